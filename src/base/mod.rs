@@ -1,0 +1,14 @@
+//! The vocabulary that every room shares: byte queues, one-line text, dates,
+//! encodings and the log. Nothing here opens a file or a socket.
+#![forbid(unsafe_code)]
+
+pub mod ascii;
+pub mod bytes;
+pub mod date;
+pub mod log;
+pub mod oneline;
+pub mod xtext;
+
+pub use bytes::ByteQueue;
+pub use date::WallClock;
+pub use oneline::OneLine;

@@ -1,0 +1,2 @@
+//! Addresses, listeners, connecting and resolving.
+#![forbid(unsafe_code)]

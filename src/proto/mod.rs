@@ -1,0 +1,5 @@
+//! Protocols as pure machines and codecs: bytes, time and verdicts in, actions
+//! out. No socket, file, clock, thread or environment is touched here.
+#![forbid(unsafe_code)]
+
+pub mod smtp;

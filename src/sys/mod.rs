@@ -1,0 +1,3 @@
+//! Every operating system call that std does not offer: the only place that may
+//! say `unsafe` (but for TLS libraries) and the only one that may say
+//! `cfg(unix)` or `cfg(windows)`.
