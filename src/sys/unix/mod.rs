@@ -1,0 +1,8 @@
+//! The Unix side of the contract in `sys/mod.rs`; libc and nothing else.
+
+pub(super) mod poll;
+pub(super) mod process;
+pub(super) mod random;
+pub(super) mod signal;
+pub(super) mod socket;
+pub(super) mod time;

@@ -1,0 +1,101 @@
+//! Limits, descriptors and names.
+
+use std::ffi::{CStr, c_int};
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd;
+
+const NOWHERE: &CStr = c"/dev/null";
+
+/// More descriptors than this are of no use to us, and every filter program
+/// inherits the limit: some close all descriptors up to it, one by one.
+const DESCRIPTORS_MAX: libc::rlim_t = 65_536;
+
+/// POSIX: host names have at most 255 octets.
+const HOST_NAME_MAX: usize = 255;
+
+pub(in crate::sys) fn host_name() -> Option<String> {
+    let mut buffer = [0u8; HOST_NAME_MAX + 1];
+    // SAFETY: the pointer and the length are those of a live buffer, without its
+    // last octet: the system may leave a name that it cuts without an end.
+    let result = unsafe { libc::gethostname(buffer.as_mut_ptr().cast(), HOST_NAME_MAX) };
+    if result != 0 {
+        return None;
+    }
+    let name = CStr::from_bytes_until_nul(&buffer).ok()?;
+    Some(name.to_string_lossy().into_owned())
+}
+
+pub(in crate::sys) fn raise_descriptor_limit() -> u64 {
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: the pointer is to a live variable.
+    if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) } != 0 {
+        return u64::MAX;
+    }
+    let wanted = libc::rlimit {
+        rlim_cur: limit.rlim_max.min(DESCRIPTORS_MAX),
+        rlim_max: limit.rlim_max,
+    };
+    // SAFETY: the pointer is to a live variable.
+    let is_raised = wanted.rlim_cur > limit.rlim_cur
+        && unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &wanted) } == 0;
+    let in_force = if is_raised { wanted } else { limit };
+    // The type is signed on some systems.
+    #[allow(clippy::useless_conversion)]
+    in_force.rlim_cur.try_into().unwrap_or(u64::MAX)
+}
+
+pub(in crate::sys) fn forbid_core_dumps() -> io::Result<()> {
+    let none = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: the pointer is to a live variable.
+    check(unsafe { libc::setrlimit(libc::RLIMIT_CORE, &none) })
+}
+
+pub(in crate::sys) fn set_umask(mode: u32) -> u32 {
+    // mode_t has 16 bits on some systems; a mask has 9.
+    let mask =
+        libc::mode_t::try_from(mode & 0o777).expect("invariant: nine bits fit into every mode_t");
+    // SAFETY: the call takes no pointers and cannot fail.
+    let earlier = unsafe { libc::umask(mask) };
+    #[allow(clippy::useless_conversion)]
+    u32::from(earlier)
+}
+
+pub(in crate::sys) fn close_standard_error() -> io::Result<()> {
+    let nowhere = File::options().write(true).open("/dev/null")?;
+    // SAFETY: the call takes no pointers. Descriptor 2 belongs to nobody but
+    // standard error, which stays usable.
+    check(unsafe { libc::dup2(nowhere.as_raw_fd(), libc::STDERR_FILENO) })
+}
+
+pub(in crate::sys) fn ensure_standard_descriptors() -> io::Result<()> {
+    for fd in [libc::STDIN_FILENO, libc::STDOUT_FILENO, libc::STDERR_FILENO] {
+        // SAFETY: the call takes no pointers.
+        if unsafe { libc::fcntl(fd, libc::F_GETFD) } != -1 {
+            continue;
+        }
+        // SAFETY: the path is a string that ends in NUL. The lowest number that is
+        // free is this one, and the descriptor is meant to stay open.
+        check(unsafe { libc::open(NOWHERE.as_ptr(), libc::O_RDWR) })?;
+    }
+    Ok(())
+}
+
+pub(in crate::sys) fn is_root() -> bool {
+    // SAFETY: the call takes no arguments and cannot fail.
+    unsafe { libc::geteuid() == 0 }
+}
+
+/// Gives the error of a call that says -1.
+fn check(result: c_int) -> io::Result<()> {
+    if result == -1 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}

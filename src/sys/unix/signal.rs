@@ -1,0 +1,85 @@
+//! Signal handlers.
+
+use std::ffi::c_int;
+use std::io;
+use std::mem;
+use std::ptr;
+
+use crate::sys::signal::{Request, catch};
+
+/// Installs the handlers.
+pub(in crate::sys) fn install() -> io::Result<()> {
+    for signal in [libc::SIGPIPE, libc::SIGIO] {
+        set_action(signal, libc::SIG_IGN)?;
+    }
+    for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGQUIT, libc::SIGHUP] {
+        if !is_ignored(signal)? {
+            set_action(signal, handle as *const () as libc::sighandler_t)?;
+        }
+    }
+    Ok(())
+}
+
+/// Does nothing but what POSIX allows in a handler, and leaves errno as the
+/// interrupted thread expects it.
+extern "C" fn handle(signal: c_int) {
+    let errno = errno_location();
+    // SAFETY: the pointer is null or to the errno of this thread, an integer.
+    let saved = unsafe { errno.as_ref().copied() };
+    catch(match signal {
+        libc::SIGHUP => Request::Reload,
+        _ => Request::Terminate,
+    });
+    if let Some(saved) = saved {
+        // SAFETY: as above, and it was not null.
+        unsafe { *errno = saved };
+    }
+}
+
+fn errno_location() -> *mut c_int {
+    #[cfg(any(target_os = "linux", target_os = "dragonfly", target_os = "hurd"))]
+    // SAFETY: the call takes no arguments.
+    return unsafe { libc::__errno_location() };
+    #[cfg(any(target_os = "freebsd", target_vendor = "apple"))]
+    // SAFETY: the call takes no arguments.
+    return unsafe { libc::__error() };
+    #[cfg(any(target_os = "netbsd", target_os = "openbsd", target_os = "android"))]
+    // SAFETY: the call takes no arguments.
+    return unsafe { libc::__errno() };
+    #[cfg(any(target_os = "solaris", target_os = "illumos"))]
+    // SAFETY: the call takes no arguments.
+    return unsafe { libc::___errno() };
+    #[allow(unreachable_code, reason = "what is left for systems not named above")]
+    ptr::null_mut()
+}
+
+fn is_ignored(signal: c_int) -> io::Result<bool> {
+    // SAFETY: the structure is integers, pointers and a set of bits, for all of
+    // which zeros are a value.
+    let mut action: libc::sigaction = unsafe { mem::zeroed() };
+    // SAFETY: a null new action asks for the current one, which goes to a live
+    // variable.
+    if unsafe { libc::sigaction(signal, ptr::null(), &mut action) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(action.sa_sigaction == libc::SIG_IGN)
+}
+
+fn set_action(signal: c_int, handler: libc::sighandler_t) -> io::Result<()> {
+    // SAFETY: as in `is_ignored`; zeros are an empty mask or become one below.
+    let mut action: libc::sigaction = unsafe { mem::zeroed() };
+    action.sa_sigaction = handler;
+    // Workers that read and write files are not to see EINTR; poll does anyway.
+    action.sa_flags = libc::SA_RESTART;
+    // SAFETY: the pointers are to live variables; the handler is a function of
+    // the type that the flags call for, or one of the constants, and calls
+    // nothing that is not safe in a handler.
+    let result = unsafe {
+        libc::sigemptyset(&mut action.sa_mask);
+        libc::sigaction(signal, &action, ptr::null_mut())
+    };
+    if result != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}

@@ -1,0 +1,144 @@
+//! Sockets of the unix domain.
+
+use std::fs;
+use std::io::{self, Read, Write};
+use std::net::Shutdown;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+
+use super::raw::{self, RawAddress};
+use crate::sys::address::Address;
+use crate::sys::platform::poll::RawSocket;
+
+/// Who may connect: the owner and the group.
+const MODE: u32 = 0o770;
+
+/// A listener that removes its file when it goes.
+#[derive(Debug)]
+pub(in crate::sys) struct LocalListener {
+    listener: UnixListener,
+    path: PathBuf,
+    identity: Identity,
+}
+
+/// What tells a file from another one of the same name.
+#[derive(Debug, PartialEq, Eq)]
+struct Identity {
+    device: u64,
+    inode: u64,
+}
+
+impl Identity {
+    fn of(path: &Path) -> io::Result<Identity> {
+        let metadata = fs::symlink_metadata(path)?;
+        Ok(Identity {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+        })
+    }
+}
+
+impl LocalListener {
+    pub(in crate::sys) fn bind(path: &Path, backlog: i32) -> io::Result<LocalListener> {
+        let address = RawAddress::of_path(path)?;
+        let socket = raw::open(address.family())?;
+        match raw::bind(&socket, &address) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_abandoned(path) => {
+                fs::remove_file(path)?;
+                raw::bind(&socket, &address)?;
+            }
+            result => result?,
+        }
+        // From here on the file is ours, and dropping this removes it.
+        let local = LocalListener {
+            listener: UnixListener::from(socket),
+            path: path.to_owned(),
+            identity: Identity::of(path)?,
+        };
+        // Nobody can connect before the listen, so nobody can before the mode is
+        // right, whatever the umask.
+        fs::set_permissions(path, fs::Permissions::from_mode(MODE))?;
+        raw::listen(&local.listener, backlog)?;
+        Ok(local)
+    }
+
+    pub(in crate::sys) fn accept(&self) -> io::Result<(LocalStream, Address)> {
+        let (stream, peer) = self.listener.accept()?;
+        stream.set_nonblocking(true)?;
+        Ok((LocalStream(stream), to_address(&peer)))
+    }
+
+    pub(in crate::sys) fn local_address(&self) -> Address {
+        Address::Unix(self.path.clone())
+    }
+
+    pub(in crate::sys) fn raw(&self) -> RawSocket {
+        self.listener.as_raw_fd()
+    }
+}
+
+impl Drop for LocalListener {
+    fn drop(&mut self) {
+        // A successor may have replaced the file by its own.
+        if Identity::of(&self.path).is_ok_and(|identity| identity == self.identity) {
+            // A file that stays is replaced by the next process.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Whether the path is a socket on which nobody listens any more.
+fn is_abandoned(path: &Path) -> bool {
+    let is_socket = fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
+    is_socket
+        && LocalStream::connect(path)
+            .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+}
+
+/// A connection in the unix domain.
+#[derive(Debug)]
+pub(in crate::sys) struct LocalStream(UnixStream);
+
+impl LocalStream {
+    pub(in crate::sys) fn connect(path: &Path) -> io::Result<LocalStream> {
+        let address = RawAddress::of_path(path)?;
+        let socket = raw::open(address.family())?;
+        raw::connect(&socket, &address)?;
+        Ok(LocalStream(UnixStream::from(socket)))
+    }
+
+    pub(in crate::sys) fn take_error(&self) -> io::Result<Option<io::Error>> {
+        self.0.take_error()
+    }
+
+    pub(in crate::sys) fn shutdown_write(&self) -> io::Result<()> {
+        self.0.shutdown(Shutdown::Write)
+    }
+
+    pub(in crate::sys) fn peer_address(&self) -> io::Result<Address> {
+        Ok(to_address(&self.0.peer_addr()?))
+    }
+
+    pub(in crate::sys) fn local_address(&self) -> io::Result<Address> {
+        Ok(to_address(&self.0.local_addr()?))
+    }
+
+    pub(in crate::sys) fn raw(&self) -> RawSocket {
+        self.0.as_raw_fd()
+    }
+
+    pub(in crate::sys) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        (&self.0).read(buffer)
+    }
+
+    pub(in crate::sys) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        (&self.0).write(bytes)
+    }
+}
+
+/// A client has no name unless it took one, and is shown as `/` then.
+fn to_address(address: &SocketAddr) -> Address {
+    Address::Unix(address.as_pathname().unwrap_or(Path::new("/")).to_owned())
+}

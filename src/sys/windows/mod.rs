@@ -1,0 +1,11 @@
+//! The Windows side of the contract in `sys/mod.rs`; the functions of the system
+//! are declared by hand in `ffi.rs`.
+
+mod ffi;
+
+pub(super) mod poll;
+pub(super) mod process;
+pub(super) mod random;
+pub(super) mod signal;
+pub(super) mod socket;
+pub(super) mod time;

@@ -1,0 +1,52 @@
+//! WSAPoll.
+
+use std::io;
+use std::thread;
+use std::time::Duration;
+
+use super::ffi;
+
+/// A socket as the system names it.
+pub type RawSocket = std::os::windows::io::RawSocket;
+
+// POLLPRI is never set: WSAPoll refuses it.
+pub(in crate::sys) const READ: i16 = ffi::POLLRDNORM | ffi::POLLRDBAND;
+pub(in crate::sys) const WRITE: i16 = ffi::POLLWRNORM;
+pub(in crate::sys) const TROUBLE: i16 = ffi::POLLERR | ffi::POLLHUP | ffi::POLLNVAL;
+
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+pub(in crate::sys) struct RawEntry(ffi::WSAPOLLFD);
+
+impl RawEntry {
+    pub(in crate::sys) fn new(socket: RawSocket, events: i16) -> RawEntry {
+        RawEntry(ffi::WSAPOLLFD {
+            // A SOCKET is as wide as a pointer; std widens it to 64 bits.
+            fd: socket as ffi::SOCKET,
+            events,
+            revents: 0,
+        })
+    }
+
+    pub(in crate::sys) fn reported(&self) -> i16 {
+        self.0.revents
+    }
+
+    pub(in crate::sys) fn forget(&mut self) {
+        self.0.revents = 0;
+    }
+}
+
+pub(in crate::sys) fn wait(entries: &mut [RawEntry], timeout_ms: i32) -> io::Result<usize> {
+    // WSAPoll calls an empty set an error where poll(2) sleeps.
+    if entries.is_empty() {
+        thread::sleep(u64::try_from(timeout_ms).map_or(Duration::MAX, Duration::from_millis));
+        return Ok(0);
+    }
+    let count = u32::try_from(entries.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
+    // SAFETY: `RawEntry` is a transparent wrapper of `WSAPOLLFD`, the pointer and
+    // the count are those of one live, exclusively borrowed slice, and WSAPoll
+    // keeps neither after it returns.
+    let ready = unsafe { ffi::WSAPoll(entries.as_mut_ptr().cast(), count, timeout_ms) };
+    usize::try_from(ready).map_err(|_| super::socket::last_error())
+}

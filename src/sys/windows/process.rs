@@ -1,0 +1,58 @@
+//! Names and handles; there are no limits, masks or root here.
+
+use std::fs::File;
+use std::io;
+use std::os::windows::io::IntoRawHandle;
+
+use super::ffi;
+
+/// More than any name of a host has, and the NUL.
+const HOST_NAME_MAX: usize = 256;
+
+pub(in crate::sys) fn host_name() -> Option<String> {
+    let mut buffer = [0u16; HOST_NAME_MAX];
+    let mut length = u32::try_from(buffer.len()).ok()?;
+    // SAFETY: the pointer and the length are those of a live buffer.
+    let result = unsafe {
+        ffi::GetComputerNameExW(
+            ffi::COMPUTER_NAME_DNS_HOSTNAME,
+            buffer.as_mut_ptr(),
+            &mut length,
+        )
+    };
+    if result == 0 {
+        return None;
+    }
+    let name = buffer.get(..usize::try_from(length).ok()?)?;
+    Some(String::from_utf16_lossy(name))
+}
+
+pub(in crate::sys) fn raise_descriptor_limit() -> u64 {
+    u64::MAX
+}
+
+pub(in crate::sys) fn forbid_core_dumps() -> io::Result<()> {
+    Ok(())
+}
+
+pub(in crate::sys) fn set_umask(_mode: u32) -> u32 {
+    0
+}
+
+pub(in crate::sys) fn close_standard_error() -> io::Result<()> {
+    let nowhere = File::options().write(true).open("NUL")?;
+    // SAFETY: the handle is open, and is never closed since nobody owns it now.
+    if unsafe { ffi::SetStdHandle(ffi::STD_ERROR_HANDLE, nowhere.into_raw_handle().cast()) } == 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+/// Handles are not numbered from zero, and std copes with ones that are missing.
+pub(in crate::sys) fn ensure_standard_descriptors() -> io::Result<()> {
+    Ok(())
+}
+
+pub(in crate::sys) fn is_root() -> bool {
+    false
+}

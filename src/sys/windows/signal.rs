@@ -1,0 +1,39 @@
+//! Console events, which come on a thread of their own.
+
+use std::io;
+use std::thread;
+use std::time::Duration;
+
+use super::ffi;
+use crate::sys::signal::{Request, catch};
+
+/// Windows ends the process some seconds after it has told it that the console
+/// closes, or as soon as the handler returns; this is longer than it waits.
+const CLOSING_TIME: Duration = Duration::from_secs(60);
+
+/// Installs the handler.
+pub(in crate::sys) fn install() -> io::Result<()> {
+    // SAFETY: the function is of the type that is asked for, and stays.
+    if unsafe { ffi::SetConsoleCtrlHandler(Some(handle), 1) } == 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+/// Returns whether the event has been dealt with.
+unsafe extern "system" fn handle(event: u32) -> ffi::BOOL {
+    match event {
+        ffi::CTRL_C_EVENT | ffi::CTRL_BREAK_EVENT => {
+            catch(Request::Terminate);
+            1
+        }
+        ffi::CTRL_CLOSE_EVENT | ffi::CTRL_SHUTDOWN_EVENT => {
+            catch(Request::Terminate);
+            thread::sleep(CLOSING_TIME);
+            1
+        }
+        // Only services are told of it, and they outlive the user.
+        ffi::CTRL_LOGOFF_EVENT => 1,
+        _ => 0,
+    }
+}
