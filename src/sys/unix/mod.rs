@@ -1,0 +1,3 @@
+//! What Unix systems offer.
+
+pub(super) mod file;

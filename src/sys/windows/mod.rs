@@ -1,0 +1,3 @@
+//! What Windows offers.
+
+pub(super) mod file;
