@@ -10,6 +10,7 @@
 //!
 //! | file | supplies |
 //! |---|---|
+//! | `file` | `Directory`, `Names`, locks, write-back |
 //! | `poll` | `RawSocket`; `RawEntry` with `new`, `reported`; `READ`, `WRITE`, `TROUBLE`; `wait(&mut [RawEntry], timeout_ms)` |
 //! | `socket` | `listen_tcp`, `connect_tcp`, `adopt`; `LocalListener`, `LocalStream` (sockets of the unix domain); `wake_pair`, `WakeWriter`, `WakeReader`; the error codes of `is_out_of_descriptors` and `is_transient_accept` |
 //! | `signal` | `install`: from then on a request to end or to reload calls `signal::catch` |
@@ -22,6 +23,7 @@
 #![allow(unsafe_code)]
 
 mod address;
+pub mod file;
 pub mod poll;
 pub mod process;
 pub mod random;
