@@ -1,0 +1,331 @@
+//! A bounded pool of threads for work that blocks.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::thread;
+
+use super::Token;
+
+/// The most jobs that are done as one group.
+pub const GROUP_MAX: usize = 64;
+
+/// What a pool does.
+pub trait Work: Send + Sync + 'static {
+    /// What is to be done.
+    type Job: Send + 'static;
+    /// What came of it.
+    type Done: Send + 'static;
+
+    /// Whether jobs of this kind gain from being done together. While a group is
+    /// at work, further ones of the kind wait and then form the next group.
+    fn is_grouped(&self, job: &Self::Job) -> bool;
+
+    /// Does one job, or a group of at most [`GROUP_MAX`], and returns as many
+    /// results, in the same order.
+    fn run(&self, jobs: Vec<Self::Job>) -> Vec<Self::Done>;
+}
+
+/// The result of a job.
+#[derive(Debug)]
+pub struct Completion<D> {
+    /// Whose job it was.
+    pub token: Token,
+    /// What came of it; nothing where the job panicked.
+    pub done: Option<D>,
+}
+
+/// Threads, started as they are needed, that do jobs in the order given (those
+/// done in groups apart).
+pub struct Pool<W: Work> {
+    shared: Arc<Shared<W>>,
+    threads_max: usize,
+}
+
+struct Shared<W: Work> {
+    work: W,
+    queue: Mutex<Queue<W>>,
+    job_waits: Condvar,
+    completions: Mutex<Vec<Completion<W::Done>>>,
+    wake: Box<dyn Fn() + Send + Sync>,
+}
+
+struct Queue<W: Work> {
+    single: VecDeque<(Token, W::Job)>,
+    grouped: VecDeque<(Token, W::Job)>,
+    group_at_work: bool,
+    threads: usize,
+    idle: usize,
+    closed: bool,
+}
+
+/// What one thread does next.
+struct Batch<W: Work> {
+    jobs: Vec<(Token, W::Job)>,
+    grouped: bool,
+}
+
+impl<W: Work> Pool<W> {
+    /// Makes a pool of at most `threads_max` threads; `wake` is called, on one of
+    /// them, whenever completions wait.
+    pub fn new(work: W, threads_max: usize, wake: impl Fn() + Send + Sync + 'static) -> Pool<W> {
+        let queue = Queue {
+            single: VecDeque::new(),
+            grouped: VecDeque::new(),
+            group_at_work: false,
+            threads: 0,
+            idle: 0,
+            closed: false,
+        };
+        let shared = Shared {
+            work,
+            queue: Mutex::new(queue),
+            job_waits: Condvar::new(),
+            completions: Mutex::new(Vec::new()),
+            wake: Box::new(wake),
+        };
+        Pool {
+            shared: Arc::new(shared),
+            threads_max,
+        }
+    }
+
+    /// Queues a job. The queue needs no limit of its own: a session has at most
+    /// one job under way, and sessions are limited.
+    pub fn submit(&self, token: Token, job: W::Job) {
+        let mut queue = self.shared.lock_queue();
+        if self.shared.work.is_grouped(&job) {
+            queue.grouped.push_back((token, job));
+        } else {
+            queue.single.push_back((token, job));
+        }
+        if queue.idle == 0 && queue.threads < self.threads_max && self.start_thread() {
+            queue.threads += 1;
+        }
+        drop(queue);
+        self.shared.job_waits.notify_one();
+    }
+
+    /// Takes all results that are there.
+    pub fn drain(&self) -> Vec<Completion<W::Done>> {
+        std::mem::take(&mut *lock(&self.shared.completions))
+    }
+
+    /// How many jobs wait for a thread.
+    pub fn backlog(&self) -> usize {
+        let queue = self.shared.lock_queue();
+        queue.single.len() + queue.grouped.len()
+    }
+
+    /// Starts one more thread; where the system refuses, those there are do the
+    /// work (and the first one's lack is met by the next submission).
+    fn start_thread(&self) -> bool {
+        let shared = Arc::clone(&self.shared);
+        let builder = thread::Builder::new().name("worker".to_owned());
+        builder
+            .stack_size(256 * 1024)
+            .spawn(move || shared.run())
+            .is_ok()
+    }
+}
+
+/// Lets the threads end once the queued jobs are done.
+impl<W: Work> Drop for Pool<W> {
+    fn drop(&mut self) {
+        self.shared.lock_queue().closed = true;
+        self.shared.job_waits.notify_all();
+    }
+}
+
+impl<W: Work> Shared<W> {
+    fn run(&self) {
+        let mut queue = self.lock_queue();
+        loop {
+            if let Some(Batch { jobs, grouped }) = queue.next_jobs() {
+                drop(queue);
+                self.work_on(jobs);
+                queue = self.lock_queue();
+                if grouped {
+                    queue.group_at_work = false;
+                }
+                continue;
+            }
+            if queue.closed {
+                queue.threads -= 1;
+                return;
+            }
+            queue.idle += 1;
+            queue = self
+                .job_waits
+                .wait(queue)
+                .unwrap_or_else(|poisoned| poisoned.into_inner());
+            queue.idle -= 1;
+        }
+    }
+
+    /// A panic in a job is its session's misfortune, not the pool's.
+    fn work_on(&self, jobs: Vec<(Token, W::Job)>) {
+        let (tokens, jobs): (Vec<Token>, Vec<W::Job>) = jobs.into_iter().unzip();
+        let run = AssertUnwindSafe(|| self.work.run(jobs));
+        let mut done = catch_unwind(run).unwrap_or_default().into_iter();
+        let completions = tokens.into_iter().map(|token| Completion {
+            token,
+            done: done.next(),
+        });
+        lock(&self.completions).extend(completions);
+        (self.wake)();
+    }
+
+    fn lock_queue(&self) -> MutexGuard<'_, Queue<W>> {
+        lock(&self.queue)
+    }
+}
+
+impl<W: Work> Queue<W> {
+    /// The next group, unless one is at work, or else the next job that stands alone.
+    fn next_jobs(&mut self) -> Option<Batch<W>> {
+        if !self.group_at_work && !self.grouped.is_empty() {
+            self.group_at_work = true;
+            let count = self.grouped.len().min(GROUP_MAX);
+            return Some(Batch {
+                jobs: self.grouped.drain(..count).collect(),
+                grouped: true,
+            });
+        }
+        let jobs = vec![self.single.pop_front()?];
+        Some(Batch {
+            jobs,
+            grouped: false,
+        })
+    }
+}
+
+/// A lock that was poisoned by a panicking job is still good: jobs are run
+/// outside of it.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Slab;
+    use std::sync::mpsc;
+
+    /// Jobs: below 100 alone, above in groups; 13 panics, 1 waits for the gate.
+    struct Sums {
+        gate: Mutex<mpsc::Receiver<()>>,
+    }
+
+    impl Work for Sums {
+        type Job = u32;
+        type Done = (u32, usize);
+
+        fn is_grouped(&self, job: &u32) -> bool {
+            *job >= 100
+        }
+
+        fn run(&self, jobs: Vec<u32>) -> Vec<(u32, usize)> {
+            assert!(!jobs.contains(&13), "unlucky");
+            if jobs.contains(&1) || jobs.contains(&100) {
+                lock(&self.gate).recv().unwrap();
+            }
+            jobs.iter().map(|job| (*job, jobs.len())).collect()
+        }
+    }
+
+    struct Fixture {
+        pool: Pool<Sums>,
+        gate: mpsc::Sender<()>,
+        woken: mpsc::Receiver<()>,
+        token: Token,
+    }
+
+    fn fixture(threads: usize) -> Fixture {
+        let (gate, receiver) = mpsc::channel();
+        let (wake, woken) = mpsc::channel();
+        let work = Sums {
+            gate: Mutex::new(receiver),
+        };
+        Fixture {
+            pool: Pool::new(work, threads, move || wake.send(()).unwrap_or(())),
+            gate,
+            woken,
+            token: Slab::default().insert(()),
+        }
+    }
+
+    impl Fixture {
+        fn collect(&self, count: usize) -> Vec<Option<(u32, usize)>> {
+            let mut all = Vec::new();
+            while all.len() < count {
+                self.woken.recv().unwrap();
+                all.extend(
+                    self.pool
+                        .drain()
+                        .into_iter()
+                        .map(|completion| completion.done),
+                );
+            }
+            all
+        }
+    }
+
+    #[test]
+    fn does_jobs_in_order_on_one_thread() {
+        let fixture = fixture(1);
+        for job in 2..10 {
+            fixture.pool.submit(fixture.token, job);
+        }
+        let done = fixture.collect(8);
+        assert_eq!(done, (2..10).map(|job| Some((job, 1))).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn jobs_that_wait_form_a_group() {
+        let fixture = fixture(2);
+        fixture.pool.submit(fixture.token, 100);
+        while fixture.pool.backlog() > 0 {
+            thread::yield_now();
+        }
+        for job in 101..105 {
+            fixture.pool.submit(fixture.token, job);
+        }
+        fixture.pool.submit(fixture.token, 2);
+        assert_eq!(
+            fixture.collect(1),
+            [Some((2, 1))],
+            "a single job overtakes the group at work"
+        );
+        fixture.gate.send(()).unwrap();
+        let done = fixture.collect(5);
+        assert_eq!(done[0], Some((100, 1)));
+        assert!(
+            done[1..]
+                .iter()
+                .all(|d| d.is_some_and(|(_, group)| group == 4)),
+            "{done:?}"
+        );
+    }
+
+    #[test]
+    fn a_panic_is_reported_and_the_thread_goes_on() {
+        let fixture = fixture(1);
+        fixture.pool.submit(fixture.token, 13);
+        fixture.pool.submit(fixture.token, 2);
+        assert_eq!(fixture.collect(2), [None, Some((2, 1))]);
+    }
+
+    #[test]
+    fn threads_are_bounded() {
+        let fixture = fixture(2);
+        for _ in 0..5 {
+            fixture.pool.submit(fixture.token, 1);
+        }
+        assert!(fixture.pool.shared.lock_queue().threads <= 2);
+        (0..5).for_each(|_| fixture.gate.send(()).unwrap());
+        assert_eq!(fixture.collect(5).len(), 5);
+    }
+}

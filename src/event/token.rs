@@ -1,0 +1,17 @@
+//! Names for sessions.
+
+/// Names one session for as long as it lives: a slot may be used again, but with
+/// another generation, so that the token of a session that is gone matches nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Token {
+    pub(super) index: u32,
+    pub(super) generation: u32,
+}
+
+impl Token {
+    /// A token that names no session: for jobs whose completion concerns nobody.
+    pub const NOBODY: Token = Token {
+        index: u32::MAX,
+        generation: 0,
+    };
+}
