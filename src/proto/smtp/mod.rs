@@ -4,4 +4,5 @@ pub mod command;
 pub mod params;
 pub mod path;
 pub mod reply;
+pub mod server;
 pub mod trace;
