@@ -2,5 +2,8 @@
 //! out. No socket, file, clock, thread or environment is touched here.
 #![forbid(unsafe_code)]
 
+pub mod content;
+pub mod line;
+pub mod message;
 pub mod smtp;
 pub mod stuff;
