@@ -2,9 +2,10 @@
 //! and the manual page. Takes text and opens nothing.
 //!
 //! ```text
-//! words --> CommandLine --+--> options as given --> check --> Outcome
-//!              |          |      (words above file)   |
-//!              +--> name --> caller reads it          +-- table, rules
+//! words --> parse --+--> options as given --> check --> Outcome
+//!            | name |    (words above file)
+//!            v      ^
+//!       caller's read function
 //! ```
 //!
 //! The table says which options there are, `parse` how they are written, `check`
@@ -23,7 +24,8 @@ pub mod settings;
 pub mod table;
 pub mod value;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::io;
 use std::path::{Path, PathBuf};
 
 pub use address::{Address, Host, ListenAddress, Literal, Zone};
@@ -34,7 +36,8 @@ pub use raw::{LIST_MAX, VALUE_MAX};
 pub use settings::{Config, Forward, Log, Serve, SmtpServer};
 pub use value::Anonymous;
 
-use problem::{Kind, Origin};
+use problem::{Kind, Origin, shown};
+use raw::Raw;
 
 /// The program's name, as it is in messages and in the manual.
 pub const PROGRAM: &str = "emailrelay";
@@ -77,93 +80,69 @@ pub enum Outcome {
     Fail(Vec<Problem>),
 }
 
-/// The words of a command line, read but not yet checked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CommandLine {
-    words: parse::Words,
-    file: Option<Result<PathBuf, Kind>>,
-    context: Context,
-}
-
-impl CommandLine {
-    /// Reads the words that follow the program's name.
-    pub fn parse(words: impl IntoIterator<Item = OsString>, context: Context) -> CommandLine {
-        let words = parse::words(words);
-        let resolve = |file: &OsString| check::path::resolve(file, &context);
-        let file = words.file.as_ref().map(resolve);
-        CommandLine {
-            words,
-            file,
-            context,
-        }
+/// Works out what the words that follow the program's name ask for.
+///
+/// If they name a configuration file that matters, `read` is asked for its content,
+/// by its absolute path; it need not read more than [`FILE_MAX`] octets and one.
+/// Help is given even for a command line with mistakes, the version only without
+/// mistakes in its form; neither reads the file.
+pub fn resolve(
+    words: impl IntoIterator<Item = OsString>,
+    context: &Context,
+    read: impl FnOnce(&Path) -> io::Result<Vec<u8>>,
+) -> Outcome {
+    let parse::Words {
+        mut raw,
+        file,
+        problems,
+    } = parse::words(words);
+    if !raw.is_on("help") && !problems.is_empty() {
+        return Outcome::Fail(problems.into_vec());
     }
-
-    /// The configuration file to read, absolute; nothing where none is named, or the
-    /// outcome is clear without it. At most [`FILE_MAX`] octets need be read, and one
-    /// more to see that it is too long.
-    pub fn file(&self) -> Option<&Path> {
-        let is_clear = self.early_outcome().is_some();
-        self.file
-            .as_ref()
-            .and_then(|file| file.as_deref().ok())
-            .filter(|_| !is_clear)
+    if let Some(text) = text_to_print(&raw, context) {
+        return Outcome::Print(text);
     }
-
-    /// Checks all that was given; `text` is what is in [`CommandLine::file`].
-    pub fn resolve(mut self, text: Option<&[u8]>) -> Outcome {
-        if let Some(outcome) = self.early_outcome() {
-            return outcome;
+    if let Some(file) = file {
+        match read_file(&file, context, read) {
+            Ok(lower) => raw.put_above(lower),
+            Err(problems) => return Outcome::Fail(problems),
         }
-        if let (Some(path), Some(text)) = (self.file(), text) {
-            let (lower, problems) = parse::file::lines(path, text);
-            if !problems.is_empty() {
-                return Outcome::Fail(problems.into_vec());
-            }
-            self.words.raw.put_above(lower);
-        }
-        if let Some(text) = self.text_to_print() {
+        if let Some(text) = text_to_print(&raw, context) {
             return Outcome::Print(text);
         }
-        match check::check(&self.words.raw, &self.context) {
-            Err(problems) => Outcome::Fail(problems),
-            Ok((config, _)) if !config.has_work() => Outcome::NothingToDo,
-            Ok((config, warnings)) => Outcome::Run(Box::new(config), warnings),
-        }
     }
-
-    /// What the command line comes to whatever is in the file: help is given even
-    /// for a command line with mistakes, the version only without.
-    fn early_outcome(&self) -> Option<Outcome> {
-        let asks_help = self.words.raw.is_on("help");
-        if let Some(text) = self.text_to_print()
-            && (asks_help || self.words.problems.is_empty())
-        {
-            return Some(Outcome::Print(text));
-        }
-        if !self.words.problems.is_empty() {
-            return Some(Outcome::Fail(self.words.problems.clone().into_vec()));
-        }
-        match &self.file {
-            Some(Err(kind)) => {
-                let problem = Problem::new(Origin::CommandLine, None, kind.clone());
-                Some(Outcome::Fail(vec![problem]))
-            }
-            _ => None,
-        }
+    match check::check(&raw, context) {
+        Err(problems) => Outcome::Fail(problems),
+        Ok((config, _)) if !config.has_work() => Outcome::NothingToDo,
+        Ok((config, warnings)) => Outcome::Run(Box::new(config), warnings),
     }
+}
 
-    fn text_to_print(&self) -> Option<String> {
-        let raw = &self.words.raw;
-        if raw.is_on("help") {
-            let width = help::Width::from_columns(self.context.columns.as_deref());
-            Some(help::help(
-                raw.is_on("verbose"),
-                self.context.platform,
-                width,
-            ))
-        } else {
-            raw.is_on("version").then(help::version)
-        }
+fn text_to_print(raw: &Raw, context: &Context) -> Option<String> {
+    if raw.is_on("help") {
+        let width = help::Width::from_columns(context.columns.as_deref());
+        return Some(help::help(raw.is_on("verbose"), context.platform, width));
+    }
+    raw.is_on("version").then(help::version)
+}
+
+fn read_file(
+    file: &OsStr,
+    context: &Context,
+    read: impl FnOnce(&Path) -> io::Result<Vec<u8>>,
+) -> Result<Raw, Vec<Problem>> {
+    let problem = |kind| vec![Problem::new(Origin::CommandLine, None, kind)];
+    let path = check::path::resolve(file, context).map_err(problem)?;
+    let text = read(&path).map_err(|error| {
+        problem(Kind::Unreadable {
+            path: shown(path.as_os_str().as_encoded_bytes()),
+            reason: shown(error.to_string()),
+        })
+    })?;
+    let (raw, problems) = parse::file::lines(&path, &text);
+    match problems.is_empty() {
+        true => Ok(raw),
+        false => Err(problems.into_vec()),
     }
 }
 

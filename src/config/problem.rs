@@ -80,6 +80,13 @@ pub enum Kind {
         /// The address to forward to.
         to: String,
     },
+    /// The configuration file cannot be read.
+    Unreadable {
+        /// Its name.
+        path: String,
+        /// Why.
+        reason: String,
+    },
     /// The program would run in the background.
     Background,
     /// There are more problems than are told.
@@ -195,6 +202,7 @@ impl fmt::Display for Kind {
             Kind::OtherFamily { to } => write!(f, "cannot be used to reach \"{to}\""),
             Kind::NotAvailable => f.write_str("not available in this version"),
             Kind::OtherSystem => f.write_str("not available on this system"),
+            Kind::Unreadable { path, reason } => write!(f, "cannot read {path}: {reason}"),
             Kind::Background => f.write_str(
                 "running in the background is not available in this version: add --no-daemon",
             ),

@@ -8,12 +8,21 @@ fn context() -> Context {
     }
 }
 
-fn command_line(line: &str) -> CommandLine {
-    CommandLine::parse(line.split_whitespace().map(Into::into), context())
+fn words(line: &str) -> impl Iterator<Item = OsString> {
+    line.split_whitespace().map(Into::into)
 }
 
+/// What the line comes to with that content in its file; it must read the file if,
+/// and only if, there is one.
 fn outcome(line: &str, file: Option<&str>) -> Outcome {
-    command_line(line).resolve(file.map(str::as_bytes))
+    let mut is_read = false;
+    let read = |_: &Path| {
+        is_read = true;
+        Ok(file.unwrap_or_default().as_bytes().to_vec())
+    };
+    let outcome = resolve(words(line), &context(), read);
+    assert_eq!(is_read, file.is_some(), "{line}");
+    outcome
 }
 
 fn config(line: &str, file: &str) -> Config {
@@ -66,27 +75,55 @@ fn both_places_are_checked_together() {
 }
 
 #[test]
-fn the_file_is_asked_for_when_it_matters() {
-    let file = |line: &str| command_line(line).file().map(Path::to_owned);
-    assert_eq!(file("-t"), None);
-    assert_eq!(file("-t a.conf"), Some("/home/me/a.conf".into()));
-    assert_eq!(file("-t /etc/a.conf"), Some("/etc/a.conf".into()));
-    assert_eq!(file("-t @app/a.conf"), Some("/opt/relay/a.conf".into()));
-    assert_eq!(file("-h a.conf"), None);
-    assert_eq!(file("-V a.conf"), None);
-    assert_eq!(file("--nonsense a.conf"), None);
-    assert_eq!(file("a.conf b.conf"), None);
+fn the_file_is_read_by_its_absolute_path() {
+    for (line, expected) in [
+        ("-t a.conf", "/home/me/a.conf"),
+        ("-t /etc/a.conf", "/etc/a.conf"),
+        ("-t @app/a.conf", "/opt/relay/a.conf"),
+    ] {
+        let outcome = resolve(words(line), &context(), |path| {
+            assert_eq!(path, Path::new(expected));
+            Ok(Vec::new())
+        });
+        assert!(matches!(outcome, Outcome::Run(..)), "{line}");
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_a_problem() {
+    let read = |_: &Path| Err(io::Error::other("no permission"));
+    let Outcome::Fail(problems) = resolve(words("-t a.conf"), &context(), read) else {
+        panic!("it fails");
+    };
+    let [problem] = &problems[..] else {
+        panic!("one problem: {problems:?}");
+    };
+    assert_eq!(
+        problem.to_string(),
+        "cannot read /home/me/a.conf: no permission"
+    );
 }
 
 #[test]
 fn a_file_that_cannot_be_named_is_a_problem() {
-    let words = ["-t", "a.conf"].map(OsString::from);
-    let read = CommandLine::parse(words, Context::new(Platform::Unix));
-    assert_eq!(read.file(), None);
-    let Outcome::Fail(problems) = read.resolve(None) else {
-        panic!("there is no working directory");
+    let context = Context::new(Platform::Unix);
+    let read = |_: &Path| -> io::Result<Vec<u8>> { panic!("there is no path") };
+    let Outcome::Fail(problems) = resolve(words("-t a.conf"), &context, read) else {
+        panic!("it fails");
     };
     assert_eq!(problems[0].kind, Kind::NoBaseDir);
+}
+
+#[test]
+fn the_file_is_not_read_where_the_outcome_is_clear() {
+    for line in [
+        "-h a.conf",
+        "-V a.conf",
+        "--nonsense a.conf",
+        "a.conf b.conf",
+    ] {
+        outcome(line, None);
+    }
 }
 
 #[test]
@@ -113,8 +150,8 @@ fn help_is_as_wide_as_asked_for() {
         columns: Some("0".to_owned()),
         ..context()
     };
-    let words = ["-h", "-v"].map(OsString::from);
-    let Outcome::Print(text) = CommandLine::parse(words, context).resolve(None) else {
+    let read = |_: &Path| -> io::Result<Vec<u8>> { panic!("there is no file") };
+    let Outcome::Print(text) = resolve(words("-h -v"), &context, read) else {
         panic!("help is printed");
     };
     assert!(text.lines().any(|line| line.len() > 200));

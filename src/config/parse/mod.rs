@@ -12,7 +12,7 @@
 //! - `--` ends the options; the first word that is not an option is the name of the
 //!   configuration file, and the last word.
 //!
-//! The form of the file is told in [`file`]. What is given on the command line
+//! The form of the file is told in [`mod@file`]. What is given on the command line
 //! hides what the file gives for the same option, lists included.
 
 pub mod file;

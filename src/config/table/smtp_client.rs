@@ -26,9 +26,8 @@ pub(super) const OPTIONS: &[Opt] = &[
         status: Ready,
         summary: "server that mail is forwarded to",
         doc: "Names the SMTP server that mail is forwarded to: a host name or IP address followed \
-            by a colon and a port number or one of the services smtp, submission and smtps (an \
-            IPv6 address can be put in square brackets), or the absolute path of a unix-domain \
-            socket.",
+            by a colon and a port number or service such as smtp or submission (an IPv6 address \
+            can be put in square brackets), or the absolute path of a unix-domain socket.",
         ..Opt::FLAG
     },
     Opt {
@@ -37,8 +36,8 @@ pub(super) const OPTIONS: &[Opt] = &[
         argument: Required("period"),
         status: Ready,
         summary: "forward the spooled mail at regular intervals",
-        doc: "Forwards the mail in the spool directory again and again, with this many seconds \
-            between the beginnings; a number followed by ms is in milliseconds.",
+        doc: "Forwards the mail in the spool directory each time this many seconds have passed; a \
+            number followed by ms is in milliseconds.",
         ..Opt::FLAG
     },
     Opt {
