@@ -76,7 +76,8 @@ fn chunks_are_sent_without_waiting_for_their_replies() {
         ("c:a|", &["> BDAT 3|a|", "need"]),
         ("S:250 ok|", &[]),
         ("C:", &["> BDAT 0 LAST|"]),
-        ("S:554 spam|", &["done [554] no-554", "ready"]),
+        ("S:554 spam|", &["done [554] no-554", "> RSET|"]),
+        ("S:250 ok|", &["ready"]),
     ]);
 }
 
@@ -194,7 +195,7 @@ fn h10_chunking_offered_but_not_known() {
             ("C:a|", &["> BDAT 3 LAST|a|"]),
             (
                 &format!("S:{code} what|"),
-                &[&format!("done [{code}] no-{code}"), "ready"],
+                &[&format!("done [{code}] no-{code}"), "> RSET|"],
             ),
         ]);
     }
