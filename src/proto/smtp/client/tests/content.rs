@@ -165,8 +165,10 @@ fn a_refused_chunk_ends_the_message() {
     play_chunks(&[
         ("c:a|", &["> BDAT 3|a|", "need"]),
         ("c:b|", &["> BDAT 3|b|", "need"]),
+        ("c:c|", &["> BDAT 3|c|", "need"]),
         ("S:452 full|", &["done unsent [452] later-452"]),
         ("c:too late", &[]),
+        ("S:503 no|", &[]),
         ("S:503 no|", &["> RSET|"]),
         ("S:250 ok|", &["ready"]),
         GROUP[0],

@@ -142,6 +142,16 @@ fn h4_half_a_reply_between_messages_spoils_the_next() {
         ),
     ];
     whole("PIPELINING", &[data, half].concat());
+    let chunking = Settings {
+        chunking: true,
+        ..settings()
+    };
+    let events: [(&str, &[&str]); 2] = [
+        ("M", &["> MAIL FROM:<s@t>|RCPT TO:<a@b>|"]),
+        ("S:250 ok|250 ok|", &["need"]),
+    ];
+    let events = [events, half].concat();
+    play_ready(&chunking, "CHUNKING,PIPELINING", &one(), &events);
 }
 
 #[test]

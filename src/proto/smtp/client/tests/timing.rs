@@ -49,6 +49,40 @@ fn clearing_and_quitting_have_deadlines() {
 }
 
 #[test]
+fn a_lone_dot_may_take_as_long_as_content() {
+    let group = "> MAIL FROM:<s@t>|RCPT TO:<a@b>|DATA|";
+    let settings = Settings {
+        response_timeout: Some(Duration::from_secs(60)),
+        ..settings()
+    };
+    play_ready(
+        &settings,
+        "PIPELINING",
+        &message(&["a@b"]),
+        &[
+            ("M", &[group]),
+            ("S:250 ok|550 no|354 go|", &["done unsent no-550", "> .|"]),
+            ("W:599", &[]),
+            ("W:1", &["close: response timeout at RSET"]),
+        ],
+    );
+}
+
+#[test]
+fn a_late_greeting_gives_the_reply_its_full_time() {
+    let mut dialogue = Dialogue::new(settings(), Cut::Whole);
+    let message = message(&["a@b"]);
+    for event in ["W:300", "W:299", "S:220 late|"] {
+        dialogue.play(event, &message);
+    }
+    assert!(dialogue.play("W:299", &message).is_empty());
+    assert_eq!(
+        dialogue.play("W:1", &message),
+        ["close: response timeout at EHLO"]
+    );
+}
+
+#[test]
 fn the_handshake_has_deadlines() {
     let message = message(&["a@b"]);
     play(
