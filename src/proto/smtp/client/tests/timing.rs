@@ -124,6 +124,28 @@ fn nothing_is_due_between_messages() {
 }
 
 #[test]
+fn each_reply_of_a_group_has_its_full_time() {
+    play_ready(
+        &settings(),
+        "PIPELINING",
+        &message(&["a@b"]),
+        &[
+            ("M", &["> MAIL FROM:<s@t>|RCPT TO:<a@b>|DATA|"]),
+            ("W:299", &[]),
+            ("S:250 ok|", &[]),
+            ("W:299", &[]),
+            (
+                "W:1",
+                &[
+                    "done unsent lost",
+                    "close: response timeout at the envelope",
+                ],
+            ),
+        ],
+    );
+}
+
+#[test]
 fn a_part_of_a_reply_buys_no_time() {
     play_ready(
         &settings(),
