@@ -199,6 +199,22 @@ fn too_many_recipients_do_not_hold_the_others_back() {
 }
 
 #[test]
+fn the_first_recipient_is_never_one_too_many() {
+    play_ready(
+        &settings(),
+        "PIPELINING",
+        &three(),
+        &[
+            ("M", &[GROUP]),
+            (
+                "S:250 ok|452 full|250 ok|250 ok|503 no|",
+                &["done unsent later-452 held held", "> RSET|"],
+            ),
+        ],
+    );
+}
+
+#[test]
 fn h6_data_granted_for_nobody_gets_a_lone_dot() {
     for settings in [settings(), to_some()] {
         for end in ["554 no valid recipients", "250 thanks for nothing"] {

@@ -253,5 +253,6 @@ fn h3_reply_text_cannot_add_lines() {
         panic!("{out:?}");
     };
     let text = outcome.reply.as_ref().unwrap().to_string();
+    assert!(OneLine::new(text.as_str()).is_some());
     assert_eq!(text, "550 5.1.1 a\\r\\n\\x1b[1m\\xe2\\x80\\xae\\n%s");
 }
