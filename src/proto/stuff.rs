@@ -101,13 +101,14 @@ mod tests {
         out
     }
 
-    const TABLE: [(&str, &str); 19] = [
+    const TABLE: [(&str, &str); 20] = [
         ("", ".\r\n"),
         ("a\r\n", "a\r\n.\r\n"),
         ("a", "a\r\n.\r\n"),
         ("a\nb\n", "a\r\nb\r\n.\r\n"),
         ("a\rb", "a\r\nb\r\n.\r\n"),
         ("a\r", "a\r\n.\r\n"),
+        ("a\rb\nc", "a\r\nb\r\nc\r\n.\r\n"),
         ("a\r\r\nb\r\n", "a\r\n\r\nb\r\n.\r\n"),
         ("a\n\r\nb", "a\r\n\r\nb\r\n.\r\n"),
         ("a\n\rb", "a\r\n\r\nb\r\n.\r\n"),

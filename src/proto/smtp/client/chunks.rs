@@ -6,7 +6,6 @@
 
 use super::clearing::Clearing;
 use super::close::{CloseReason, Stage};
-use super::content::settle;
 use super::context::Context;
 use super::message::Body;
 use super::outcome::PeerReply;
@@ -84,21 +83,27 @@ impl Chunks {
             return context.drop_message(self.transaction, false, reason);
         }
         self.is_understood = true;
-        if self.is_last_sent && self.unanswered == 0 {
-            return settle(context, self.transaction, reply);
-        }
         match reply.class() {
+            Class::Success if self.is_last_sent && self.unanswered == 0 => {
+                context.finish(self.transaction.deliver(PeerReply::from(reply)));
+                context.ready()
+            }
             Class::Success => self.go_on(context),
+            Class::Intermediate if self.is_last_sent => {
+                let reason = CloseReason::Unfit(Stage::FinalReply, PeerReply::from(reply));
+                context.drop_message(self.transaction, true, reason)
+            }
             Class::Intermediate => {
                 let reason = CloseReason::Unfit(Stage::Content, PeerReply::from(reply));
-                context.drop_message(self.transaction, self.is_last_sent, reason)
+                context.drop_message(self.transaction, false, reason)
             }
             Class::Temporary | Class::Permanent => self.refused(context, reply),
         }
     }
 
     /// A chunk was refused, and with it the message; replies to later chunks say
-    /// nothing new.
+    /// nothing new. RFC 3030 does not say that a refused last chunk ends the
+    /// server's transaction, so RSET does in any case.
     fn refused(mut self, context: &mut Context<'_>, reply: &ReplyLines) -> State {
         self.transaction.refuse_message(PeerReply::from(reply));
         context.finish(self.transaction.end(self.is_last_sent));

@@ -74,7 +74,8 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
-    /// Says it in one line, fit for the log and for the envelope.
+    /// Says it in one line without control characters, so that it always makes a
+    /// [`OneLine`].
     pub fn explain(&self) -> String {
         match self {
             CloseReason::Quit => "session done".to_owned(),

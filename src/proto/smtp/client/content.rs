@@ -56,35 +56,26 @@ impl Content {
 }
 
 impl FinalReply {
-    pub(super) fn reply(self, context: &mut Context<'_>, reply: &ReplyLines) -> State {
-        settle(context, self.transaction, reply)
+    // RFC 5321 4.2.5: after a 2yz the message is the server's, otherwise it is ours.
+    pub(super) fn reply(mut self, context: &mut Context<'_>, reply: &ReplyLines) -> State {
+        let peer_reply = PeerReply::from(reply);
+        match reply.class() {
+            Class::Success => context.finish(self.transaction.deliver(peer_reply)),
+            Class::Intermediate => {
+                let reason = CloseReason::Unfit(Stage::FinalReply, peer_reply);
+                return context.drop_message(self.transaction, true, reason);
+            }
+            Class::Temporary | Class::Permanent => {
+                self.transaction.refuse_message(peer_reply);
+                context.finish(self.transaction.end(true));
+            }
+        }
+        context.ready()
     }
 
     pub(super) fn into_transaction(self) -> Transaction {
         self.transaction
     }
-}
-
-/// Takes the reply to the end of the content.
-// RFC 5321 4.2.5: after a 2yz the message is the server's, otherwise it is ours.
-pub(super) fn settle(
-    context: &mut Context<'_>,
-    mut transaction: Transaction,
-    reply: &ReplyLines,
-) -> State {
-    let peer_reply = PeerReply::from(reply);
-    match reply.class() {
-        Class::Success => context.finish(transaction.deliver(peer_reply)),
-        Class::Intermediate => {
-            let reason = CloseReason::Unfit(Stage::FinalReply, peer_reply);
-            return context.drop_message(transaction, true, reason);
-        }
-        Class::Temporary | Class::Permanent => {
-            transaction.refuse_message(peer_reply);
-            context.finish(transaction.end(true));
-        }
-    }
-    context.ready()
 }
 
 fn push_send(context: &mut Context<'_>, wire: Vec<u8>) {

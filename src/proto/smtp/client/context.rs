@@ -156,8 +156,8 @@ impl Context<'_> {
     }
 }
 
+/// Kept as it is where that is one line: whoever shows it escapes it.
 fn bounded(line: &[u8]) -> OneLine {
-    let mut text = OneLine::escaped(&line[..line.len().min(NOTED_MAX)]);
-    text.truncate(NOTED_MAX);
-    text
+    let start = &line[..line.len().min(NOTED_MAX)];
+    OneLine::new(start).unwrap_or_else(|| OneLine::escaped(start))
 }

@@ -6,18 +6,19 @@
 //! comes before any `Close`, and tells for every recipient what became of it.
 //!
 //! ```text
-//!  new --> Greeting --> Hello --> Ready --quit--> Quitting --> Closed
-//!             |           |       ^ | ^              ^
-//!             +--refused--+-------|-|-|--------------+
-//!                                 | | |
-//!        +---2yz 4yz 5yz----------+ | +--(nothing to be sent)--+
-//!        |                        send                         |
-//!        |                          v                          |
-//!   FinalReply <--last-- Content <--354-- Envelope --no DATA--> Clearing
-//!        :                                   |                    ^
-//!        :                             (CHUNKING)                 |
-//!        +--- Chunks <-----------------------+                    |
-//!               +----------------refused--------------------------+
+//! Greeting    220: Hello           refused: Quitting
+//! Hello       250: Ready           EHLO unknown: Hello, with HELO
+//!                                  refused: Quitting
+//! Ready       send: Envelope       quit: Quitting
+//! Envelope    354: Content         RCPT answered, with CHUNKING: Chunks
+//!                                  MAIL refused: Ready
+//!                                  nobody to send to: Clearing
+//!                                  354 but some refused, strict: Closed
+//! Content     last piece: FinalReply
+//! FinalReply  2yz 4yz 5yz: Ready
+//! Chunks      LAST taken: Ready    refused: Clearing
+//! Clearing    RSET done: Ready
+//! Quitting    any reply, or five seconds: Closed
 //! ```
 //!
 //! From everywhere: 421, anything that is not a reply, a reply that nothing was
@@ -74,14 +75,15 @@ use crate::base::{ByteQueue, OneLine};
 pub enum Action {
     /// Write these octets.
     Send(Vec<u8>),
-    /// Hand in a message, or quit.
+    /// Hand in a message, or quit. A `Close` that follows takes it back.
     Ready,
     /// Hand in the next piece of content. A `Finished` or `Close` that comes
     /// first withdraws the request.
     NeedContent,
     /// The message in hand is done with.
     Finished(Outcome),
-    /// Hang up, without writing what could not be written yet. Always the last action.
+    /// Hang up, without writing what could not be written yet. Nothing follows,
+    /// but for the `Finished` of a message that is handed in all the same.
     Close(CloseReason),
     /// Log this as a warning.
     Note(OneLine),

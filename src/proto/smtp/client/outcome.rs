@@ -95,7 +95,8 @@ pub enum Cause {
 }
 
 impl Cause {
-    /// Says it in one line.
+    /// Says it in one line without control characters, so that it always makes a
+    /// [`OneLine`].
     pub fn explain(&self) -> String {
         match self {
             Cause::Reply(reply) => reply.to_string(),

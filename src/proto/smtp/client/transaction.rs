@@ -25,6 +25,7 @@ enum Progress {
 pub(super) struct Transaction {
     message: Message,
     progress: Vec<Progress>,
+    has_accepted: bool,
     /// A refusal that in strict mode withholds the message from everybody.
     has_refusal: bool,
     is_strict: bool,
@@ -39,6 +40,7 @@ impl Transaction {
         let mut transaction = Transaction {
             progress: message.recipients.iter().map(|_| Progress::Open).collect(),
             message,
+            has_accepted: false,
             has_refusal: false,
             is_strict,
             reply: None,
@@ -59,12 +61,6 @@ impl Transaction {
         matches!(self.progress.get(index), Some(Progress::Open))
     }
 
-    pub(super) fn has_accepted(&self) -> bool {
-        self.progress
-            .iter()
-            .any(|one| matches!(one, Progress::Accepted))
-    }
-
     /// Whether, by what is known now, somebody may get the message.
     pub(super) fn is_hopeful(&self) -> bool {
         let possible = |one: &Progress| !matches!(one, Progress::Settled(_));
@@ -77,6 +73,7 @@ impl Transaction {
     }
 
     pub(super) fn accept(&mut self, index: usize) {
+        self.has_accepted = true;
         self.set(index, Progress::Accepted);
     }
 
@@ -85,7 +82,7 @@ impl Transaction {
         // RFC 5321 4.5.3.1.10: 452 says that this is one recipient too many for one
         // transaction; the others are served first. 552 is its old name.
         let is_too_many = matches!(reply.code, 452 | 552) && may_mean_too_many(reply.enhanced);
-        if !(is_too_many && self.has_accepted()) {
+        if !(is_too_many && self.has_accepted) {
             self.has_refusal = true;
         }
         let outcome = match reply.code {

@@ -76,7 +76,8 @@ fn chunks_are_sent_without_waiting_for_their_replies() {
         ("c:a|", &["> BDAT 3|a|", "need"]),
         ("S:250 ok|", &[]),
         ("C:", &["> BDAT 0 LAST|"]),
-        ("S:554 spam|", &["done [554] no-554", "ready"]),
+        ("S:554 spam|", &["done [554] no-554", "> RSET|"]),
+        ("S:250 ok|", &["ready"]),
     ]);
 }
 
@@ -164,8 +165,10 @@ fn a_refused_chunk_ends_the_message() {
     play_chunks(&[
         ("c:a|", &["> BDAT 3|a|", "need"]),
         ("c:b|", &["> BDAT 3|b|", "need"]),
+        ("c:c|", &["> BDAT 3|c|", "need"]),
         ("S:452 full|", &["done unsent [452] later-452"]),
         ("c:too late", &[]),
+        ("S:503 no|", &[]),
         ("S:503 no|", &["> RSET|"]),
         ("S:250 ok|", &["ready"]),
         GROUP[0],
@@ -194,7 +197,7 @@ fn h10_chunking_offered_but_not_known() {
             ("C:a|", &["> BDAT 3 LAST|a|"]),
             (
                 &format!("S:{code} what|"),
-                &[&format!("done [{code}] no-{code}"), "ready"],
+                &[&format!("done [{code}] no-{code}"), "> RSET|"],
             ),
         ]);
     }

@@ -199,6 +199,22 @@ fn too_many_recipients_do_not_hold_the_others_back() {
 }
 
 #[test]
+fn the_first_recipient_is_never_one_too_many() {
+    play_ready(
+        &settings(),
+        "PIPELINING",
+        &three(),
+        &[
+            ("M", &[GROUP]),
+            (
+                "S:250 ok|452 full|250 ok|250 ok|503 no|",
+                &["done unsent later-452 held held", "> RSET|"],
+            ),
+        ],
+    );
+}
+
+#[test]
 fn h6_data_granted_for_nobody_gets_a_lone_dot() {
     for settings in [settings(), to_some()] {
         for end in ["554 no valid recipients", "250 thanks for nothing"] {
@@ -347,79 +363,61 @@ fn h13_eight_bit_content_is_noted_once_per_session() {
     );
 }
 
-/// What is refused in the server's place, with the status code given for it.
+/// What `send` alone makes of a message, given those offers.
+fn send_at_once(offers: &str, message: Message) -> Vec<Action> {
+    let mut dialogue = Dialogue::new(settings(), Cut::Whole);
+    dialogue.play("S:220 hi|", &message);
+    dialogue.play(
+        &format!("S:250-mx{}|250 HELP|", offers_lines(offers)),
+        &message,
+    );
+    let mut out = Vec::new();
+    dialogue.machine.send(dialogue.now, message, &mut out);
+    out
+}
+
+fn of_size(size: u64) -> Message {
+    let size = Some(size);
+    Message {
+        size,
+        ..message(&["a@b"])
+    }
+}
+
+fn of_body(body: Body) -> Message {
+    Message {
+        body,
+        ..message(&["a@b"])
+    }
+}
+
+fn of_sender(path: &str) -> Message {
+    let reverse_path = OneLine::new(path).unwrap();
+    Message {
+        reverse_path,
+        ..message(&["a@b"])
+    }
+}
+
 #[test]
 fn what_the_server_cannot_take_is_not_even_tried() {
-    let plain = || message(&["a@b"]);
+    let utf8 = Message {
+        smtputf8: true,
+        ..message(&["a@b"])
+    };
     let table = [
-        (
-            "SIZE 99",
-            Message {
-                size: Some(100),
-                ..plain()
-            },
-            "552 5.3.4",
-        ),
-        (
-            "SIZE 1",
-            Message {
-                size: Some(100),
-                ..plain()
-            },
-            "552 5.3.4",
-        ),
-        (
-            "8BITMIME",
-            Message {
-                smtputf8: true,
-                ..plain()
-            },
-            "550 5.6.7",
-        ),
-        (
-            "",
-            Message {
-                reverse_path: OneLine::new("é@t").unwrap(),
-                ..plain()
-            },
-            "550 5.6.7",
-        ),
+        ("SIZE 99", of_size(100), "552 5.3.4"),
+        ("SIZE 1", of_size(100), "552 5.3.4"),
+        ("8BITMIME", utf8, "550 5.6.7"),
+        ("", of_sender("é@t"), "550 5.6.7"),
         ("", message(&["é@b"]), "553 5.6.7"),
-        (
-            "CHUNKING",
-            Message {
-                body: Body::Binary,
-                ..plain()
-            },
-            "554 5.6.1",
-        ),
-        (
-            "BINARYMIME",
-            Message {
-                body: Body::Binary,
-                ..plain()
-            },
-            "554 5.6.1",
-        ),
+        ("CHUNKING", of_body(Body::Binary), "554 5.6.1"),
+        ("BINARYMIME", of_body(Body::Binary), "554 5.6.1"),
         ("", message(&["a@b> SIZE=1"]), "553 5.1.3"),
-        (
-            "",
-            Message {
-                reverse_path: OneLine::new("s@t>").unwrap(),
-                ..plain()
-            },
-            "553 5.1.7",
-        ),
+        ("", of_sender("s@t>"), "553 5.1.7"),
     ];
     for (offers, message, expected) in table {
-        let mut dialogue = Dialogue::new(settings(), Cut::Whole);
-        dialogue.play("S:220 hi|", &message);
-        dialogue.play(
-            &format!("S:250-mx{}|250 HELP|", offers_lines(offers)),
-            &message,
-        );
-        let mut out = Vec::new();
-        dialogue.machine.send(dialogue.now, message, &mut out);
+        let out = send_at_once(offers, message);
         let [Action::Finished(outcome), Action::Ready] = out.as_slice() else {
             panic!("{out:?}");
         };
@@ -429,17 +427,15 @@ fn what_the_server_cannot_take_is_not_even_tried() {
         assert!(reply.to_string().starts_with(expected), "{reply}");
         assert!(reply.enhanced.is_some() && !outcome.sent);
     }
-    // Without a usable limit the server is asked.
+}
+
+#[test]
+fn h10_without_a_usable_limit_the_server_is_asked() {
     for offers in ["SIZE", "SIZE 0", "SIZE 100"] {
-        let message = Message {
-            size: Some(100),
-            ..plain()
-        };
-        play_ready(
-            &settings(),
-            offers,
-            &message,
-            &[("M", &["> MAIL FROM:<s@t> SIZE=100|"])],
+        let out = send_at_once(offers, of_size(100));
+        assert_eq!(
+            out.iter().map(show).collect::<Vec<_>>(),
+            ["> MAIL FROM:<s@t> SIZE=100|"]
         );
     }
 }

@@ -207,7 +207,7 @@ fn reports_the_dialogue_when_asked() {
             (
                 "S:220 h\u{1b}i|",
                 &[
-                    "heard: 220 h\\\\x1bi",
+                    "heard: 220 h\\x1bi",
                     "sent: EHLO me.example",
                     "> EHLO me.example|",
                 ],

@@ -142,6 +142,16 @@ fn h4_half_a_reply_between_messages_spoils_the_next() {
         ),
     ];
     whole("PIPELINING", &[data, half].concat());
+    let chunking = Settings {
+        chunking: true,
+        ..settings()
+    };
+    let events: [(&str, &[&str]); 2] = [
+        ("M", &["> MAIL FROM:<s@t>|RCPT TO:<a@b>|"]),
+        ("S:250 ok|250 ok|", &["need"]),
+    ];
+    let events = [events, half].concat();
+    play_ready(&chunking, "CHUNKING,PIPELINING", &one(), &events);
 }
 
 #[test]
@@ -243,5 +253,6 @@ fn h3_reply_text_cannot_add_lines() {
         panic!("{out:?}");
     };
     let text = outcome.reply.as_ref().unwrap().to_string();
+    assert!(OneLine::new(text.as_str()).is_some());
     assert_eq!(text, "550 5.1.1 a\\r\\n\\x1b[1m\\xe2\\x80\\xae\\n%s");
 }
