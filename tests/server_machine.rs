@@ -438,21 +438,45 @@ fn a_message_being_stored_gets_its_reply_before_the_end() {
 }
 
 #[test]
+fn stops_during_a_question_to_the_verifier() {
+    let table = [
+        (ENVELOPE, vec!["421", "close"]),
+        ("BDAT 1\r\nxVRFY a\r\n", vec!["discard", "421", "close"]),
+    ];
+    for (input, end) in table {
+        let mut session = greeted("chunking, verify");
+        if !input.starts_with("EHLO") {
+            session.say(ENVELOPE);
+        }
+        session.preload(input.as_bytes());
+        session.pump();
+        session.actions.clear();
+        let mut actions = Vec::new();
+        session.machine.shut_down(&mut actions);
+        session.carry_out(actions);
+        assert_eq!(ending(&session), end, "{input}");
+    }
+}
+
+#[test]
 fn our_own_delays_do_not_count_against_the_client() {
-    let mut session = greeted("idle 60");
-    session.say(&format!("{ENVELOPE}DATA\r\nx"));
-    let deadline = session.machine.deadline().unwrap();
-    session.machine.excuse(Duration::from_secs(30));
-    let later = session.machine.deadline().unwrap();
-    assert_eq!(later - deadline, Duration::from_secs(30));
-    let mut actions = Vec::new();
-    session.machine.timeout(deadline, &mut actions);
-    assert_eq!(actions, []);
-    session.machine.timeout(later, &mut actions);
-    assert!(matches!(
-        actions.last(),
-        Some(Action::Close(CloseReason::IdleTimeout(_)))
-    ));
+    for input in ["", "DATA\r\nx", "BDAT 9\r\nx", "RSET\r\nBDAT 9\r\nx"] {
+        let mut session = greeted("chunking, idle 70");
+        session.say(&format!("{ENVELOPE}{input}"));
+        let deadline = session.machine.deadline().unwrap();
+        session.machine.excuse(Duration::from_secs(30));
+        let later = session.machine.deadline().unwrap();
+        assert_eq!(later - deadline, Duration::from_secs(30), "{input}");
+        let mut actions = Vec::new();
+        session.machine.timeout(deadline, &mut actions);
+        assert_eq!(actions, []);
+        session.machine.timeout(later, &mut actions);
+        let reason = match input {
+            "" => CloseReason::IdleTimeout(Duration::from_secs(70)),
+            _ => CloseReason::SlowContent,
+        };
+        assert_eq!(actions.last(), Some(&Action::Close(reason)));
+    }
 }
 
 #[test]

@@ -222,6 +222,7 @@ impl Player for InMemory {
                 let phase = self.machine.phase();
                 check(as_expected && phase == Phase::Closed, pattern, &reason)
             }
+            Expectation::Open => check(self.closed.is_none(), &"open", &self.closed),
             Expectation::After(seconds) => {
                 self.now += Duration::from_secs(*seconds);
                 let mut actions = Vec::new();

@@ -44,6 +44,8 @@ pub(crate) enum Step {
 pub(crate) enum Expectation {
     /// `closed [pattern]`: the server has closed, for a reason that matches.
     Closed(String),
+    /// `open`: the server has not closed.
+    Open,
     /// `after N`: N seconds go by without a word from the client.
     After(u64),
     /// `wait stored ok` or `fail`: the server is storing, with that outcome.
@@ -185,6 +187,7 @@ fn expectation(text: &str) -> Result<Expectation, String> {
     Ok(match (word, rest) {
         ("closed", "") => Expectation::Closed("*".to_owned()),
         ("closed", pattern) => Expectation::Closed(pattern.to_owned()),
+        ("open", "") => Expectation::Open,
         ("after", seconds) => Expectation::After(number(seconds)?),
         ("wait", "stored ok") => Expectation::WaitStored(true),
         ("wait", "stored fail") => Expectation::WaitStored(false),
