@@ -178,9 +178,14 @@ impl Claim {
             .map_err(io::Error::other)
             .at(Operation::Compose, &self.id.stem())?;
         let tmp = Suffix::EnvelopeBusyTmp;
-        // One may be left of an attempt that failed.
-        self.files.remove(&self.id, tmp)?;
-        let mut file = self.files.create(&self.id, tmp)?;
+        let mut file = match self.files.create(&self.id, tmp) {
+            // One may be left of an attempt that failed.
+            Err(error) if error.is_taken() => {
+                self.files.remove(&self.id, tmp)?;
+                self.files.create(&self.id, tmp)?
+            }
+            result => result?,
+        };
         let result = self.write_and_replace(file.as_mut(), &text);
         match result {
             Ok(()) => self.file = file,
