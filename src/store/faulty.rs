@@ -19,6 +19,8 @@ pub(super) enum Fault {
     None,
     /// That operation fails, the later ones do not.
     Fail(usize, io::ErrorKind),
+    /// That operation and the next one fail.
+    FailTwice(usize, io::ErrorKind),
     /// From that operation on nothing works any more.
     Crash(usize),
 }
@@ -240,6 +242,7 @@ impl Disk {
         let count = self.trace.len();
         match self.fault {
             Fault::Fail(at, kind) if count == at => Err(kind.into()),
+            Fault::FailTwice(at, kind) if count == at || count == at + 1 => Err(kind.into()),
             Fault::Crash(at) if count >= at => Err(io::Error::other("no power")),
             _ => Ok(()),
         }

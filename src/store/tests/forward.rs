@@ -67,6 +67,31 @@ fn only_one_has_a_message() {
 }
 
 #[test]
+fn either_lock_keeps_a_message_from_being_taken() {
+    let (disk, spool, id) = with_message();
+    for suffix in [Suffix::Content, Suffix::Envelope] {
+        let file = disk.open_read(&id.file_name(suffix)).unwrap();
+        assert!(file.try_lock().unwrap());
+        assert!(matches!(
+            spool.lock(&id).unwrap(),
+            LockOutcome::HeldElsewhere
+        ));
+        assert_eq!(suffixes(&disk, &id), [Suffix::Content, Suffix::Envelope]);
+    }
+    let locked = take(&spool, &id);
+    is_locked(&disk, &id);
+    drop(locked);
+}
+
+/// Sees that both files of a busy message are locked.
+fn is_locked(disk: &Faulty, id: &StoredId) {
+    for suffix in [Suffix::Content, Suffix::EnvelopeBusy] {
+        let file = disk.open_read(&id.file_name(suffix)).unwrap();
+        assert!(!file.try_lock().unwrap(), "{suffix:?}");
+    }
+}
+
+#[test]
 fn a_fresh_envelope_beside_a_busy_one_waits() {
     let (disk, spool, id) = with_message();
     disk.plant(&name(&id, Suffix::EnvelopeBusy), Kind::File, b"theirs");
@@ -193,7 +218,7 @@ fn a_message_is_narrowed_while_it_is_held() {
         suffixes(&disk, &id),
         [Suffix::Content, Suffix::EnvelopeBusy]
     );
-    // The new file is held as the old one was.
+    is_locked(&disk, &id);
     assert!(!second.recover().unwrap().has_changes());
     locked.release(None).unwrap();
     let envelope = read(&disk, &id, Suffix::Envelope);

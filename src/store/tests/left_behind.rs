@@ -152,6 +152,34 @@ fn what_the_living_hold_is_left_alone() {
 }
 
 #[test]
+fn each_lock_of_the_living_is_enough() {
+    let disk = Faulty::new();
+    disk.set_can_tell_opens(false);
+    let (living, other) = (spool(&disk, 1), spool(&disk, 2));
+    let id = store(&living, b"text", &["a@x"]);
+    let locked = take(&living, &id);
+    let mut writer = living.create();
+    writer.append(b"half").unwrap();
+    // As if long enough ago to be sure without asking who has it open.
+    disk.make_old(&name(&id, Suffix::EnvelopeBusy));
+    assert!(!other.recover().unwrap().has_changes());
+    // A filter has replaced the content, and nobody has the new one locked.
+    disk.plant(&name(&id, Suffix::Content), Kind::File, b"edited");
+    assert!(!other.recover().unwrap().has_changes());
+    drop((locked, writer));
+    // Another program has replaced the envelope.
+    let locked = take(&living, &id);
+    disk.plant(
+        &name(&id, Suffix::EnvelopeBusy),
+        Kind::File,
+        &good_envelope(),
+    );
+    disk.make_old(&name(&id, Suffix::EnvelopeBusy));
+    assert!(!other.recover().unwrap().has_changes());
+    drop(locked);
+}
+
+#[test]
 fn a_writer_that_recovery_overtakes_takes_another_id() {
     let recovers: fn(&Faulty) = |disk| {
         assert_eq!(spool(disk, 2).recover().unwrap().removed, 1);

@@ -178,3 +178,19 @@ fn the_directory_that_cannot_be_synced_refuses_the_whole_group() {
     }
     assert_eq!(disk.listing(), before);
 }
+
+#[test]
+fn a_message_that_cannot_be_taken_back_keeps_its_content() {
+    let disk = Faulty::new();
+    let spool = spool(&disk, 1);
+    store(&spool, b"body", &["a@x"]);
+    let count = disk.operations();
+    // The directory cannot be synced, and then the envelope cannot be removed.
+    disk.set_fault(Fault::FailTwice(count, std::io::ErrorKind::Other));
+    let refused = commit(&spool, b"body");
+    let id = refused.writer.id().clone();
+    assert!(spool.commit(vec![refused])[0].is_err());
+    assert_eq!(suffixes(&disk, &id), [Suffix::Content, Suffix::Envelope]);
+    let mut locked = take(&spool, &id);
+    assert_eq!(locked.read(&mut [0; 9]).unwrap(), 4);
+}
