@@ -71,17 +71,21 @@ impl From<Error> for Refusal {
 /// Takes a message.
 pub(super) fn lock(files: &Arc<Files>, id: &StoredId) -> Result<LockOutcome, Error> {
     let content = files.find(id, Suffix::Content)?;
-    if let Found::File(file) = &content
-        && let Ok(false) = file.try_lock_shared()
-    {
+    let held = match &content {
+        // Where there are no locks the rename alone decides.
+        Found::File(file) => matches!(file.try_lock_shared(), Ok(false)),
+        Found::Held => true,
+        Found::Missing | Found::Odd => false,
+    };
+    if held {
         return Ok(LockOutcome::HeldElsewhere);
     }
     let envelope = match files.find(id, Suffix::Envelope)? {
         Found::File(file) => file,
         Found::Missing => return Ok(LockOutcome::Gone),
         Found::Odd => return Ok(odd_envelope(files, id)),
+        Found::Held => return Ok(LockOutcome::HeldElsewhere),
     };
-    // Where there are no locks the rename alone decides.
     if let Ok(false) = envelope.try_lock() {
         return Ok(LockOutcome::HeldElsewhere);
     }
@@ -142,7 +146,7 @@ impl Claim {
             parsed.map_err(|error| unreadable(&format!("cannot read envelope file: {error}")))?;
         let file = match content {
             Found::File(file) => file,
-            Found::Missing => return Err(unreadable("cannot open content file")),
+            Found::Missing | Found::Held => return Err(unreadable("cannot open content file")),
             Found::Odd => return Err(unreadable("content file is not a regular file")),
         };
         let name = self.id.file_name(Suffix::Content);

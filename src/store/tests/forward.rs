@@ -83,6 +83,18 @@ fn either_lock_keeps_a_message_from_being_taken() {
     drop(locked);
 }
 
+#[test]
+fn a_file_that_recovery_looks_at_is_held() {
+    let (disk, spool, id) = with_message();
+    for open in ["content", "envelope"] {
+        let at = if open == "content" { 1 } else { 3 };
+        disk.set_fault(Fault::Fail(at, std::io::ErrorKind::WouldBlock));
+        let outcome = spool.lock(&id).unwrap();
+        assert!(matches!(outcome, LockOutcome::HeldElsewhere), "{open}");
+    }
+    drop(take(&spool, &id));
+}
+
 /// Sees that both files of a busy message are locked.
 fn is_locked(disk: &Faulty, id: &StoredId) {
     for suffix in [Suffix::Content, Suffix::EnvelopeBusy] {

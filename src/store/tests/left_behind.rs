@@ -296,3 +296,29 @@ fn what_was_found_busy_is_ready_in_the_same_scan() {
     let line = format!("made ready again: {}.envelope.busy", ids[0]);
     assert_eq!(scan.report.lines[0].to_string(), line);
 }
+
+#[test]
+fn a_report_has_a_bounded_number_of_lines() {
+    let disk = Faulty::new();
+    for number in 0..150 {
+        let stem = format!("emailrelay.1.{number}.1");
+        disk.plant(
+            &format!("{stem}.envelope.busy"),
+            Kind::File,
+            &good_envelope(),
+        );
+    }
+    let report = spool(&disk, 1).recover().unwrap();
+    assert_eq!((report.recovered, report.lines.len()), (150, 100));
+}
+
+#[test]
+fn no_content_is_removed_while_there_are_too_many_directories_to_know() {
+    let disk = Faulty::new();
+    let id = StoredId::parse(b"emailrelay.7.1795360975.10000000005").unwrap();
+    disk.plant(&name(&id, Suffix::Content), Kind::File, b"body");
+    for number in 0..=crate::store::scan::SUBDIRECTORIES_MAX {
+        disk.plant_directory(&number.to_string(), &[]);
+    }
+    assert!(!spool(&disk, 1).recover().unwrap().has_changes());
+}

@@ -114,6 +114,40 @@ fn an_id_that_is_taken_is_not_used() {
 }
 
 #[test]
+fn a_message_for_which_no_id_is_free_is_refused() {
+    let disk = Faulty::new();
+    let spool = spool(&disk, 1);
+    let mut writer = spool.create();
+    let first = name(writer.id(), Suffix::Content);
+    let (stem, sequence) = first
+        .strip_suffix(".content")
+        .unwrap()
+        .rsplit_once('.')
+        .unwrap();
+    let (process, seconds) = stem.rsplit_once('.').unwrap();
+    let (sequence, seconds): (u64, u64) = (sequence.parse().unwrap(), seconds.parse().unwrap());
+    // The clock may go on meanwhile.
+    for seconds in seconds..seconds + 3 {
+        for sequence in sequence..sequence + 100 {
+            let name = format!("{process}.{seconds}.{sequence}.content");
+            disk.plant(&name, Kind::File, b"theirs");
+        }
+    }
+    let error = writer.append(b"ours").unwrap_err();
+    assert_eq!(error.operation, Operation::Create);
+    assert!(disk.listing().values().all(|content| content == b"theirs"));
+}
+
+#[test]
+fn messages_can_be_passed_to_other_threads() {
+    fn is_send<T: Send>() {}
+    is_send::<crate::store::Writer>();
+    is_send::<crate::store::Commit>();
+    is_send::<Locked>();
+    is_send::<Spool>();
+}
+
+#[test]
 fn one_message_that_fails_does_not_fail_the_others() {
     let disk = Faulty::new();
     let spool = spool(&disk, 1);
