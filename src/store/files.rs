@@ -153,8 +153,14 @@ impl Files {
         text: &[u8],
         reason: &Reason,
     ) -> Result<(), Error> {
+        let to = Suffix::EnvelopeBad;
+        // Seen before noting, or each further try would note it once more.
+        if self.metadata(id, to)?.is_some() {
+            return Err(io::ErrorKind::AlreadyExists.into())
+                .at(Operation::Rename, &id.file_name(from));
+        }
         let noted = self.note(id, from, text, reason);
-        self.rename(id, from, Suffix::EnvelopeBad)?;
+        self.rename(id, from, to)?;
         if let Err(error) = noted {
             crate::warning!("{error}");
         }

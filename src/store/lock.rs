@@ -278,16 +278,22 @@ impl Locked {
     /// Gives the message up: it is `.bad` from now on, with the reasons, and if so
     /// told for those recipients only who have not been served. That this cannot
     /// be noted is an error, but the message is `.bad` even so, lest those who
-    /// were served get it again.
+    /// were served get it again. Where a `.bad` of that id exists the message stays
+    /// ready, and that is an error.
     pub fn fail(mut self, reasons: &[Reason], remaining: Option<&[OneLine]>) -> Result<(), Error> {
         if let Some(remaining) = remaining {
             self.envelope.remote_recipients = remaining.to_vec();
         }
-        for reason in reasons {
-            self.envelope.add_reason(reason);
+        // Where there is a bad envelope already the message stays ready, and would
+        // gather reasons with every further try.
+        let bad = Suffix::EnvelopeBad;
+        if !matches!(self.claim.files.metadata(self.id(), bad), Ok(Some(_))) {
+            reasons
+                .iter()
+                .for_each(|reason| self.envelope.add_reason(reason));
         }
         let noted = self.claim.rewrite(&self.envelope);
-        self.claim.rename(Suffix::EnvelopeBad)?;
+        self.claim.rename(bad)?;
         noted
     }
 

@@ -213,10 +213,14 @@ fn reasons_pile_up_when_a_message_is_tried_again() {
 fn a_bad_envelope_is_never_replaced() {
     let (disk, spool, id) = with_message();
     disk.plant(&name(&id, Suffix::EnvelopeBad), Kind::File, b"older");
+    let listing = disk.listing();
     let reason = Reason::without_code("no");
     assert!(take(&spool, &id).fail(&[reason], None).is_err());
-    assert_eq!(disk.listing()[&name(&id, Suffix::EnvelopeBad)], b"older");
-    assert!(suffixes(&disk, &id).contains(&Suffix::Envelope));
+    assert_eq!(disk.listing(), listing);
+    disk.plant(&name(&id, Suffix::Envelope), Kind::File, b"malformed");
+    let listing = disk.listing();
+    assert!(spool.lock(&id).is_err());
+    assert_eq!(disk.listing(), listing);
 }
 
 #[test]

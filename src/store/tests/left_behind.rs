@@ -125,6 +125,7 @@ fn two_envelopes_of_one_message_are_told_apart() {
     assert_eq!((report.failed, report.left), (0, 1));
     let report = spool.recover().unwrap();
     assert_eq!((report.failed, report.left), (0, 0));
+    assert_eq!(disk.listing()[&name(&id, Suffix::EnvelopeBusy)], b"third");
 }
 
 #[test]
