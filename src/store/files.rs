@@ -14,6 +14,9 @@ use super::name::{Ids, StoredId, Suffix};
 /// How many names that are not files are remembered as complained about.
 pub(super) const ODDITIES_MAX: usize = 1000;
 
+/// How many messages are remembered that were delivered but could not be removed.
+pub(super) const UNDELETABLE_MAX: usize = 10_000;
+
 /// The suffixes of envelopes in sub-directories that need the content here.
 const SUBDIRECTORY_ENVELOPES: [Suffix; 3] =
     [Suffix::Envelope, Suffix::EnvelopeBusy, Suffix::EnvelopeBad];
@@ -27,12 +30,12 @@ pub(super) struct Files {
 }
 
 /// What listings and mishaps have taught.
-#[derive(Default)]
 struct Known {
     /// Names under which there is something that is not a file.
     oddities: BTreeSet<Vec<u8>>,
-    /// Sub-directories, where POP by name keeps envelopes whose content is here.
-    subdirectories: Vec<Vec<u8>>,
+    /// Sub-directories, where POP by name keeps envelopes whose content is here;
+    /// none if there are too many to know them all.
+    subdirectories: Option<Vec<Vec<u8>>>,
     /// Messages that have been delivered but could not be removed.
     undeletable: BTreeSet<StoredId>,
 }
@@ -45,6 +48,9 @@ pub(super) enum Found {
     Missing,
     /// Something that is not a regular file.
     Odd,
+    /// A file that recovery is looking at: whoever asks the system whether it is
+    /// open elsewhere keeps others from opening it for that moment.
+    Held,
 }
 
 impl Files {
@@ -53,7 +59,11 @@ impl Files {
             fs,
             path,
             ids,
-            known: Mutex::default(),
+            known: Mutex::new(Known {
+                oddities: BTreeSet::new(),
+                subdirectories: Some(Vec::new()),
+                undeletable: BTreeSet::new(),
+            }),
         }
     }
 
@@ -69,6 +79,7 @@ impl Files {
         match self.fs.open_read(&name) {
             Ok(file) => Ok(Found::File(file)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Found::Missing),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Found::Held),
             Err(error) => match self.metadata(id, suffix)? {
                 None => Ok(Found::Missing),
                 Some(metadata) if metadata.kind != Kind::File => Ok(Found::Odd),
@@ -142,8 +153,14 @@ impl Files {
         text: &[u8],
         reason: &Reason,
     ) -> Result<(), Error> {
+        let to = Suffix::EnvelopeBad;
+        // Seen before noting, or each further try would note it once more.
+        if self.metadata(id, to)?.is_some() {
+            return Err(io::ErrorKind::AlreadyExists.into())
+                .at(Operation::Rename, &id.file_name(from));
+        }
         let noted = self.note(id, from, text, reason);
-        self.rename(id, from, Suffix::EnvelopeBad)?;
+        self.rename(id, from, to)?;
         if let Err(error) = noted {
             crate::warning!("{error}");
         }
@@ -172,7 +189,9 @@ impl Files {
     /// cannot be told it is.
     pub(super) fn is_needed_below(&self, id: &StoredId) -> bool {
         let names = SUBDIRECTORY_ENVELOPES.map(|suffix| id.file_name(suffix));
-        let subdirectories = self.known().subdirectories.clone();
+        let Some(subdirectories) = self.known().subdirectories.clone() else {
+            return true;
+        };
         subdirectories.iter().any(|subdirectory| {
             match self.fs.subdirectory_has(subdirectory, &names) {
                 Ok(has) => has,
@@ -181,8 +200,8 @@ impl Files {
         })
     }
 
-    /// Remembers which sub-directories there are.
-    pub(super) fn set_subdirectories(&self, subdirectories: Vec<Vec<u8>>) {
+    /// Remembers which sub-directories there are, or that it is not known.
+    pub(super) fn set_subdirectories(&self, subdirectories: Option<Vec<Vec<u8>>>) {
         self.known().subdirectories = subdirectories;
     }
 
@@ -194,7 +213,10 @@ impl Files {
 
     /// Remembers that a message was delivered though its envelope is still there.
     pub(super) fn set_undeletable(&self, id: StoredId) {
-        self.known().undeletable.insert(id);
+        let undeletable = &mut self.known().undeletable;
+        if undeletable.len() < UNDELETABLE_MAX {
+            undeletable.insert(id);
+        }
     }
 
     /// Whether that message was delivered; forgets it, so it is to be removed now.
@@ -236,4 +258,52 @@ fn with_line_ends_of(text: &[u8], reason: &Reason) -> Vec<u8> {
         lines.extend_from_slice(end);
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::faulty::Faulty;
+    use super::*;
+
+    fn files() -> Files {
+        Files::new(
+            Box::new(Faulty::new()),
+            PathBuf::from("/spool"),
+            Ids::new(1, 1),
+        )
+    }
+
+    #[test]
+    fn complains_about_a_bounded_number_of_names() {
+        let files = files();
+        for number in 0..ODDITIES_MAX {
+            let name = number.to_string().into_bytes();
+            assert!(files.is_first_complaint(name.clone()));
+            assert!(!files.is_first_complaint(name));
+        }
+        assert!(!files.is_first_complaint(b"one more".to_vec()));
+    }
+
+    #[test]
+    fn remembers_a_bounded_number_of_messages() {
+        let files = files();
+        let ids: Vec<_> = (0..=UNDELETABLE_MAX as u64)
+            .map(|n| files.ids.next(n))
+            .collect();
+        ids.iter().for_each(|id| files.set_undeletable(id.clone()));
+        assert!(files.take_undeletable(&ids[0]));
+        assert!(!files.take_undeletable(&ids[0]));
+        assert!(!files.take_undeletable(&ids[UNDELETABLE_MAX]));
+    }
+
+    #[test]
+    fn a_content_is_kept_if_it_is_not_known_who_needs_it() {
+        let files = files();
+        let id = files.ids.next(1);
+        assert!(!files.is_needed_below(&id));
+        files.set_subdirectories(Some(vec![b"gone".to_vec()]));
+        assert!(!files.is_needed_below(&id));
+        files.set_subdirectories(None);
+        assert!(files.is_needed_below(&id));
+    }
 }

@@ -71,17 +71,21 @@ impl From<Error> for Refusal {
 /// Takes a message.
 pub(super) fn lock(files: &Arc<Files>, id: &StoredId) -> Result<LockOutcome, Error> {
     let content = files.find(id, Suffix::Content)?;
-    if let Found::File(file) = &content
-        && let Ok(false) = file.try_lock_shared()
-    {
+    let held = match &content {
+        // Where there are no locks the rename alone decides.
+        Found::File(file) => matches!(file.try_lock_shared(), Ok(false)),
+        Found::Held => true,
+        Found::Missing | Found::Odd => false,
+    };
+    if held {
         return Ok(LockOutcome::HeldElsewhere);
     }
     let envelope = match files.find(id, Suffix::Envelope)? {
         Found::File(file) => file,
         Found::Missing => return Ok(LockOutcome::Gone),
         Found::Odd => return Ok(odd_envelope(files, id)),
+        Found::Held => return Ok(LockOutcome::HeldElsewhere),
     };
-    // Where there are no locks the rename alone decides.
     if let Ok(false) = envelope.try_lock() {
         return Ok(LockOutcome::HeldElsewhere);
     }
@@ -142,7 +146,7 @@ impl Claim {
             parsed.map_err(|error| unreadable(&format!("cannot read envelope file: {error}")))?;
         let file = match content {
             Found::File(file) => file,
-            Found::Missing => return Err(unreadable("cannot open content file")),
+            Found::Missing | Found::Held => return Err(unreadable("cannot open content file")),
             Found::Odd => return Err(unreadable("content file is not a regular file")),
         };
         let name = self.id.file_name(Suffix::Content);
@@ -178,9 +182,14 @@ impl Claim {
             .map_err(io::Error::other)
             .at(Operation::Compose, &self.id.stem())?;
         let tmp = Suffix::EnvelopeBusyTmp;
-        // One may be left of an attempt that failed.
-        self.files.remove(&self.id, tmp)?;
-        let mut file = self.files.create(&self.id, tmp)?;
+        let mut file = match self.files.create(&self.id, tmp) {
+            // One may be left of an attempt that failed.
+            Err(error) if error.is_taken() => {
+                self.files.remove(&self.id, tmp)?;
+                self.files.create(&self.id, tmp)?
+            }
+            result => result?,
+        };
         let result = self.write_and_replace(file.as_mut(), &text);
         match result {
             Ok(()) => self.file = file,
@@ -269,16 +278,22 @@ impl Locked {
     /// Gives the message up: it is `.bad` from now on, with the reasons, and if so
     /// told for those recipients only who have not been served. That this cannot
     /// be noted is an error, but the message is `.bad` even so, lest those who
-    /// were served get it again.
+    /// were served get it again. Where a `.bad` of that id exists the message stays
+    /// ready, and that is an error.
     pub fn fail(mut self, reasons: &[Reason], remaining: Option<&[OneLine]>) -> Result<(), Error> {
         if let Some(remaining) = remaining {
             self.envelope.remote_recipients = remaining.to_vec();
         }
-        for reason in reasons {
-            self.envelope.add_reason(reason);
+        // Where there is a bad envelope already the message stays ready, and would
+        // gather reasons with every further try.
+        let bad = Suffix::EnvelopeBad;
+        if !matches!(self.claim.files.metadata(self.id(), bad), Ok(Some(_))) {
+            reasons
+                .iter()
+                .for_each(|reason| self.envelope.add_reason(reason));
         }
         let noted = self.claim.rewrite(&self.envelope);
-        self.claim.rename(Suffix::EnvelopeBad)?;
+        self.claim.rename(bad)?;
         noted
     }
 

@@ -14,6 +14,11 @@ mod scan;
 mod spool;
 mod writer;
 
+#[cfg(test)]
+mod faulty;
+#[cfg(test)]
+mod tests;
+
 pub use commit::{Commit, Receipt};
 pub use envelope::{Attempts, Encoding, Envelope, Malformed, Reason};
 pub use error::{Error, Operation};

@@ -142,7 +142,7 @@ impl Suspect<'_> {
     fn recover(&self) -> Result<Outcome, Error> {
         let file = match self.files.find(self.id, self.suffix)? {
             Found::File(file) => file,
-            Found::Missing => return Ok(Outcome::Nothing),
+            Found::Missing | Found::Held => return Ok(Outcome::Nothing),
             Found::Odd => return Ok(self.odd("not a regular file")),
         };
         let metadata = self.metadata_of(file.as_ref())?;
@@ -196,6 +196,7 @@ impl Suspect<'_> {
         let content = match self.files.find(self.id, Suffix::Content)? {
             Found::File(file) => Some(file),
             Found::Missing => None,
+            Found::Held => return Ok(Outcome::Nothing),
             Found::Odd => return Ok(self.odd("content is not a regular file")),
         };
         if let Some(content) = &content

@@ -20,8 +20,8 @@ pub(super) const SUSPECTS_MAX: usize = 10_000;
 /// envelope; in a larger spool they are not looked for.
 pub(super) const FILES_MAX: usize = 400_000;
 
-/// How many sub-directories may hold envelopes whose content is in the spool
-/// directory; and how many names of other things are looked at to find them.
+/// How many names that are not a message's are looked at to find sub-directories.
+/// With more no content is ever removed, as one of them may need it.
 pub(super) const SUBDIRECTORIES_MAX: usize = 1000;
 
 /// The names in the directory, sorted out.
@@ -33,10 +33,10 @@ pub(super) struct Listing {
     pub(super) suspects: Vec<(StoredId, Suffix)>,
     /// Each content and envelope: the id and the suffix's bit.
     files: Vec<(StoredId, u8)>,
+    /// Whether some of these had no place.
+    overflow: bool,
     /// Names that are not those of a message's file.
     others: Vec<Vec<u8>>,
-    /// Whether some names had no place.
-    overflow: bool,
 }
 
 impl Listing {
@@ -87,7 +87,7 @@ impl Listing {
 
     fn add(&mut self, name: &[u8]) {
         let Some((id, suffix)) = StoredId::parse_name(name) else {
-            self.overflow |= !push(&mut self.others, name.to_vec(), SUBDIRECTORIES_MAX);
+            push(&mut self.others, name.to_vec(), SUBDIRECTORIES_MAX + 1);
             return;
         };
         self.overflow |= !push(&mut self.files, (id.clone(), suffix.bit()), FILES_MAX);
@@ -104,13 +104,16 @@ impl Listing {
         }
     }
 
-    fn subdirectories(&mut self, files: &Files) -> Vec<Vec<u8>> {
+    fn subdirectories(&mut self, files: &Files) -> Option<Vec<Vec<u8>>> {
         let mut others = std::mem::take(&mut self.others);
+        if others.len() > SUBDIRECTORIES_MAX {
+            return None;
+        }
         others.retain(|name| {
             let metadata = files.fs.metadata(name);
             metadata.is_ok_and(|metadata| metadata.kind == Kind::Directory)
         });
-        others
+        Some(others)
     }
 }
 
