@@ -7,7 +7,7 @@
 //!
 //! | row | module | may use | what it is for |
 //! |---|---|---|---|
-//! | 0 | [`base`] | std (no socket, file or thread) | bytes, text that is one line, dates, the log |
+//! | 0 | [`base`] | std | byte queues, text of one line, dates, the log |
 //! | 0 | [`sys`] | `base` | every operating system call that std does not offer |
 //! | 1 | [`proto`] | `base` | protocols as pure machines: bytes and time in, actions out |
 //! | 1 | [`config`] | `base` | the option table, and all that is derived from it |

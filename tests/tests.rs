@@ -2,6 +2,16 @@
 // Clippy knows that tests may unwrap, but not that their helpers are tests.
 #![allow(clippy::unwrap_used)]
 
+mod delivery;
+mod durability;
+mod exhaustion;
+mod interop;
+mod kill;
+mod layering;
+mod modes;
+mod outcomes;
 mod server_machine;
 mod server_transcripts;
+mod stopping;
 mod support;
+mod trouble;

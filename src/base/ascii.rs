@@ -43,7 +43,13 @@ fn push_char(text: &mut String, c: char) {
 
 /// Whether a terminal or viewer may break or reorder the line at this character.
 fn turns_a_line(c: char) -> bool {
-    matches!(c, '\u{200E}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}')
+    let ranges = [
+        '\u{200E}'..='\u{200F}',
+        '\u{2028}'..='\u{202E}',
+        '\u{2066}'..='\u{2069}',
+        '\u{FEFF}'..='\u{FEFF}',
+    ];
+    ranges.iter().any(|range| range.contains(&c))
 }
 
 fn push_octet(text: &mut String, octet: u8) {

@@ -41,7 +41,7 @@ impl ByteQueue {
 
     /// Drops the first `count` octets, all of them where there are fewer.
     pub fn consume(&mut self, count: usize) {
-        self.start = self.bytes.len().min(self.start + count);
+        self.start = self.bytes.len().min(self.start.saturating_add(count));
         if self.is_empty() {
             self.clear();
         }
@@ -96,6 +96,8 @@ mod tests {
         let mut seen = Vec::new();
         for round in 0u8..100 {
             assert_eq!(queue.push(&[round, round + 100]), 2);
+            seen.push(queue.as_slice()[0]);
+            queue.consume(1);
             if round % 3 == 0 {
                 seen.extend_from_slice(queue.as_slice());
                 queue.consume(usize::MAX);

@@ -96,26 +96,42 @@ pub fn resolve(
         file,
         problems,
     } = parse::words(words);
-    if !raw.is_on("help") && !problems.is_empty() {
-        return Outcome::Fail(problems.into_vec());
-    }
-    if let Some(text) = text_to_print(&raw, context) {
+    let mut problems = problems.into_vec();
+    if (raw.is_on("help") || problems.is_empty())
+        && let Some(text) = text_to_print(&raw, context)
+    {
         return Outcome::Print(text);
     }
-    if let Some(file) = file {
-        match read_file(&file, context, read) {
-            Ok(lower) => raw.put_above(lower),
-            Err(problems) => return Outcome::Fail(problems),
-        }
-        if let Some(text) = text_to_print(&raw, context) {
-            return Outcome::Print(text);
-        }
+    // After a mistake the word may not be the name of a file at all.
+    let file = file.filter(|_| problems.is_empty());
+    match file.map(|file| read_file(&file, context, read)) {
+        Some(Ok(lower)) => raw.put_above(lower),
+        Some(Err(more)) => problems.extend(more),
+        None => {}
+    }
+    if problems.is_empty()
+        && let Some(text) = text_to_print(&raw, context)
+    {
+        return Outcome::Print(text);
     }
     match check::check(&raw, context) {
-        Err(problems) => Outcome::Fail(problems),
-        Ok((config, _)) if !config.has_work() => Outcome::NothingToDo,
-        Ok((config, warnings)) => Outcome::Run(Box::new(config), warnings),
+        Ok((config, warnings)) if problems.is_empty() => match config.has_work() {
+            true => Outcome::Run(Box::new(config), warnings),
+            false => Outcome::NothingToDo,
+        },
+        Ok(_) => Outcome::Fail(problems),
+        Err(more) => Outcome::Fail(with_values(problems, more)),
     }
+}
+
+/// Puts what is wrong with values behind what is wrong with their form. Where the
+/// form is wrong, what else seems wrong with the whole may only follow from that.
+fn with_values(mut problems: Vec<Problem>, more: Vec<Problem>) -> Vec<Problem> {
+    let is_well_formed = problems.is_empty();
+    let tells = |problem: &Problem| is_well_formed || problem.option.is_some();
+    problems.extend(more.into_iter().filter(tells));
+    problems.truncate(problem::PROBLEMS_MAX + 1);
+    problems
 }
 
 fn text_to_print(raw: &Raw, context: &Context) -> Option<String> {

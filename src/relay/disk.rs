@@ -107,12 +107,15 @@ pub struct Settled {
 
 impl Settled {
     /// Logs trouble and returns what the forwarder should know.
-    pub fn report(self) -> Option<Mail> {
+    pub fn report(self) -> Mail {
         if let Some(error) = self.error {
             error!("{}: {error}", self.id);
         }
         let id = self.id;
-        self.fate.map(|fate| Mail::Settled { id, fate })
+        match self.fate {
+            Some(fate) => Mail::Settled { id, fate },
+            None => Mail::Returned { id },
+        }
     }
 }
 

@@ -247,6 +247,11 @@ impl Session for Forwarder {
         match message {
             Message::Mail(Mail::Trigger(trigger)) => self.trigger(trigger, context),
             Message::Mail(Mail::Wanted { by }) => self.wanted(by, context),
+            Message::Mail(Mail::Returned { id }) => {
+                if let Some(pass) = &mut self.pass {
+                    pass.queue.push_front(id);
+                }
+            }
             Message::Mail(Mail::Settled { id, fate }) => self.settled(id, fate, context),
             Message::Mail(Mail::ClientOver(ending)) => self.client_over(ending, context),
             Message::Disk(Some(disk::Done::Scanned(listing))) => self.scanned(listing, context),

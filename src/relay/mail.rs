@@ -54,6 +54,11 @@ pub enum Mail {
         /// What became of it.
         fate: Fate,
     },
+    /// A message that a client session took has not been attempted.
+    Returned {
+        /// The message.
+        id: StoredId,
+    },
     /// A client session is over.
     ClientOver(Ending),
 }

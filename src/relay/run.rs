@@ -194,6 +194,7 @@ impl Relay {
         let over = result.is_err() || slot.session.is_over();
         if result.is_err() {
             error!("a session was closed because of an internal error");
+            self.context.posts.extend(slot.session.last_words());
         }
         if over {
             self.release(token, slot);

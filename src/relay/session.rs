@@ -66,4 +66,9 @@ pub trait Session {
 
     /// Whether it is over and may be dropped.
     fn is_over(&self) -> bool;
+
+    /// What somebody who counts on it must be told when it has panicked.
+    fn last_words(&self) -> Option<(Token, Message)> {
+        None
+    }
 }

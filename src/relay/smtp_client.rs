@@ -68,6 +68,7 @@ pub struct SmtpClient {
     link: Link,
     peer: String,
     machine: Option<Machine>,
+    established: bool,
     ready: bool,
     current: Option<Current>,
     next: Option<Loaded>,
@@ -90,6 +91,7 @@ impl SmtpClient {
             link: Link::Resolving,
             peer,
             machine: None,
+            established: false,
             ready: false,
             current: None,
             next: None,
@@ -193,7 +195,10 @@ impl SmtpClient {
                 Action::Sent(line) => verbose!("tx>>: \"{line}\""),
                 Action::Heard(line) => verbose!("rx<<: \"{line}\""),
                 Action::Note(text) => warning!("{text}"),
-                Action::Ready => self.ready = true,
+                Action::Ready => {
+                    self.ready = true;
+                    self.established = true;
+                }
                 Action::NeedContent => {
                     if let Some(current) = &mut self.current {
                         current.wanted = true;
@@ -208,28 +213,25 @@ impl SmtpClient {
     /// Hands the machine its next message once it is ready, and sees to it that
     /// one more is on its way from the spool.
     fn next_message(&mut self, context: &mut Context) {
-        if !self.ready || self.current.is_some() && self.next.is_some() {
-            return;
-        }
-        if self.current.is_none()
+        if self.ready
+            && self.current.is_none()
             && let Some(loaded) = self.next.take()
         {
             self.begin(loaded, context);
         }
-        if self.next.is_none() && !self.asked && !self.no_more {
+        let may_ask = self.established && self.next.is_none() && !self.asked;
+        if may_ask && !self.no_more {
             self.asked = true;
-            context.post(
-                self.forwarder,
-                Message::Mail(Mail::Wanted { by: self.token }),
-            );
-        }
-        if self.no_more && self.current.is_none() && self.next.is_none() {
-            self.act(context, |machine, now, actions| machine.quit(now, actions));
+            let by = self.token;
+            context.post(self.forwarder, Message::Mail(Mail::Wanted { by }));
+        } else if may_ask && self.ready && self.current.is_none() {
             self.ready = false;
+            self.act(context, |machine, now, actions| machine.quit(now, actions));
         }
     }
 
     fn begin(&mut self, loaded: Loaded, context: &mut Context) {
+        self.ready = false;
         let message = settlement::message(&loaded.mail.mail);
         let Loaded { mail, chunk, last } = loaded;
         let summary = settlement::Summary::of(&mail.mail);
@@ -342,6 +344,7 @@ impl SmtpClient {
         self.link = Link::Closed;
         self.deadline = None;
         self.ready = false;
+        self.established = false;
         self.ending.get_or_insert(ending);
         if let Some(Loaded { mail, .. }) = self.next.take() {
             let settlement = Box::new(Settlement::Untouched);
@@ -505,9 +508,7 @@ impl Session for SmtpClient {
             }
             Message::Disk(Some(disk::Done::Settled(settled))) => {
                 self.jobs -= 1;
-                if let Some(mail) = settled.report() {
-                    context.post(self.forwarder, Message::Mail(mail));
-                }
+                context.post(self.forwarder, Message::Mail(settled.report()));
             }
             Message::Disk(_) => {
                 // A job panicked: what it held has been put back by its Drop.
@@ -524,17 +525,18 @@ impl Session for SmtpClient {
 
     fn on_shutdown(&mut self, context: &mut Context) {
         self.no_more = true;
-        if self.machine.is_none() || self.ready && self.current.is_none() {
-            let ending = Ending::Dropped("told to stop".to_owned());
-            match self.machine {
-                Some(_) => self.next_message(context),
-                None => self.end(ending, context),
-            }
+        if self.machine.is_none() {
+            self.end(Ending::Dropped("told to stop".to_owned()), context);
         }
         self.drive(context);
     }
 
     fn is_over(&self) -> bool {
         self.over
+    }
+
+    fn last_words(&self) -> Option<(Token, Message)> {
+        let ending = Ending::Dropped("internal error".to_owned());
+        Some((self.forwarder, Message::Mail(Mail::ClientOver(ending))))
     }
 }

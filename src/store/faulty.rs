@@ -4,8 +4,9 @@
 //! The model of a power cut: content that was not synced is lost, kept, cut short
 //! or partly zero. Changes of names since the last sync of the directory are each
 //! lost or kept; a rename happens whole or not at all, and a change of a name is
-//! lost along with the earlier change of that name that it builds on. A sync that fails drops what it could not
-//! write, and a later sync of the same file then succeeds without it.
+//! lost along with the earlier change of that name that it builds on. A sync that
+//! fails drops what it could not write, and a later sync of the same file then
+//! succeeds without it.
 
 use std::collections::BTreeMap;
 use std::io;

@@ -1,0 +1,108 @@
+//! The order of system calls: what is on disk before a message is acknowledged.
+#![cfg(target_os = "linux")]
+
+use std::fs;
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+use crate::support::client::{Client, submit};
+use crate::support::program::{Program, Scratch, Server, program};
+use crate::support::skip_without;
+
+/// Runs a server under strace and returns it with the path of the trace.
+fn traced(spool: &Scratch, trace: &Scratch, calls: &str) -> (Server, String) {
+    let path = trace.join("trace");
+    let mut command = Command::new("strace");
+    command
+        .args(["-f", "-y", "-s", "200", "-o", &path, "-e", calls])
+        .arg(program());
+    (Server::start_with(command, spool, &[]), path)
+}
+
+/// The position of the first line at or after `from` that has all the parts.
+fn find(lines: &[&str], from: usize, parts: &[&str]) -> usize {
+    let fits = |line: &&str| parts.iter().all(|part| line.contains(part));
+    let found = lines[from..].iter().position(fits);
+    from + found.unwrap_or_else(|| panic!("no {parts:?} after line {from} of {lines:#?}"))
+}
+
+#[test]
+fn content_envelope_and_directory_are_synced_before_the_reply() {
+    if skip_without("strace") {
+        return;
+    }
+    let (spool, trace) = (Scratch::new(), Scratch::new());
+    let calls =
+        "trace=openat,write,fsync,fdatasync,rename,renameat,renameat2,sendto,linkat,unlinkat";
+    let (mut server, path) = traced(&spool, &trace, calls);
+    submit(
+        server.port,
+        "a@b.test",
+        &["c@d.test"],
+        b"Subject: traced\r\n\r\nhello\r\n",
+    );
+    end_traced(&mut server.program, &path);
+    let text = fs::read_to_string(&path).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    let write = find(&lines, 0, &["Subject: traced"]);
+    let content = find(&lines, write, &["fsync(", ".content>"]);
+    let envelope = find(&lines, write, &["fsync(", ".envelope.new>"]);
+    let rename = find(
+        &lines,
+        content.max(envelope),
+        &["rename", ".envelope.new", ".envelope\""],
+    );
+    let directory = find(
+        &lines,
+        rename,
+        &["fsync(", &format!("<{}>", spool.path().display())],
+    );
+    find(&lines, directory, &["250 2.0.0"]);
+    let replies = lines[..directory]
+        .iter()
+        .filter(|line| line.contains("250 2.0.0"))
+        .count();
+    assert_eq!(replies, 0, "no final reply before the directory is synced");
+}
+
+/// strace passes the signal on only to the program itself.
+fn end_traced(tracer: &mut Program, path: &str) {
+    let text = fs::read_to_string(path).unwrap();
+    let pid = text.split_whitespace().next().unwrap();
+    assert!(Command::new("kill").arg(pid).status().unwrap().success());
+    tracer.wait();
+}
+
+#[test]
+fn an_idle_server_sleeps_in_one_poll() {
+    if skip_without("strace") {
+        return;
+    }
+    let (spool, trace) = (Scratch::new(), Scratch::new());
+    let server = Server::start(&spool, &[]);
+    let mut client = Client::connect(server.port);
+    client.hello();
+    // What was busy a moment ago is looked at once more before the long sleep.
+    thread::sleep(Duration::from_millis(300));
+    let path = trace.join("idle");
+    let pid = server.program.id().to_string();
+    let status = Command::new("timeout")
+        .args(["--signal=INT", "2", "strace", "-f", "-o", &path])
+        .args(["-p", &pid])
+        .stderr(std::process::Stdio::null())
+        .status()
+        .unwrap();
+    assert!(!status.success(), "strace was interrupted");
+    let text = fs::read_to_string(&path).unwrap();
+    let calls: Vec<&str> = text
+        .lines()
+        .filter(|line| !line.contains("strace:"))
+        .collect();
+    let polls = calls.iter().filter(|line| line.contains("poll(")).count();
+    let others = calls.iter().filter(|line| {
+        !line.contains("poll(") && !line.contains("futex(") && !line.contains("restart_syscall")
+    });
+    assert!(polls <= 1, "{text}");
+    assert_eq!(others.count(), 0, "{text}");
+}

@@ -1,0 +1,153 @@
+//! Killed at any moment, the program loses nothing that it acknowledged.
+#![cfg(unix)]
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use crate::support::client::{Client, awkward_message};
+use crate::support::program::{Scratch, Server};
+use crate::support::sink::{Answer, Arrived, Sink};
+
+const CLIENTS: usize = 4;
+const KILLS: usize = 20;
+
+/// A generator for times and sizes; the seed makes a run repeatable.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        (self.0 >> 33) % sides
+    }
+}
+
+/// Sends messages until told to stop or the server is gone; each one that was
+/// acknowledged is noted.
+fn load(port: u16, seed: u64, stop: &AtomicBool, acknowledged: &Mutex<Vec<String>>) {
+    let mut dice = Dice(seed);
+    while !stop.load(Ordering::Relaxed) {
+        let Ok((mut client, _)) = Client::open(port) else {
+            return;
+        };
+        if client.try_command("EHLO client.test").is_err() {
+            return;
+        }
+        for _ in 0..1 + dice.roll(8) {
+            let tag = format!("{seed}-{}", dice.roll(u64::MAX >> 33));
+            let octets = if dice.roll(10) == 0 {
+                200_000
+            } else {
+                300 + dice.roll(3000)
+            };
+            let content = awkward_message(&tag, usize::try_from(octets).unwrap());
+            match client.try_send("me@src.test", &["a@dst.test"], &content) {
+                Ok(reply) if reply.starts_with("250") => acknowledged.lock().unwrap().push(tag),
+                Ok(reply) => assert!(reply.starts_with('4'), "{reply}"),
+                Err(_) => return,
+            }
+        }
+    }
+}
+
+fn round(spool: &Scratch, arguments: &[&str], seed: u64, acknowledged: &Arc<Mutex<Vec<String>>>) {
+    let mut server = Server::start(spool, arguments);
+    let stop = Arc::new(AtomicBool::new(false));
+    let clients: Vec<_> = (0..CLIENTS as u64)
+        .map(|n| {
+            let (port, stop) = (server.port, Arc::clone(&stop));
+            let acknowledged = Arc::clone(acknowledged);
+            thread::spawn(move || load(port, seed * 10 + n, &stop, &acknowledged))
+        })
+        .collect();
+    thread::sleep(Duration::from_millis(30 + Dice(seed).roll(300)));
+    server.program.kill();
+    stop.store(true, Ordering::Relaxed);
+    clients
+        .into_iter()
+        .for_each(|client| client.join().unwrap());
+}
+
+/// The tag of a message whose content is whole.
+fn tag_if_whole(message: &Arrived) -> String {
+    let text = &message.content;
+    let start = text.windows(9).position(|w| w == b"Subject: ").unwrap() + 9;
+    let end = start + text[start..].iter().position(|b| *b == b'\r').unwrap();
+    let tag = String::from_utf8(text[start..end].to_vec()).unwrap();
+    let body = &text[start - 9..];
+    assert!(awkward_message(&tag, body.len() - 80).starts_with(&body[..body.len().min(200)]));
+    let whole = (0..=80).any(|less| awkward_message(&tag, body.len() - less) == body);
+    assert!(whole, "{tag} is not whole");
+    tag
+}
+
+fn all_arrived(acknowledged: &Mutex<Vec<String>>, arrived: &[Arrived]) {
+    let arrived: HashSet<String> = arrived.iter().map(tag_if_whole).collect();
+    let acknowledged = acknowledged.lock().unwrap();
+    assert!(
+        acknowledged.len() > KILLS,
+        "only {} messages acknowledged",
+        acknowledged.len()
+    );
+    let lost: Vec<_> = acknowledged
+        .iter()
+        .filter(|tag| !arrived.contains(*tag))
+        .collect();
+    assert!(lost.is_empty(), "acknowledged but lost: {lost:?}");
+}
+
+fn drain(spool: &Scratch, sink: &Sink) {
+    let mut server = Server::start(spool, &["--forward", "--forward-to", &sink.address()]);
+    server.program.wait_for("not tried");
+    server.program.terminate();
+    assert!(
+        server.program.wait().success(),
+        "{:#?}",
+        server.program.log()
+    );
+    assert_eq!(spool.names(), [""; 0], "{:#?}", server.program.log());
+}
+
+#[test]
+fn killed_while_receiving_it_loses_nothing() {
+    let (spool, sink) = (Scratch::new(), Sink::start());
+    let acknowledged = Arc::new(Mutex::new(Vec::new()));
+    for seed in 0..KILLS as u64 {
+        round(&spool, &[], seed, &acknowledged);
+    }
+    drain(&spool, &sink);
+    all_arrived(&acknowledged, &sink.arrived());
+}
+
+#[test]
+fn killed_while_receiving_and_forwarding_it_loses_nothing() {
+    let spool = Scratch::new();
+    // Some sessions break off and some messages are deferred, to keep all paths busy.
+    let sink = Sink::scripted(&["PIPELINING", "8BITMIME"], |connection, command| {
+        match (connection % 5, command) {
+            (3, "DATA") => Answer::Drop,
+            (4, ".") => Answer::Reply("451 4.3.0 later".to_owned()),
+            _ => Answer::Usual,
+        }
+    });
+    let address = sink.address();
+    let arguments = [
+        "--forward",
+        "--forward-on-disconnect",
+        "--forward-to",
+        &address,
+    ];
+    let acknowledged = Arc::new(Mutex::new(Vec::new()));
+    for seed in 100..100 + KILLS as u64 {
+        round(&spool, &arguments, seed, &acknowledged);
+    }
+    let willing = Sink::start();
+    drain(&spool, &willing);
+    let arrived = [sink.arrived(), willing.arrived()].concat();
+    all_arrived(&acknowledged, &arrived);
+}

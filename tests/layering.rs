@@ -1,0 +1,203 @@
+//! The rules of the house that can be read off the sources.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Each room with the rooms it may use.
+const LAYERS: &[(&str, &[&str])] = &[
+    ("base", &[]),
+    ("sys", &["base"]),
+    ("proto", &["base"]),
+    ("config", &["base"]),
+    ("event", &["sys", "base"]),
+    ("net", &["event", "sys", "base"]),
+    ("store", &["sys", "base"]),
+    (
+        "relay",
+        &["store", "net", "event", "proto", "config", "sys", "base"],
+    ),
+    (
+        "cli",
+        &[
+            "relay", "store", "net", "event", "proto", "config", "sys", "base",
+        ],
+    ),
+];
+
+const BANNED_NAMES: &[&str] = &["utils", "common", "helpers", "types", "manager"];
+const FILE_LINES_MAX: usize = 800;
+const LINE_WIDTH_MAX: usize = 100;
+
+/// Macros of the crate, which live at its root.
+const MACROS: &[&str] = &["info", "warning", "error", "verbose"];
+
+fn sources(directory: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+fn crate_sources() -> Vec<(String, PathBuf, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let with_room = |path: PathBuf| {
+        let relative = path.strip_prefix(&root).unwrap();
+        let room = relative.iter().next().unwrap().to_str().unwrap().to_owned();
+        let text = fs::read_to_string(&path).unwrap();
+        (room, path, text)
+    };
+    sources(&root).into_iter().map(with_room).collect()
+}
+
+/// Whether the file holds nothing but tests.
+fn is_test(path: &Path) -> bool {
+    let is_tests = |part: &std::ffi::OsStr| part == "tests" || part == "tests.rs";
+    path.iter().any(is_tests) || path.ends_with("store/faulty.rs")
+}
+
+/// What of the text is not tests.
+fn product<'a>(path: &Path, text: &'a str) -> &'a str {
+    let end = text.find("#[cfg(test)]").unwrap_or(text.len());
+    if is_test(path) { "" } else { &text[..end] }
+}
+
+/// The code of a file without its comments; good enough for what is looked for.
+fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let strip = |line: &'_ str| line.find("//").unwrap_or(line.len());
+    text.lines()
+        .enumerate()
+        .map(move |(index, line)| (index + 1, &line[..strip(line)]))
+}
+
+/// The rooms named by `crate::room` and by `crate::{room::..., other::...}`.
+fn used_rooms(text: &str) -> Vec<(usize, String)> {
+    let mut used = Vec::new();
+    for (number, line) in code(text) {
+        for part in line.split("crate::").skip(1) {
+            let grouped = part.starts_with('{');
+            let names = part
+                .trim_start_matches('{')
+                .split(|c: char| grouped && c == ',');
+            for name in names {
+                let name = name
+                    .trim()
+                    .split(|c: char| !c.is_alphanumeric() && c != '_')
+                    .next();
+                let name = name.unwrap_or_default().to_owned();
+                if !name.is_empty() && !MACROS.contains(&name.as_str()) {
+                    used.push((number, name));
+                }
+            }
+        }
+    }
+    used
+}
+
+#[test]
+fn rooms_use_only_rooms_above_them() {
+    for (room, path, text) in crate_sources() {
+        if path
+            .file_name()
+            .is_some_and(|name| name == "lib.rs" || name == "main.rs")
+        {
+            continue;
+        }
+        let Some((_, allowed)) = LAYERS.iter().find(|(name, _)| *name == room) else {
+            panic!(
+                "{}: the room {room} is not in the layer table",
+                path.display()
+            );
+        };
+        for (line, used) in used_rooms(&text) {
+            let fine = used == room || allowed.contains(&used.as_str());
+            assert!(fine, "{}:{line}: {room} may not use {used}", path.display());
+        }
+    }
+}
+
+#[test]
+fn unsafe_code_and_platforms_stay_in_sys() {
+    let words = [
+        "unsafe ",
+        "cfg(unix",
+        "cfg(windows",
+        "cfg(target_os",
+        "std::os::",
+    ];
+    for (room, path, text) in crate_sources() {
+        if room == "sys" {
+            continue;
+        }
+        for (line, code) in code(product(&path, &text)) {
+            for word in words {
+                assert!(!code.contains(word), "{}:{line}: {word}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn protocols_touch_nothing_outside() {
+    let words = [
+        "Instant::now",
+        "SystemTime",
+        "std::net::Tcp",
+        "std::fs",
+        "std::thread",
+        "std::env",
+    ];
+    for (room, path, text) in crate_sources() {
+        if !matches!(room.as_str(), "proto" | "config") {
+            continue;
+        }
+        for (line, code) in code(product(&path, &text)) {
+            for word in words {
+                assert!(!code.contains(word), "{}:{line}: {word}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn only_the_loop_asks_for_the_time() {
+    for (room, path, text) in crate_sources() {
+        if matches!(room.as_str(), "sys" | "cli") || path.ends_with("relay/run.rs") {
+            continue;
+        }
+        let product = product(&path, &text);
+        assert!(!product.contains("Instant::now()"), "{}", path.display());
+    }
+}
+
+#[test]
+fn files_are_small_and_well_named() {
+    for (_, path, text) in crate_sources() {
+        let lines = text.lines().count();
+        assert!(lines <= FILE_LINES_MAX, "{}: {lines} lines", path.display());
+        for (line, text) in text.lines().enumerate() {
+            let width = text.chars().count();
+            let fine = width <= LINE_WIDTH_MAX || text.contains('"') || text.contains("http");
+            assert!(fine, "{}:{}: {width} columns", path.display(), line + 1);
+        }
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        assert!(!BANNED_NAMES.contains(&name), "{}", path.display());
+    }
+}
+
+#[test]
+fn every_room_but_sys_forbids_unsafe_code() {
+    for (room, _) in LAYERS.iter().filter(|(room, _)| *room != "sys") {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("src")
+            .join(room)
+            .join("mod.rs");
+        let text = fs::read_to_string(path).unwrap();
+        assert!(text.contains("#![forbid(unsafe_code)]"), "{room}");
+    }
+}

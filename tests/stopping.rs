@@ -1,0 +1,73 @@
+//! Told to stop, the program finishes what is in flight and begins nothing.
+#![cfg(unix)]
+
+use std::time::Duration;
+
+use crate::support::client::Client;
+use crate::support::program::{Scratch, Server};
+use crate::support::sink::{Answer, Sink};
+
+const MESSAGE: &[u8] = b"Subject: x\r\n\r\nhello\r\n";
+
+#[test]
+fn told_to_stop_it_says_so_and_exits_cleanly() {
+    let spool = Scratch::new();
+    let mut server = Server::start(&spool, &[]);
+    let mut idle = Client::connect(server.port);
+    idle.hello();
+    server.program.terminate();
+    assert!(
+        idle.reply().unwrap().starts_with("421 "),
+        "an idle client is told"
+    );
+    assert!(
+        server.program.wait().success(),
+        "{:#?}",
+        server.program.log()
+    );
+}
+
+#[test]
+fn told_to_stop_it_lets_a_message_in_flight_finish() {
+    let spool = Scratch::new();
+    let mut server = Server::start(&spool, &[]);
+    let mut client = Client::connect(server.port);
+    client.hello();
+    client.expect("MAIL FROM:<a@b.test>", "250");
+    client.expect("RCPT TO:<c@d.test>", "250");
+    client.expect("DATA", "354");
+    client.write(b"x: y\r\n\r\n").unwrap();
+    server.program.terminate();
+    server.program.wait_for("told to stop");
+    let reply = client.try_command("hello\r\n.").unwrap();
+    assert!(reply.starts_with("250 "), "{reply}");
+    assert!(server.program.wait().success());
+    assert_eq!(spool.names().len(), 2);
+}
+
+#[test]
+fn told_to_stop_it_finishes_the_message_on_its_way_out() {
+    let spool = Scratch::new();
+    let server = Server::start(&spool, &[]);
+    let mut client = Client::connect(server.port);
+    client.hello();
+    (0..20).for_each(|_| client.send("a@b.test", &["c@d.test"], MESSAGE));
+    drop((client, server));
+    let sink = Sink::scripted(&[], |_, command| {
+        if command == "." {
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        Answer::Usual
+    });
+    let mut server = Server::start(&spool, &["--forward", "--forward-to", &sink.address()]);
+    sink.wait_for(2);
+    server.program.terminate();
+    assert!(
+        server.program.wait().success(),
+        "{:#?}",
+        server.program.log()
+    );
+    let left = spool.names();
+    assert!(left.iter().all(|name| !name.ends_with(".busy")), "{left:?}");
+    assert_eq!(left.len(), 2 * (20 - sink.arrived().len()), "{left:?}");
+}

@@ -1,0 +1,242 @@
+//! Runs the program under test the way a user would, and waits for it.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long anything in a test may take before it has failed.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The program under test; another build may be named in the environment.
+pub(crate) fn program() -> PathBuf {
+    std::env::var_os("EMAILRELAY_UNDER_TEST").map_or_else(
+        || PathBuf::from(env!("CARGO_BIN_EXE_emailrelay")),
+        PathBuf::from,
+    )
+}
+
+/// A directory that is removed with everything in it at the end of the test.
+#[derive(Debug)]
+pub(crate) struct Scratch(PathBuf);
+
+impl Scratch {
+    pub(crate) fn new() -> Scratch {
+        static SERIAL: AtomicU32 = AtomicU32::new(0);
+        let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
+        let name = format!("emailrelay-test.{}.{serial}", std::process::id());
+        // In memory where there is such a place: what is tested is not the disk.
+        let memory = Path::new("/dev/shm");
+        let parent = if memory.is_dir() {
+            memory.to_owned()
+        } else {
+            std::env::temp_dir()
+        };
+        let path = parent.join(name);
+        std::fs::create_dir_all(&path).unwrap();
+        Scratch(path)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// A path below it as an argument.
+    pub(crate) fn join(&self, name: &str) -> String {
+        self.0.join(name).to_str().unwrap().to_owned()
+    }
+
+    /// The names in it, sorted.
+    pub(crate) fn names(&self) -> Vec<String> {
+        names(&self.0)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The names in a directory, sorted.
+pub(crate) fn names(directory: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(directory).unwrap();
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+/// Lines that a reader thread collects.
+#[derive(Default)]
+struct Lines {
+    lines: Mutex<Vec<String>>,
+    grown: Condvar,
+}
+
+/// A running program.
+pub(crate) struct Program {
+    child: Child,
+    log: Arc<Lines>,
+}
+
+impl Program {
+    /// Starts the program with these arguments; its standard error is collected.
+    pub(crate) fn spawn<I: AsRef<str>>(arguments: &[I]) -> Program {
+        let mut command = Command::new(program());
+        command.args(arguments.iter().map(AsRef::as_ref));
+        Program::spawn_command(command)
+    }
+
+    /// Starts any command that logs as the program does.
+    pub(crate) fn spawn_command(mut command: Command) -> Program {
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let log = Arc::new(Lines::default());
+        let lines = Arc::clone(&log);
+        thread::spawn(move || {
+            for line in stderr.split(b'\n') {
+                let Ok(line) = line else { break };
+                let line = String::from_utf8_lossy(&line).into_owned();
+                lines.lines.lock().unwrap().push(line);
+                lines.grown.notify_all();
+            }
+        });
+        Program { child, log }
+    }
+
+    #[cfg(unix)]
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it has logged so far.
+    pub(crate) fn log(&self) -> Vec<String> {
+        self.log.lines.lock().unwrap().clone()
+    }
+
+    /// Waits for the first log line that contains `text`, and returns it.
+    pub(crate) fn wait_for(&self, text: &str) -> String {
+        self.wait_for_nth(text, 1)
+    }
+
+    /// Waits until `count` log lines contain `text`, and returns the last of them.
+    pub(crate) fn wait_for_nth(&self, text: &str, count: usize) -> String {
+        let until = Instant::now() + PATIENCE;
+        let (mut seen, mut found) = (0, 0);
+        let mut lines = self.log.lines.lock().unwrap();
+        loop {
+            while let Some(line) = lines.get(seen) {
+                seen += 1;
+                found += usize::from(line.contains(text));
+                if found == count {
+                    return line.clone();
+                }
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            let tail = &lines[lines.len().saturating_sub(60)..];
+            assert!(!left.is_zero(), "no line {count} with {text:?}: {tail:#?}");
+            lines = self.log.grown.wait_timeout(lines, left).unwrap().0;
+        }
+    }
+
+    /// Kills it without warning.
+    #[cfg(unix)]
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Asks it to end.
+    #[cfg(unix)]
+    pub(crate) fn terminate(&self) {
+        let status = Command::new("kill")
+            .arg(self.id().to_string())
+            .status()
+            .unwrap();
+        assert!(status.success());
+    }
+
+    /// Waits for it to end.
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < until, "still running: {:#?}", self.log());
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // Gone already, in most tests.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A running server with a spool of its own.
+pub(crate) struct Server {
+    pub(crate) program: Program,
+    pub(crate) port: u16,
+}
+
+impl Server {
+    /// Starts a server on a free port of 127.0.0.1 with these further arguments,
+    /// and waits until it listens.
+    pub(crate) fn start(spool: &Scratch, arguments: &[&str]) -> Server {
+        Server::start_with(Command::new(program()), spool, arguments)
+    }
+
+    /// The same through another command, such as one that sets limits first.
+    pub(crate) fn start_with(mut command: Command, spool: &Scratch, arguments: &[&str]) -> Server {
+        command.args([
+            "--no-daemon",
+            "--log",
+            "--verbose",
+            "--no-syslog",
+            "--domain",
+            "relay.test",
+        ]);
+        command
+            .args(["--interface", "127.0.0.1", "--port", "0", "--spool-dir"])
+            .arg(spool.path());
+        command.args(arguments);
+        let program = Program::spawn_command(command);
+        let line = program.wait_for("smtp server on ");
+        let port = line.rsplit(':').next().unwrap().parse().unwrap();
+        Server { program, port }
+    }
+
+    /// Its address as an argument.
+    pub(crate) fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+}
+
+/// Runs the program to its end and returns its exit status, standard output and
+/// standard error.
+pub(crate) fn run<I: AsRef<str>>(arguments: &[I]) -> (i32, String, String) {
+    let mut command = Command::new(program());
+    command
+        .args(arguments.iter().map(AsRef::as_ref))
+        .stdin(Stdio::null());
+    let output = command.output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    (
+        output.status.code().unwrap_or(-1),
+        text(output.stdout),
+        text(output.stderr),
+    )
+}

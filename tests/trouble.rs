@@ -1,0 +1,56 @@
+//! What is wrong at start is said at start.
+
+use std::fs;
+use std::net::TcpListener;
+
+use crate::support::program::{Scratch, run};
+
+fn try_to_serve(arguments: &[&str]) -> (i32, String) {
+    let fixed = [
+        "--no-daemon",
+        "--log",
+        "--no-syslog",
+        "--interface",
+        "127.0.0.1",
+        "--domain",
+        "x.test",
+    ];
+    let (status, _, log) = run(&[&fixed[..], arguments].concat());
+    (status, log)
+}
+
+#[test]
+fn a_missing_spool_directory_is_named() {
+    let scratch = Scratch::new();
+    let missing = scratch.join("not-there");
+    let (status, log) = try_to_serve(&["--port", "0", "--spool-dir", &missing]);
+    assert_eq!(status, 1, "{log}");
+    assert!(
+        log.contains(&missing) && log.contains("no such file or directory"),
+        "{log}"
+    );
+}
+
+#[test]
+fn a_spool_directory_that_is_a_file_is_refused() {
+    let scratch = Scratch::new();
+    let file = scratch.join("file");
+    fs::write(&file, "").unwrap();
+    let (status, log) = try_to_serve(&["--port", "0", "--spool-dir", &file]);
+    assert_eq!(status, 1, "{log}");
+    assert!(
+        log.contains(&file) && log.contains("not a directory"),
+        "{log}"
+    );
+}
+
+#[test]
+fn a_port_in_use_is_named_and_has_its_own_exit_status() {
+    let (spool, taken) = (Scratch::new(), TcpListener::bind("127.0.0.1:0").unwrap());
+    let port = taken.local_addr().unwrap().port().to_string();
+    let spool = spool.path().to_str().unwrap();
+    let (status, log) = try_to_serve(&["--port", &port, "--spool-dir", spool]);
+    assert_eq!(status, 2, "{log}");
+    let address = format!("127.0.0.1:{port}");
+    assert!(log.contains(&address) && log.contains("in use"), "{log}");
+}
