@@ -12,7 +12,7 @@ pub const CHUNK: usize = 64 * 1024;
 pub const CHUNKS_WAITING_MAX: usize = 2 * CHUNK;
 
 /// Threads that work on the disk.
-pub const DISK_THREADS_MAX: usize = 4;
+pub const DISK_THREADS_MAX: usize = 6;
 
 /// Threads that look names up.
 pub const LOOKUP_THREADS_MAX: usize = 4;

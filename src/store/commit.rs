@@ -8,6 +8,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::thread;
 
 use super::envelope::Envelope;
 use super::error::{At, Error, Operation};
@@ -35,6 +36,9 @@ pub struct Receipt {
     pub octets: u64,
 }
 
+/// A thread for fewer messages costs more than it saves.
+const SYNCS_PER_THREAD: usize = 4;
+
 /// Messages on their way through the steps of a commit. One that fails drops out,
 /// with its files, and the others go on.
 pub(super) struct Group {
@@ -45,21 +49,29 @@ impl Group {
     /// Writes the rest of each content and each `.envelope.new`.
     pub(super) fn prepare(commits: Vec<Commit>) -> Group {
         let members: Vec<_> = commits.into_iter().map(Prepared::new).collect();
-        if members.len() > 1 {
-            members.iter().flatten().for_each(Prepared::start_writeback);
-        }
+        members.iter().flatten().for_each(Prepared::start_writeback);
         Group { members }
     }
 
     /// Syncs each content and envelope. A file whose sync failed is not synced
     /// again: the system may have forgotten what it could not write.
-    pub(super) fn sync(&mut self) {
-        self.step(|member| member.sync());
+    /// Up to `width` files are synced at the same time.
+    pub(super) fn sync(&mut self, width: usize) {
+        let threads = width.min(self.members.len() / SYNCS_PER_THREAD).max(1);
+        let share = self.members.len().div_ceil(threads).max(1);
+        thread::scope(|scope| {
+            let mut shares = self.members.chunks_mut(share);
+            let first = shares.next();
+            for share in shares {
+                scope.spawn(|| step(share, Prepared::sync));
+            }
+            step(first.unwrap_or_default(), Prepared::sync);
+        });
     }
 
     /// Makes each message ready to be forwarded, and that durable for all.
     pub(super) fn publish(mut self, files: &Files) -> Vec<Result<Receipt, Error>> {
-        self.step(Prepared::publish);
+        step(&mut self.members, Prepared::publish);
         let synced = match self.members.iter().any(Result::is_ok) {
             true => files.sync(),
             false => Ok(()),
@@ -72,14 +84,18 @@ impl Group {
         };
         self.members.into_iter().map(settle).collect()
     }
+}
 
-    fn step(&mut self, step: impl Fn(&mut Prepared) -> Result<(), Error>) {
-        for member in &mut self.members {
-            if let Ok(prepared) = member
-                && let Err(error) = step(prepared)
-            {
-                *member = Err(error);
-            }
+/// Takes each member one step further; one that fails drops out.
+fn step(
+    members: &mut [Result<Prepared, Error>],
+    step: impl Fn(&mut Prepared) -> Result<(), Error>,
+) {
+    for member in members {
+        if let Ok(prepared) = member
+            && let Err(error) = step(prepared)
+        {
+            *member = Err(error);
         }
     }
 }
