@@ -222,3 +222,87 @@ impl Relay {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Pool;
+    use crate::relay::disk::DiskWork;
+    use crate::relay::lookup::LookupWork;
+    use crate::store::Spool;
+    use crate::sys::socket::wake_pair;
+    use crate::sys::{signal, time};
+    use std::sync::Arc;
+
+    /// Ends when it is told to, or panics then.
+    struct Dummy {
+        heir: Option<Token>,
+        over: bool,
+    }
+
+    impl Session for Dummy {
+        fn kind(&self) -> Kind {
+            Kind::Forwarder
+        }
+
+        fn start(&mut self, token: Token, context: &mut Context) {
+            if self.heir.is_some() {
+                context.post(token, Message::NoMoreMail);
+            }
+        }
+
+        fn interest(&self, _now: Instant) -> Option<Interest> {
+            None
+        }
+
+        fn deadline(&self) -> Option<Instant> {
+            None
+        }
+
+        fn on_ready(&mut self, _ready: Ready, _context: &mut Context) {}
+
+        fn on_timeout(&mut self, _context: &mut Context) {}
+
+        fn on_message(&mut self, _message: Message, _context: &mut Context) {
+            assert!(self.heir.is_none(), "a panic on purpose");
+            self.over = true;
+        }
+
+        fn on_shutdown(&mut self, _context: &mut Context) {}
+
+        fn is_over(&self) -> bool {
+            self.over
+        }
+
+        fn last_words(&self) -> Option<(Token, Message)> {
+            Some((self.heir?, Message::NoMoreMail))
+        }
+    }
+
+    /// The only test that watches signals in this process, which works once.
+    fn relay() -> Relay {
+        let spool = Arc::new(Spool::open(&std::env::temp_dir(), 1).unwrap());
+        let (sender, receiver) = wake_pair().unwrap();
+        let signals = signal::watch(Arc::new(sender)).unwrap();
+        let disk = Pool::new(DiskWork::new(Arc::clone(&spool)), 1, || {});
+        let pools = (disk, Pool::new(LookupWork, 1, || {}));
+        let context = Context::new(Instant::now(), time::wall_clock, spool, pools, 1);
+        Relay::new(Poller::new(receiver), signals, context)
+    }
+
+    #[test]
+    fn a_panic_ends_one_session_and_who_counts_on_it_is_told() {
+        let mut relay = relay();
+        let heir = relay.add(Box::new(Dummy {
+            heir: None,
+            over: false,
+        }));
+        relay.add(Box::new(Dummy {
+            heir: Some(heir),
+            over: false,
+        }));
+        relay.deliver();
+        assert!(relay.sessions.is_empty(), "both are over");
+        assert_eq!(relay.run().unwrap(), 0);
+    }
+}
