@@ -113,6 +113,10 @@ impl<W: Work> Pool<W> {
             self.shared.job_waits.notify_one();
         } else if queue.threads < self.threads_max && self.start_thread() {
             queue.threads += 1;
+        } else if queue.threads == 0 {
+            let lost = queue.take_all();
+            drop(queue);
+            self.shared.complete(lost, Vec::new());
         }
     }
 
@@ -128,7 +132,7 @@ impl<W: Work> Pool<W> {
     }
 
     /// Starts one more thread; where the system refuses, those there are do the
-    /// work (and the first one's lack is met by the next submission).
+    /// work. Without any the job has failed.
     fn start_thread(&self) -> bool {
         let shared = Arc::clone(&self.shared);
         let builder = thread::Builder::new().name("worker".to_owned());
@@ -152,7 +156,11 @@ impl<W: Work> Shared<W> {
         let mut queue = self.lock_queue();
         loop {
             if let Some(Batch { jobs, grouped }) = queue.next_jobs() {
+                let more = queue.runnable() > 0 && queue.idle > 0;
                 drop(queue);
+                if more {
+                    self.job_waits.notify_one();
+                }
                 self.work_on(jobs);
                 queue = self.lock_queue();
                 if grouped {
@@ -177,7 +185,12 @@ impl<W: Work> Shared<W> {
     fn work_on(&self, jobs: Vec<(Token, W::Job)>) {
         let (tokens, jobs): (Vec<Token>, Vec<W::Job>) = jobs.into_iter().unzip();
         let run = AssertUnwindSafe(|| self.work.run(jobs));
-        let mut done = catch_unwind(run).unwrap_or_default().into_iter();
+        self.complete(tokens, catch_unwind(run).unwrap_or_default());
+    }
+
+    /// Reports what was done; who gets nothing knows that the job failed.
+    fn complete(&self, tokens: Vec<Token>, done: Vec<W::Done>) {
+        let mut done = done.into_iter();
         let completions = tokens.into_iter().map(|token| Completion {
             token,
             done: done.next(),
@@ -196,6 +209,11 @@ impl<W: Work> Queue<W> {
     fn runnable(&self) -> usize {
         let may_begin = self.groups_at_work < GROUPS_MAX && !self.grouped.is_empty();
         self.single.len() + usize::from(may_begin)
+    }
+
+    fn take_all(&mut self) -> Vec<Token> {
+        let jobs = self.single.drain(..).chain(self.grouped.drain(..));
+        jobs.map(|(token, _)| token).collect()
     }
 
     /// The next group, unless one is at work, or else the next job that stands alone.
@@ -331,6 +349,30 @@ mod tests {
         fixture.pool.submit(fixture.token, 13);
         fixture.pool.submit(fixture.token, 2);
         assert_eq!(fixture.collect(2), [None, Some((2, 1))]);
+    }
+
+    #[test]
+    fn without_a_thread_a_job_fails_at_once() {
+        let fixture = fixture(0);
+        fixture.pool.submit(fixture.token, 2);
+        assert_eq!(fixture.collect(1), [None]);
+    }
+
+    #[test]
+    fn a_second_job_starts_a_second_thread() {
+        let fixture = fixture(2);
+        fixture.pool.submit(fixture.token, 2);
+        fixture.collect(1);
+        // One thread is idle, or about to be.
+        fixture.pool.submit(fixture.token, 1);
+        fixture.pool.submit(fixture.token, 3);
+        assert_eq!(
+            fixture.collect(1),
+            [Some((3, 1))],
+            "it does not wait for the first"
+        );
+        fixture.gate.send(()).unwrap();
+        assert_eq!(fixture.collect(1), [Some((1, 1))]);
     }
 
     #[test]

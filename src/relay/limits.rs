@@ -29,7 +29,7 @@ pub const SHUTDOWN_MAX: Duration = Duration::from_secs(10);
 
 /// Sessions with the next hop that fail one after the other, with no message
 /// settled, before a pass gives up.
-pub const ROUTE_FAILURES_MAX: u32 = 3;
+pub const ROUTE_FAILURES_MAX: u32 = 10;
 
 /// Messages deferred in one pass that the next one remembers, to try them last.
 pub const DEFERRED_REMEMBERED_MAX: usize = 10_000;

@@ -103,9 +103,20 @@ impl Relay {
         quiet || (stopping && late)
     }
 
-    fn next_deadline(&self) -> Option<Instant> {
-        let deadlines = [self.timers.next(), self.stop_at];
-        deadlines.into_iter().flatten().min()
+    fn next_deadline(&mut self) -> Option<Instant> {
+        let timer = self.next_timer().map(|(deadline, _)| deadline);
+        [timer, self.stop_at].into_iter().flatten().min()
+    }
+
+    /// The earliest deadline that a session still has armed.
+    fn next_timer(&mut self) -> Option<(Instant, Token)> {
+        let sessions = &self.sessions;
+        let counts = |deadline, token| {
+            sessions
+                .get(token)
+                .is_some_and(|slot: &Slot| slot.armed == Some(deadline))
+        };
+        self.timers.next(counts)
     }
 
     fn heed_signals(&mut self) {
@@ -165,9 +176,9 @@ impl Relay {
 
     fn expire(&mut self) {
         let now = self.context.now;
-        while let Some(token) = self.timers.pop_due(now) {
-            let Some(slot) = self.sessions.get_mut(token) else {
-                continue;
+        while let Some((deadline, token)) = self.next_timer() {
+            let Some(slot) = self.sessions.get_mut(token).filter(|_| deadline <= now) else {
+                return;
             };
             slot.armed = None;
             let due = slot
@@ -195,6 +206,11 @@ impl Relay {
         if result.is_err() {
             error!("a session was closed because of an internal error");
             self.context.posts.extend(slot.session.last_words());
+            if matches!(slot.kind, Kind::Listener | Kind::Forwarder) {
+                // Without it the program is of little use; whoever watches over it
+                // can start it again.
+                self.context.exit = Some(1);
+            }
         }
         if over {
             self.release(token, slot);
@@ -242,7 +258,7 @@ mod tests {
 
     impl Session for Dummy {
         fn kind(&self) -> Kind {
-            Kind::Forwarder
+            Kind::SmtpClient
         }
 
         fn start(&mut self, token: Token, context: &mut Context) {

@@ -25,7 +25,10 @@ use super::peer::Peer;
 use super::session::{Kind, Message, Session};
 use super::verdict;
 
-/// How long a client that is being hung up on may take to read the last reply.
+/// How long a client that is being hung up on may take to take the last replies.
+const CLOSE_MAX: Duration = Duration::from_secs(30);
+
+/// How long it may take after that to hang up itself.
 const LINGER_MAX: Duration = Duration::from_secs(2);
 
 /// What all sessions of a listener share.
@@ -51,6 +54,12 @@ pub struct SmtpServer {
     linger_until: Option<Instant>,
     congested_since: Option<Instant>,
     leaving: bool,
+    /// The message whose job is under way: one at a time, so that what waits for
+    /// the disk is bounded and a job that dies is known for what it was.
+    away: Option<u64>,
+    /// What is left of the input is no whole command.
+    starved: bool,
+    close_by: Option<Instant>,
     input_ended: bool,
     broken: bool,
     over: bool,
@@ -75,6 +84,9 @@ impl SmtpServer {
             linger_until: None,
             congested_since: None,
             leaving: false,
+            away: None,
+            starved: true,
+            close_by: None,
             input_ended: false,
             broken: false,
             over: false,
@@ -86,18 +98,27 @@ impl SmtpServer {
 
     /// Lets the machine work until it can do no more, then writes its replies.
     fn drive(&mut self, context: &mut Context) {
+        loop {
+            self.receive(context);
+            self.settle(context);
+            // Flushing may have made room for replies, and no event would tell.
+            if self.starved || !self.may_receive() {
+                return;
+            }
+        }
+    }
+
+    fn receive(&mut self, context: &mut Context) {
         let mut actions = Vec::new();
-        while self.may_receive() {
+        self.starved = self.connection.input.is_empty();
+        while self.may_receive() && !self.starved {
             let before = self.connection.input.len();
             self.machine
                 .receive(context.now, &mut self.connection.input, &mut actions);
             let stuck = actions.is_empty() && self.connection.input.len() == before;
             self.perform(&mut actions, context);
-            if stuck {
-                break;
-            }
+            self.starved = stuck || self.connection.input.is_empty();
         }
-        self.settle(context);
     }
 
     fn may_receive(&self) -> bool {
@@ -182,7 +203,10 @@ impl SmtpServer {
         };
         if let Some(refusal) = intake.refusal() {
             self.stored(Err(refusal), context);
-        } else if let Some(job) = intake.next_job() {
+        } else if self.away.is_none()
+            && let Some(job) = intake.next_job()
+        {
+            self.away = Some(intake.serial());
             context.submit(self.token, job);
         }
     }
@@ -193,7 +217,7 @@ impl SmtpServer {
             self.broken = true;
         }
         self.note_congestion(context.now);
-        let has_gone = self.broken || (self.input_ended && !self.may_receive());
+        let has_gone = self.broken || (self.input_ended && (self.starved || self.reason.is_some()));
         let awaits_disk = matches!(self.machine.phase(), Phase::Storing) || self.is_congested();
         if has_gone && !awaits_disk {
             self.act(context, |machine, actions| machine.peer_closed(actions));
@@ -210,6 +234,7 @@ impl SmtpServer {
             self.broken = true;
         }
         let flushed = self.connection.output.is_empty();
+        self.close_by.get_or_insert(context.now + CLOSE_MAX);
         if has_gone || self.broken || (flushed && !self.must_linger(context.now)) {
             self.finish(context);
         }
@@ -256,12 +281,16 @@ impl SmtpServer {
             .map(CloseReason::explain)
             .unwrap_or_default();
         info!("smtp connection closed: {reason}: {}", self.peer);
-        if let Some(forwarder) = self.service.forwarder.filter(|_| self.stored > 0) {
-            context.post(
-                forwarder,
-                Message::Mail(Mail::Trigger(Trigger::ClientDisconnect)),
-            );
+        if let Some((forwarder, message)) = self.trigger() {
+            context.post(forwarder, message);
         }
+    }
+
+    /// What the forwarder is told when a client that has left mail has gone.
+    fn trigger(&self) -> Option<(Token, Message)> {
+        let forwarder = self.service.forwarder.filter(|_| self.stored > 0)?;
+        let trigger = Mail::Trigger(Trigger::ClientDisconnect);
+        Some((forwarder, Message::Mail(trigger)))
     }
 
     fn resume(&mut self, event: Event, context: &mut Context) {
@@ -337,6 +366,9 @@ impl Session for SmtpServer {
     }
 
     fn interest(&self, _now: Instant) -> Option<Interest> {
+        if self.broken {
+            return None;
+        }
         let lingers = self.linger_until.is_some();
         let read = !self.input_ended && (lingers || self.machine.wants_input()) && !self.broken;
         self.connection
@@ -348,7 +380,7 @@ impl Session for SmtpServer {
             .machine
             .deadline()
             .filter(|_| self.congested_since.is_none());
-        self.linger_until.or(machine)
+        self.linger_until.or(self.close_by).or(machine)
     }
 
     fn on_ready(&mut self, ready: Ready, context: &mut Context) {
@@ -369,7 +401,7 @@ impl Session for SmtpServer {
     }
 
     fn on_timeout(&mut self, context: &mut Context) {
-        if self.linger_until.is_some() {
+        if self.reason.is_some() {
             self.broken = true;
         } else {
             let now = context.now;
@@ -379,6 +411,10 @@ impl Session for SmtpServer {
     }
 
     fn on_message(&mut self, message: Message, context: &mut Context) {
+        let away = match message {
+            Message::Disk(_) => self.away.take(),
+            _ => None,
+        };
         match message {
             Message::Disk(Some(Done::Committed(result))) => {
                 self.stored(result.map_err(|error| refuse(&error)), context);
@@ -388,10 +424,12 @@ impl Session for SmtpServer {
             }
             Message::Disk(None) => {
                 // The job panicked; what it had written is removed by its Drop.
-                if let Some(intake) = &mut self.intake {
+                let current = self.intake.as_mut();
+                if let Some(intake) = current.filter(|one| Some(one.serial()) == away) {
                     intake.fail(verdict::of_internal_error());
                 }
                 self.submit(context);
+                self.drive(context);
             }
             other => disk::abandon(other, context),
         }
@@ -404,5 +442,9 @@ impl Session for SmtpServer {
 
     fn is_over(&self) -> bool {
         self.over
+    }
+
+    fn last_words(&self) -> Option<(Token, Message)> {
+        self.trigger()
     }
 }
