@@ -2,4 +2,5 @@
 //! out. No socket, file, clock, thread or environment is touched here.
 #![forbid(unsafe_code)]
 
+pub mod dns;
 pub mod smtp;
