@@ -3,4 +3,5 @@
 #![forbid(unsafe_code)]
 
 pub mod dns;
+pub mod dnsbl;
 pub mod smtp;
