@@ -1,2 +1,4 @@
 //! Addresses, listeners, connecting and resolving.
 #![forbid(unsafe_code)]
+
+pub mod name_servers;
