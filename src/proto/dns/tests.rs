@@ -220,12 +220,15 @@ fn bounds_the_text_it_keeps() {
 fn follows_aliases_and_only_those() {
     let query = query("a.test", Kind::A);
     let wire = |text| name(text).wire().to_vec();
-    let message = Message::new(FLAGS_OK, [1, 4, 0, 0])
+    let message = Message::new(FLAGS_OK, [1, 5, 1, 0])
         .question(&query)
+        .record(&wire("other.test"), 5, &wire("evil.test"))
         .record(&wire("evil.test"), 1, &[6, 6, 6, 6])
         .record(&wire("C.test"), 1, &[127, 0, 0, 4])
         .record(&wire("B.test"), 5, &wire("c.TEST"))
-        .record(&QNAME, 5, &wire("b.test"));
+        .record(&QNAME, 5, &wire("b.test"))
+        // Of another section, so no answer.
+        .record(&wire("c.test"), 1, &[127, 0, 0, 5]);
     let reply = message.parse(&query).unwrap();
     let found: Vec<&Data> = reply.data_of(&query.name).collect();
     assert_eq!(found, [&Data::A(Ipv4Addr::new(127, 0, 0, 4))]);

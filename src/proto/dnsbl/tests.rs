@@ -439,6 +439,13 @@ fn two_servers_are_asked_in_turn() {
     driver.pass_to(899);
     let sent: Vec<usize> = driver.sockets.values().map(|socket| socket.sent).collect();
     assert_eq!(sent, [2, 1]);
+    // That was the last try: a failure now asks nobody again.
+    driver.fail(0, "connection refused");
+    let sent: Vec<usize> = driver.sockets.values().map(|socket| socket.sent).collect();
+    assert_eq!(sent, [1]);
+    assert_eq!(driver.decision, None, "the other may still answer");
+    driver.fail(1, "connection refused");
+    assert!(driver.is_allowed());
 }
 
 #[test]
