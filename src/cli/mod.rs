@@ -1,7 +1,18 @@
 //! Start-up and exit codes.
 #![forbid(unsafe_code)]
 
-/// Runs the program and returns its exit status.
+mod startup;
+
+use std::ffi::OsString;
+
+/// Runs the program with the arguments of the process and returns its exit status.
 pub fn main() -> u8 {
-    1
+    run(std::env::args_os().collect())
+}
+
+/// Runs the program with these arguments, its own name first, and returns its
+/// exit status: 0 for success, 1 for failure, 2 where an address to listen on
+/// could not be bound.
+pub fn run(arguments: Vec<OsString>) -> u8 {
+    startup::run(arguments)
 }

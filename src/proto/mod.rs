@@ -2,6 +2,10 @@
 //! out. No socket, file, clock, thread or environment is touched here.
 #![forbid(unsafe_code)]
 
+pub mod content;
 pub mod dns;
 pub mod dnsbl;
+pub mod line;
+pub mod message;
 pub mod smtp;
+pub mod stuff;

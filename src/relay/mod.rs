@@ -1,2 +1,28 @@
 //! Sessions, the forwarder and the loop that drives them.
+//!
+//! The loop ([`run::Relay`]) owns every session and is the only place that asks
+//! for the time. A session is told what happened (its socket is ready, its
+//! deadline passed, a message for it arrived) and acts through the
+//! [`context::Context`]: it submits jobs, posts messages to other sessions by
+//! token and starts new sessions. It never blocks and never holds a reference to
+//! another session.
 #![forbid(unsafe_code)]
+
+pub mod acceptance;
+pub mod connection;
+pub mod context;
+pub mod disk;
+pub mod forwarder;
+pub mod instance;
+pub mod intake;
+pub mod limits;
+pub mod listener;
+pub mod lookup;
+pub mod mail;
+pub mod peer;
+pub mod run;
+pub mod session;
+pub mod settlement;
+pub mod smtp_client;
+pub mod smtp_server;
+pub mod verdict;

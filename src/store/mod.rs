@@ -1,2 +1,25 @@
 //! The spool directory: names, envelope files, storing, locking, recovery.
 #![forbid(unsafe_code)]
+
+mod commit;
+pub mod envelope;
+mod error;
+mod files;
+mod fs;
+mod lock;
+pub mod name;
+mod real;
+mod recover;
+mod scan;
+mod spool;
+mod writer;
+
+pub use commit::{Commit, Receipt};
+pub use envelope::{Attempts, Encoding, Envelope, Malformed, Reason};
+pub use error::{Error, Operation};
+pub use lock::{Attempt, LockOutcome, Locked};
+pub use name::{StoredId, Suffix};
+pub use recover::Report;
+pub use scan::READY_MAX;
+pub use spool::{Scan, Spool};
+pub use writer::Writer;

@@ -8,15 +8,17 @@
 //! topic. They hold what is the same everywhere and call a `platform` folder
 //! (`unix/`, `windows/`), which supplies, under the same names:
 //!
-//! | file | supplies |
-//! |---|---|
-//! | `file` | `Directory`, `Names`, locks, write-back |
-//! | `poll` | `RawSocket`; `RawEntry` with `new`, `reported`; `READ`, `WRITE`, `TROUBLE`; `wait(&mut [RawEntry], timeout_ms)` |
-//! | `socket` | `listen_tcp`, `connect_tcp`, `adopt`; `LocalListener`, `LocalStream` (sockets of the unix domain); `wake_pair`, `WakeWriter`, `WakeReader`; the error codes of `is_out_of_descriptors` and `is_transient_accept` |
-//! | `signal` | `install`: from then on a request to end or to reload calls `signal::catch` |
-//! | `process` | `host_name`, `raise_descriptor_limit`, `forbid_core_dumps`, `set_umask`, `close_standard_error`, `ensure_standard_descriptors`, `is_root` |
-//! | `time` | `zone_minutes(unix_seconds)` |
-//! | `random` | `fill(&mut [u8])` |
+//! - `file`: `Directory`, `Names`, locks and write-back
+//! - `poll`: `RawSocket`; `RawEntry` with `new`, `reported` and `forget`; `READ`,
+//!   `WRITE` and `TROUBLE`; `wait(&mut [RawEntry], timeout_ms)`
+//! - `socket`: `listen_tcp`, `connect_tcp`, `adopt`, `raw`; `LocalListener` and
+//!   `LocalStream`, the sockets of the unix domain; `wake_pair`, `WakeWriter` and
+//!   `WakeReader`; the codes `OUT_OF_DESCRIPTORS` and `TRANSIENT_ACCEPT`
+//! - `signal`: `install`: from then on a request to end or to reload calls
+//!   `signal::catch`
+//! - `process`: what `process.rs` lists, under the same names
+//! - `time`: `zone_minutes(unix_seconds)`
+//! - `random`: `fill(&mut [u8])`
 //!
 //! A platform that lacks something (a umask, a file per socket) says so by doing
 //! nothing or by an `Unsupported` error, so that nothing above asks where it runs.
@@ -30,6 +32,8 @@ pub mod random;
 pub mod signal;
 pub mod socket;
 pub mod stderr;
+#[cfg(test)]
+mod testing;
 pub mod time;
 mod waker;
 
@@ -64,5 +68,31 @@ pub fn reason(error: &io::Error) -> String {
             first.to_lowercase().chain(rest).collect()
         }
         _ => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn puts_errors_in_plain_words() {
+        for (text, expected) in [
+            ("Connection refused (os error 111)", "connection refused"),
+            (
+                "No such host is known. (os error 11001)",
+                "no such host is known",
+            ),
+            ("I/O error (os error 5)", "I/O error"),
+            ("RPC struct is bad", "RPC struct is bad"),
+            ("already low", "already low"),
+            ("Élan", "élan"),
+            ("A", "a"),
+            ("", ""),
+        ] {
+            assert_eq!(reason(&io::Error::other(text)), expected);
+        }
+        let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
+        assert_eq!(reason(&refused), "connection refused");
     }
 }

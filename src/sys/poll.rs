@@ -67,3 +67,67 @@ fn timeout_ms(timeout: Option<Duration>) -> i32 {
     };
     i32::try_from(timeout.as_nanos().div_ceil(1_000_000)).unwrap_or(i32::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::sys::socket::wake_pair;
+    use crate::sys::testing::LONG;
+
+    #[test]
+    fn rounds_timeouts_up() {
+        for (timeout, expected) in [
+            (None, -1),
+            (Some(Duration::ZERO), 0),
+            (Some(Duration::from_nanos(1)), 1),
+            (Some(Duration::from_millis(1)), 1),
+            (Some(Duration::from_nanos(1_000_001)), 2),
+            (Some(Duration::from_secs(60)), 60_000),
+            (Some(Duration::from_secs(u64::MAX)), i32::MAX),
+        ] {
+            assert_eq!(timeout_ms(timeout), expected, "{timeout:?}");
+        }
+    }
+
+    #[test]
+    fn is_never_early() {
+        let (_sender, receiver) = wake_pair().unwrap();
+        for timeout in [Duration::from_nanos(1), Duration::from_micros(2500)] {
+            let mut entries = [Entry::new(receiver.raw(), true, false)];
+            let start = Instant::now();
+            assert_eq!(wait(&mut entries, Some(timeout)).unwrap(), 0);
+            assert!(start.elapsed() >= timeout);
+            assert!(!entries[0].is_ready());
+            let start = Instant::now();
+            assert_eq!(wait(&mut [], Some(timeout)).unwrap(), 0);
+            assert!(start.elapsed() >= timeout);
+        }
+    }
+
+    #[test]
+    fn reports_what_is_ready_and_what_was_asked_for() {
+        let ((sender, ready), (_sender, idle)) = (wake_pair().unwrap(), wake_pair().unwrap());
+        sender.wake();
+        let mut entries = [
+            Entry::new(ready.raw(), true, false),
+            Entry::new(ready.raw(), false, true),
+            Entry::new(ready.raw(), true, true),
+            Entry::new(ready.raw(), false, false),
+            Entry::new(idle.raw(), true, false),
+        ];
+        assert_eq!(wait(&mut entries, Some(LONG)).unwrap(), 3);
+        let seen = entries.map(|e| (e.is_ready(), e.is_readable(), e.is_writable()));
+        assert_eq!(
+            seen,
+            [
+                (true, true, false),
+                (true, false, true),
+                (true, true, true),
+                (false, false, false),
+                (false, false, false),
+            ]
+        );
+    }
+}

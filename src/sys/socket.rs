@@ -206,3 +206,6 @@ fn has_code(error: &io::Error, codes: &[i32]) -> bool {
         .raw_os_error()
         .is_some_and(|code| codes.contains(&code))
 }
+
+#[cfg(test)]
+mod tests;

@@ -33,7 +33,7 @@ fn unix_ms(time: SystemTime) -> i64 {
     }
 }
 
-fn zone_minutes(unix_seconds: i64) -> i32 {
+pub(in crate::sys) fn zone_minutes(unix_seconds: i64) -> i32 {
     let quarter = unix_seconds.div_euclid(ZONE_STEP_SECONDS);
     ZONE.with(|zone| match zone.get() {
         Some((known, minutes)) if known == quarter => minutes,
@@ -43,4 +43,22 @@ fn zone_minutes(unix_seconds: i64) -> i32 {
             minutes
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn tells_the_time_to_the_millisecond() {
+        let before = unix_ms(SystemTime::now());
+        let told = wall_clock();
+        let after = unix_ms(SystemTime::now());
+        assert!((before..=after).contains(&told.unix_ms));
+        assert!(told.zone_minutes.abs() <= 26 * 60);
+        assert_eq!(unix_ms(UNIX_EPOCH + Duration::from_micros(1999)), 1);
+        assert_eq!(unix_ms(UNIX_EPOCH - Duration::from_millis(5)), -5);
+    }
 }

@@ -61,3 +61,68 @@ impl WakeReceiver {
         self.reader.raw()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicU32;
+    use std::thread;
+
+    use super::*;
+    use crate::sys::testing::{await_socket, is_readable};
+
+    #[test]
+    fn many_wakes_are_one() {
+        let (sender, receiver) = wake_pair().unwrap();
+        assert!(!is_readable(receiver.raw()));
+        for _ in 0..3 {
+            for _ in 0..1000 {
+                sender.wake();
+            }
+            await_socket(receiver.raw(), true, false);
+            receiver.drain();
+            assert!(!is_readable(receiver.raw()));
+        }
+    }
+
+    #[test]
+    fn a_full_socket_blocks_nobody() {
+        let (sender, receiver) = wake_pair().unwrap();
+        for _ in 0..10_000 {
+            sender.writer.write();
+        }
+        await_socket(receiver.raw(), true, false);
+        receiver.drain();
+        sender.wake();
+        await_socket(receiver.raw(), true, false);
+    }
+
+    #[test]
+    fn a_receiver_that_is_gone_is_ignored() {
+        let (sender, receiver) = wake_pair().unwrap();
+        drop(receiver);
+        sender.wake();
+    }
+
+    #[test]
+    fn no_wake_is_lost_between_threads() {
+        const COUNT: u32 = 5000;
+        let (sender, receiver) = wake_pair().unwrap();
+        let published = AtomicU32::new(0);
+        thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    for _ in 0..COUNT {
+                        published.fetch_add(1, Ordering::Relaxed);
+                        sender.wake();
+                    }
+                });
+            }
+            let mut seen = 0;
+            while seen < 2 * COUNT {
+                await_socket(receiver.raw(), true, false);
+                receiver.drain();
+                seen = published.load(Ordering::Relaxed);
+            }
+        });
+    }
+}

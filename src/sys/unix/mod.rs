@@ -6,4 +6,6 @@ pub(super) mod process;
 pub(super) mod random;
 pub(super) mod signal;
 pub(super) mod socket;
+#[cfg(test)]
+mod testing;
 pub(super) mod time;

@@ -35,17 +35,20 @@ pub(in crate::sys) fn raise_descriptor_limit() -> u64 {
     if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) } != 0 {
         return u64::MAX;
     }
-    let wanted = libc::rlimit {
-        rlim_cur: limit.rlim_max.min(DESCRIPTORS_MAX),
-        rlim_max: limit.rlim_max,
-    };
-    // SAFETY: the pointer is to a live variable.
-    let is_raised = wanted.rlim_cur > limit.rlim_cur
-        && unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &wanted) } == 0;
-    let in_force = if is_raised { wanted } else { limit };
+    let mut wanted = limit.rlim_max.min(DESCRIPTORS_MAX);
+    // Some systems allow less than the limit that they show.
+    while wanted > limit.rlim_cur && !set_descriptor_limit(wanted, limit.rlim_max) {
+        wanted /= 2;
+    }
     // The type is signed on some systems.
     #[allow(clippy::useless_conversion)]
-    in_force.rlim_cur.try_into().unwrap_or(u64::MAX)
+    wanted.max(limit.rlim_cur).try_into().unwrap_or(u64::MAX)
+}
+
+fn set_descriptor_limit(rlim_cur: libc::rlim_t, rlim_max: libc::rlim_t) -> bool {
+    let limit = libc::rlimit { rlim_cur, rlim_max };
+    // SAFETY: the pointer is to a live variable.
+    unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) == 0 }
 }
 
 pub(in crate::sys) fn forbid_core_dumps() -> io::Result<()> {
@@ -99,3 +102,6 @@ fn check(result: c_int) -> io::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -37,3 +37,19 @@ fn from_kernel(_buffer: &mut [u8]) -> io::Result<()> {
 fn from_device(buffer: &mut [u8]) -> io::Result<()> {
     File::open("/dev/urandom")?.read_exact(buffer)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_device_fills_all_of_the_buffer() {
+        let mut buffer = [0; 100_000];
+        from_device(&mut buffer).unwrap();
+        assert!(
+            buffer
+                .chunks(32)
+                .all(|chunk| chunk.iter().any(|octet| *octet != 0))
+        );
+    }
+}

@@ -83,3 +83,6 @@ fn set_action(signal: c_int, handler: libc::sighandler_t) -> io::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

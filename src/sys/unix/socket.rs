@@ -69,3 +69,6 @@ pub(in crate::sys) fn adopt(_stream: &TcpStream) -> io::Result<()> {
 pub(in crate::sys) fn raw(socket: &impl AsRawFd) -> RawSocket {
     socket.as_raw_fd()
 }
+
+#[cfg(test)]
+mod tests;

@@ -34,3 +34,41 @@ fn minutes_between(from: &libc::tm, to: &libc::tm) -> i32 {
     };
     (days * 24 + to.tm_hour - from.tm_hour) * 60 + to.tm_min - from.tm_min
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::sys::testing::alone;
+    use crate::sys::time;
+
+    #[test]
+    fn knows_zones_that_are_ahead() {
+        let name = "sys::unix::time::tests::knows_zones_that_are_ahead";
+        alone(name, &[("TZ", "XXX-13:45")], || {
+            assert_eq!(super::zone_minutes(0), 13 * 60 + 45);
+            assert_eq!(super::zone_minutes(1_798_761_599), 13 * 60 + 45);
+            assert_eq!(time::wall_clock().zone_minutes, 13 * 60 + 45);
+        });
+    }
+
+    #[test]
+    fn knows_zones_that_are_behind() {
+        let name = "sys::unix::time::tests::knows_zones_that_are_behind";
+        alone(name, &[("TZ", "XXX3:30")], || {
+            // 2027-01-01 01:00:00 UTC is still the old year there.
+            assert_eq!(super::zone_minutes(1_798_765_200), -210);
+            assert_eq!(super::zone_minutes(-1), -210);
+        });
+    }
+
+    #[test]
+    fn follows_daylight_saving_to_the_second() {
+        let name = "sys::unix::time::tests::follows_daylight_saving_to_the_second";
+        alone(name, &[("TZ", "CET-1CEST,M3.5.0,M10.5.0/3")], || {
+            // 2026-03-29 01:00:00 UTC.
+            let change = 1_774_746_000;
+            for (time, expected) in [(change - 1, 60), (change, 120), (change - 1, 60)] {
+                assert_eq!(crate::sys::time::zone_minutes(time), expected, "{time}");
+            }
+        });
+    }
+}

@@ -1,6 +1,6 @@
 //! Functions, structures and constants of Windows, as its headers declare them
 //! and under their names there.
-#![allow(non_camel_case_types)]
+#![allow(non_camel_case_types, clippy::upper_case_acronyms)]
 
 use std::ffi::{c_int, c_void};
 

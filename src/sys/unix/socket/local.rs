@@ -142,3 +142,6 @@ impl LocalStream {
 fn to_address(address: &SocketAddr) -> Address {
     Address::Unix(address.as_pathname().unwrap_or(Path::new("/")).to_owned())
 }
+
+#[cfg(test)]
+mod tests;

@@ -43,8 +43,15 @@ impl RawAddress {
         let bytes = path.as_os_str().as_bytes();
         let mut raw = zeroed::<libc::sockaddr_un>();
         // The octet that ends it is not required, but readers expect it.
-        if bytes.is_empty() || bytes.contains(&0) || bytes.len() >= raw.sun_path.len() {
-            return Err(io::ErrorKind::InvalidInput.into());
+        let problem = if bytes.is_empty() || bytes.contains(&0) {
+            Some("not a path")
+        } else if bytes.len() >= raw.sun_path.len() {
+            Some("path too long for a socket")
+        } else {
+            None
+        };
+        if let Some(problem) = problem {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
         }
         raw.sun_family = family(libc::AF_UNIX);
         for (to, from) in raw.sun_path.iter_mut().zip(bytes) {

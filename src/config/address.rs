@@ -1,0 +1,254 @@
+//! Addresses as they are written in options: where to listen, where to forward
+//! to, and from where.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::{Path, PathBuf};
+
+use super::value::{Fault, UNIX_PATH_MAX, ZONE_MAX, host_name};
+use crate::base::ascii;
+
+/// An IP address, with the zone that a link-local one needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Literal {
+    /// The address.
+    pub ip: IpAddr,
+    /// Its zone; only with IPv6.
+    pub zone: Option<Zone>,
+}
+
+/// The zone of an IPv6 address (RFC 4007 11).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Zone {
+    /// By its number, which is not 0.
+    Index(u32),
+    /// By the name of its interface: at most [`ZONE_MAX`] graphic ASCII characters.
+    Name(String),
+}
+
+/// An address to listen on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ListenAddress {
+    /// An IP address; the port is given elsewhere.
+    Ip(Literal),
+    /// The absolute path of a unix-domain socket, at most [`UNIX_PATH_MAX`] octets.
+    Unix(PathBuf),
+}
+
+/// An address to connect to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// A host and a port, which is not 0.
+    Tcp(Host, u16),
+    /// The absolute path of a unix-domain socket, at most [`UNIX_PATH_MAX`] octets.
+    Unix(PathBuf),
+}
+
+/// A host to connect to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Host {
+    /// By its address.
+    Ip(Literal),
+    /// By its name: dot-separated labels of letters, digits, `-` and `_`, perhaps
+    /// with a final dot.
+    Name(String),
+}
+
+impl Literal {
+    /// All addresses of this system, of one family.
+    pub const ANY_IPV4: Literal = Literal::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    /// As [`Literal::ANY_IPV4`], of the other family.
+    pub const ANY_IPV6: Literal = Literal::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
+
+    /// An address without a zone.
+    pub const fn new(ip: IpAddr) -> Literal {
+        Literal { ip, zone: None }
+    }
+
+    /// Reads an address, with the zone after a `%`.
+    pub fn parse(text: &str) -> Result<Literal, Fault> {
+        let (address, zone) = match text.split_once('%') {
+            Some((address, zone)) => (address, Some(zone)),
+            None => (text, None),
+        };
+        let ip = address.parse().map_err(|_| Fault::NotAnAddress)?;
+        match (ip, zone) {
+            (_, None) if is_link_local(ip) => Err(Fault::NoZone),
+            (_, None) => Ok(Literal { ip, zone: None }),
+            (IpAddr::V4(_), Some(_)) => Err(Fault::BadZone),
+            (IpAddr::V6(_), Some(zone)) => {
+                let zone = Some(Zone::parse(zone)?);
+                Ok(Literal { ip, zone })
+            }
+        }
+    }
+}
+
+// RFC 4291 2.5.6: link-local addresses are fe80::/10; only with a zone is it known
+// which link they are on. (IPv4 has no zones, and 169.254/16 does without.)
+fn is_link_local(ip: IpAddr) -> bool {
+    matches!(ip, IpAddr::V6(ipv6) if ipv6.is_unicast_link_local())
+}
+
+impl Zone {
+    fn parse(text: &str) -> Result<Zone, Fault> {
+        let is_name = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'/' | b'%' | b':');
+        if let Some(number) = ascii::parse_decimal(text.as_bytes()) {
+            let index = u32::try_from(number).map_err(|_| Fault::BadZone)?;
+            return (index > 0)
+                .then_some(Zone::Index(index))
+                .ok_or(Fault::BadZone);
+        }
+        if (1..=ZONE_MAX).contains(&text.len()) && text.bytes().all(is_name) {
+            return Ok(Zone::Name(text.to_owned()));
+        }
+        Err(Fault::BadZone)
+    }
+}
+
+impl ListenAddress {
+    /// Reads one item of `--interface`.
+    pub(super) fn parse(item: &str) -> Result<ListenAddress, Fault> {
+        let address = item.strip_prefix("smtp=").unwrap_or(item);
+        if address.starts_with('/') {
+            return socket_path(address).map(ListenAddress::Unix);
+        }
+        if address.starts_with("fd#") {
+            return Err(Fault::Descriptor);
+        }
+        match address.split_once('=') {
+            None if address.is_empty() => Err(Fault::Empty),
+            None => listen_literal(address).map(ListenAddress::Ip),
+            Some(("pop" | "admin", _)) => Err(Fault::OtherServer),
+            Some(("client", _)) => Err(Fault::ClientPrefix),
+            Some(_) => Err(Fault::BadPrefix),
+        }
+    }
+}
+
+fn listen_literal(item: &str) -> Result<Literal, Fault> {
+    Literal::parse(without_brackets(item)).map_err(|fault| match fault {
+        Fault::NotAnAddress if Address::parse(item).is_ok() => Fault::HasPort,
+        Fault::NotAnAddress if host_name(item).is_ok() => Fault::Name,
+        other => other,
+    })
+}
+
+/// Takes the square brackets off an IPv6 address.
+fn without_brackets(text: &str) -> &str {
+    text.strip_prefix('[')
+        .and_then(|text| text.strip_suffix(']'))
+        .filter(|text| text.contains(':'))
+        .unwrap_or(text)
+}
+
+impl Address {
+    /// Reads `host:port`, `[address]:port` or the path of a socket.
+    pub fn parse(text: &str) -> Result<Address, Fault> {
+        if text.is_empty() {
+            return Err(Fault::Empty);
+        }
+        if text.starts_with('/') {
+            return socket_path(text).map(Address::Unix);
+        }
+        if text.contains('@') {
+            return Err(Fault::Socks);
+        }
+        if Literal::parse(without_brackets(text)).is_ok() && !reads_with_port(text) {
+            return Err(Fault::NoPort);
+        }
+        let (host, service) = text.rsplit_once(':').ok_or(Fault::NoPort)?;
+        if service.is_empty() {
+            return Err(Fault::NoPort);
+        }
+        let host = Host::parse(host)?;
+        let port = port_of(service).ok_or(Fault::BadService)?;
+        Ok(Address::Tcp(host, port))
+    }
+}
+
+/// Whether an IPv6 address and a port can be seen in the text, although it is an
+/// IPv6 address as a whole: `::1:25` means port 25 of `::1`.
+fn reads_with_port(text: &str) -> bool {
+    text.rsplit_once(':')
+        .is_some_and(|(host, port)| Literal::parse(host).is_ok() && port_of(port).is_some())
+}
+
+impl Host {
+    fn parse(text: &str) -> Result<Host, Fault> {
+        if text.is_empty() {
+            return Err(Fault::NoHost);
+        }
+        match Literal::parse(without_brackets(text)) {
+            Ok(literal) => Ok(Host::Ip(literal)),
+            Err(Fault::NotAnAddress) if !text.contains([':', '[', ']']) => {
+                host_name(text.strip_suffix('.').unwrap_or(text))?;
+                Ok(Host::Name(text.to_owned()))
+            }
+            Err(fault) => Err(fault),
+        }
+    }
+}
+
+/// The port of a number or of a service that mail programs know.
+// The IANA service name registry; RFC 8314 7.3 for submissions, 465's other name.
+fn port_of(service: &str) -> Option<u16> {
+    match service.to_ascii_lowercase().as_str() {
+        "smtp" => Some(25),
+        "smtps" | "submissions" => Some(465),
+        "submission" => Some(587),
+        "pop3" => Some(110),
+        "pop3s" => Some(995),
+        number => {
+            let number = ascii::parse_decimal(number.as_bytes())?;
+            u16::try_from(number).ok().filter(|port| *port > 0)
+        }
+    }
+}
+
+fn socket_path(text: &str) -> Result<PathBuf, Fault> {
+    if text.len() > UNIX_PATH_MAX {
+        return Err(Fault::LongSocketPath);
+    }
+    Ok(PathBuf::from(text))
+}
+
+impl fmt::Display for Literal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.zone {
+            None => write!(f, "{}", self.ip),
+            Some(Zone::Index(index)) => write!(f, "{}%{index}", self.ip),
+            Some(Zone::Name(name)) => write!(f, "{}%{name}", self.ip),
+        }
+    }
+}
+
+impl fmt::Display for ListenAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ListenAddress::Ip(literal) => literal.fmt(f),
+            ListenAddress::Unix(path) => f.write_str(&shown_path(path)),
+        }
+    }
+}
+
+/// Shows the address in the form in which it can be given.
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Address::Tcp(Host::Ip(literal), port) if literal.ip.is_ipv6() => {
+                write!(f, "[{literal}]:{port}")
+            }
+            Address::Tcp(Host::Ip(literal), port) => write!(f, "{literal}:{port}"),
+            Address::Tcp(Host::Name(name), port) => write!(f, "{name}:{port}"),
+            Address::Unix(path) => f.write_str(&shown_path(path)),
+        }
+    }
+}
+
+fn shown_path(path: &Path) -> String {
+    ascii::escape(path.as_os_str().as_encoded_bytes())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,153 @@
+use super::*;
+
+#[test]
+fn reads_literals_with_zones() {
+    for good in [
+        "192.0.2.1",
+        "::1",
+        "2001:db8::1",
+        "fe80::1%eth0",
+        "fe80::1%2",
+        "169.254.1.1",
+    ] {
+        assert_eq!(Literal::parse(good).unwrap().to_string(), good);
+    }
+    assert_eq!(
+        Literal::parse("fe80::1%2").unwrap().zone,
+        Some(Zone::Index(2))
+    );
+    for (bad, fault) in [
+        ("", Fault::NotAnAddress),
+        ("192.0.2.256", Fault::NotAnAddress),
+        ("192.0.2.01", Fault::NotAnAddress),
+        ("127.1", Fault::NotAnAddress),
+        (" ::1", Fault::NotAnAddress),
+        ("fe80::1", Fault::NoZone),
+        ("febf::1", Fault::NoZone),
+        ("fe80::1%", Fault::BadZone),
+        ("fe80::1%0", Fault::BadZone),
+        ("fe80::1%4294967296", Fault::BadZone),
+        ("fe80::1%a/b", Fault::BadZone),
+        ("fe80::1%abcdefghijklmnop", Fault::BadZone),
+        ("127.0.0.1%lo", Fault::BadZone),
+    ] {
+        assert_eq!(Literal::parse(bad), Err(fault), "{bad}");
+    }
+}
+
+#[test]
+fn reads_addresses_to_listen_on() {
+    for (text, shown) in [
+        ("127.0.0.1", "127.0.0.1"),
+        ("::", "::"),
+        ("[::1]", "::1"),
+        ("smtp=::1", "::1"),
+        ("smtp=/run/smtp", "/run/smtp"),
+        ("/run/a=b", "/run/a=b"),
+        ("smtp=/run/a=b", "/run/a=b"),
+        ("smtp=fe80::1%lo", "fe80::1%lo"),
+    ] {
+        assert_eq!(ListenAddress::parse(text).unwrap().to_string(), shown);
+    }
+}
+
+#[test]
+fn refuses_what_could_listen_elsewhere() {
+    for (bad, fault) in [
+        ("", Fault::Empty),
+        ("smtp=", Fault::Empty),
+        ("SMTP=127.0.0.1", Fault::BadPrefix),
+        ("xxx=127.0.0.1", Fault::BadPrefix),
+        ("smtp=smtp=::1", Fault::BadPrefix),
+        ("=::1", Fault::BadPrefix),
+        ("client=127.0.0.1", Fault::ClientPrefix),
+        ("pop=127.0.0.1", Fault::OtherServer),
+        ("admin=127.0.0.1", Fault::OtherServer),
+        ("fd#3", Fault::Descriptor),
+        ("smtp=fd#3", Fault::Descriptor),
+        ("127.0.0.1:25", Fault::HasPort),
+        ("[::1]:25", Fault::HasPort),
+        ("localhost:25", Fault::HasPort),
+        ("localhost", Fault::Name),
+        ("eth0", Fault::Name),
+        ("ppp0-ipv4", Fault::Name),
+        ("999.1.1.1", Fault::NotAnAddress),
+        ("127.1", Fault::NotAnAddress),
+        ("[127.0.0.1]", Fault::NotAnAddress),
+        ("foo/bar", Fault::NotAnAddress),
+        ("fe80::1", Fault::NoZone),
+    ] {
+        assert_eq!(ListenAddress::parse(bad), Err(fault), "{bad}");
+    }
+}
+
+#[test]
+fn reads_addresses_to_connect_to() {
+    for (text, shown) in [
+        ("mail.example.com:25", "mail.example.com:25"),
+        ("mail.example.com.:25", "mail.example.com.:25"),
+        ("localhost:smtp", "localhost:25"),
+        ("localhost:smtps", "localhost:465"),
+        ("localhost:submissions", "localhost:465"),
+        ("localhost:Submission", "localhost:587"),
+        ("localhost:pop3", "localhost:110"),
+        ("localhost:pop3s", "localhost:995"),
+        ("192.0.2.1:00025", "192.0.2.1:25"),
+        ("[2001:db8::1]:65535", "[2001:db8::1]:65535"),
+        ("::1:25", "[::1]:25"),
+        ("2001:db8::1:smtp", "[2001:db8::1]:25"),
+        ("fe80::1%eth0:25", "[fe80::1%eth0]:25"),
+        ("[fe80::1%eth0]:25", "[fe80::1%eth0]:25"),
+        ("/run/lmtp", "/run/lmtp"),
+        ("/run/a:b@c", "/run/a:b@c"),
+    ] {
+        assert_eq!(
+            Address::parse(text).map(|a| a.to_string()).as_deref(),
+            Ok(shown),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn refuses_addresses_that_cannot_be_connected_to() {
+    for (bad, fault) in [
+        ("", Fault::Empty),
+        ("foo", Fault::NoPort),
+        ("foo:", Fault::NoPort),
+        (":25", Fault::NoHost),
+        ("192.0.2.1", Fault::NoPort),
+        ("::1", Fault::NoPort),
+        ("[::1]", Fault::NoPort),
+        ("2001:db8:1:2:3:4:5:6", Fault::NoPort),
+        ("::1.25", Fault::NotAnAddress),
+        ("foo:0", Fault::BadService),
+        ("foo:65536", Fault::BadService),
+        ("1.1.1.1:99999", Fault::BadService),
+        ("foo:bar", Fault::BadService),
+        ("foo:-1", Fault::BadService),
+        ("foo: 25", Fault::BadService),
+        ("999.1.1.1:25", Fault::NotAnAddress),
+        ("[foo]:25", Fault::NotAnAddress),
+        ("[::1:25", Fault::NotAnAddress),
+        ("[192.0.2.1]:25", Fault::NotAnAddress),
+        ("a:b:25", Fault::NotAnAddress),
+        ("fe80::1:25", Fault::NoZone),
+        ("foo bar:25", Fault::NotAHostName),
+        ("bücher.example:25", Fault::NotAscii),
+        (".:25", Fault::Empty),
+        ("foo..:25", Fault::NotAHostName),
+        ("far:25@socks:1080", Fault::Socks),
+    ] {
+        assert_eq!(Address::parse(bad), Err(fault), "{bad}");
+    }
+}
+
+#[test]
+fn socket_paths_are_bounded() {
+    let path = format!("/{}", "x".repeat(UNIX_PATH_MAX - 1));
+    assert!(Address::parse(&path).is_ok() && ListenAddress::parse(&path).is_ok());
+    let path = path + "x";
+    assert_eq!(Address::parse(&path), Err(Fault::LongSocketPath));
+    assert_eq!(ListenAddress::parse(&path), Err(Fault::LongSocketPath));
+}

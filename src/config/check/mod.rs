@@ -1,0 +1,255 @@
+//! Makes a configuration of the options given, or says all that is wrong with them.
+
+pub(super) mod path;
+mod rules;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::address::{Address, Host, ListenAddress, Literal};
+use super::problem::{Kind, Origin, Problem, Problems, shown};
+use super::raw::{Given, LIST_MAX, Raw, Value};
+use super::settings::{self, Config, Forward, Log, Serve, SmtpServer};
+use super::value::{self, Anonymous, Fault};
+use super::{Context, Warning, table};
+
+/// What the modes stand for, besides the address that some of them have.
+const IMPLIED: [(&str, &[&str]); 3] = [
+    (
+        "as-client",
+        &["log", "no-syslog", "no-daemon", "dont-serve", "forward"],
+    ),
+    (
+        "as-proxy",
+        &["log", "close-stderr", "forward-on-disconnect"],
+    ),
+    ("as-server", &["log", "close-stderr"]),
+];
+
+/// The options that name the server to forward to; the first that is given counts.
+const NEXT_HOP: [&str; 3] = ["as-client", "as-proxy", "forward-to"];
+
+/// The configuration that the options ask for, or every problem with them.
+pub(super) fn check(raw: &Raw, context: &Context) -> Result<(Config, Vec<Warning>), Vec<Problem>> {
+    let mut check = Check {
+        raw,
+        context,
+        problems: Problems::default(),
+    };
+    let unavailable = check.availability();
+    check.problems.extend(rules::broken(raw, &unavailable));
+    let config = check.config();
+    if config.daemon && config.has_work() {
+        let background = Problem::new(Origin::CommandLine, None, Kind::Background);
+        check.problems.push(background);
+    }
+    if !check.problems.is_empty() {
+        return Err(check.problems.into_vec());
+    }
+    let warnings = warnings(&config);
+    Ok((config, warnings))
+}
+
+fn warnings(config: &Config) -> Vec<Warning> {
+    let stops = config.log.enabled && config.log.close_stderr;
+    let idle =
+        |forward: &Forward| !forward.on_start && !forward.on_disconnect && forward.poll.is_none();
+    let never = config.forward.as_ref().is_some_and(idle);
+    let all = [
+        stops.then_some(Warning::LoggingStops),
+        never.then_some(Warning::NeverForwards),
+    ];
+    all.into_iter().flatten().collect()
+}
+
+struct Check<'a> {
+    raw: &'a Raw,
+    context: &'a Context,
+    problems: Problems,
+}
+
+impl Check<'_> {
+    /// Reports the options that are on but cannot be used here, and returns them.
+    fn availability(&mut self) -> Vec<&'static str> {
+        let platform = self.context.platform;
+        let mut unavailable = Vec::new();
+        for name in self.raw.names_on() {
+            let kind = match table::find(name) {
+                Some(option) if !option.exists_on(platform) => Kind::OtherSystem,
+                Some(option) if !option.is_ready() => Kind::NotAvailable,
+                _ => continue,
+            };
+            self.report(name, kind);
+            unavailable.push(name);
+        }
+        unavailable
+    }
+
+    /// The configuration, with defaults in the place of values that are reported.
+    fn config(&mut self) -> Config {
+        let anonymous = self.text("anonymous", Anonymous::default(), value::anonymous);
+        let smtp = self.smtp_server(anonymous);
+        let smtp = (!self.flag("no-smtp")).then_some(smtp);
+        Config {
+            spool_dir: self.spool_dir(),
+            domain: self.text("domain", None, |text| value::domain(text).map(Some)),
+            daemon: !self.flag("no-daemon"),
+            log: self.log(),
+            serve: (!self.flag("dont-serve")).then_some(Serve { smtp }),
+            forward: self.forward(anonymous),
+        }
+    }
+
+    fn log(&self) -> Log {
+        Log {
+            enabled: self.flag("log"),
+            verbose: self.flag("verbose"),
+            time: self.flag("log-time"),
+            address: self.flag("log-address"),
+            close_stderr: self.flag("close-stderr"),
+        }
+    }
+
+    fn smtp_server(&mut self, anonymous: Anonymous) -> SmtpServer {
+        SmtpServer {
+            listen: self.listen(),
+            port: self.text("port", settings::SMTP_PORT, value::port),
+            size_max: self.text("size", None, value::size),
+            idle_timeout: self.timeout("idle-timeout", settings::IDLE_TIMEOUT),
+            anonymous,
+            remote_clients: self.flag("remote-clients"),
+        }
+    }
+
+    /// All values are read, so that their problems are told, even where there is
+    /// no server to forward to.
+    fn forward(&mut self, anonymous: Anonymous) -> Option<Forward> {
+        let from = |text: &str| Literal::parse(text).map(Some);
+        let client_interface = self.text("client-interface", None, from);
+        let poll = self.text("poll", None, |text| value::period(text).map(Some));
+        let connection_timeout = self.timeout("connection-timeout", settings::CONNECTION_TIMEOUT);
+        let response_timeout = self.timeout("response-timeout", settings::RESPONSE_TIMEOUT);
+        let prompt_timeout = self.timeout("prompt-timeout", settings::PROMPT_TIMEOUT);
+        let to = self.next_hop()?;
+        if let Some(from) = &client_interface {
+            self.check_family(from, &to);
+        }
+        Some(Forward {
+            to,
+            on_start: self.flag("forward"),
+            on_disconnect: self.flag("forward-on-disconnect"),
+            poll,
+            client_interface,
+            connection_timeout,
+            response_timeout,
+            prompt_timeout,
+            anonymous,
+        })
+    }
+
+    fn next_hop(&mut self) -> Option<Address> {
+        let given =
+            NEXT_HOP.map(|name| self.text(name, None, |text| Address::parse(text).map(Some)));
+        given.into_iter().flatten().next()
+    }
+
+    fn check_family(&mut self, from: &Literal, to: &Address) {
+        let is_other = match to {
+            Address::Unix(_) => true,
+            Address::Tcp(Host::Ip(to), _) => to.ip.is_ipv4() != from.ip.is_ipv4(),
+            Address::Tcp(Host::Name(_), _) => false,
+        };
+        if is_other {
+            let to = to.to_string();
+            self.report("client-interface", Kind::OtherFamily { to });
+        }
+    }
+
+    fn listen(&mut self) -> Vec<ListenAddress> {
+        let mut addresses = Vec::new();
+        for given in self.raw.all("interface") {
+            for item in items(given) {
+                if addresses.len() >= LIST_MAX {
+                    let items_max = LIST_MAX;
+                    self.report("interface", Kind::TooMany { items_max });
+                    return addresses;
+                }
+                match ListenAddress::parse(item) {
+                    Ok(address) if addresses.contains(&address) => {}
+                    Ok(address) => addresses.push(address),
+                    Err(fault) => self.report_value("interface", given, item, fault),
+                }
+            }
+        }
+        if addresses.is_empty() {
+            let any = [Literal::ANY_IPV4, Literal::ANY_IPV6];
+            addresses.extend(any.map(ListenAddress::Ip));
+        }
+        addresses
+    }
+
+    fn spool_dir(&mut self) -> PathBuf {
+        match self.raw.first("spool-dir").map(|given| &given.value) {
+            Some(Value::Path(path)) => path::resolve(path, self.context).unwrap_or_else(|kind| {
+                self.report("spool-dir", kind);
+                PathBuf::new()
+            }),
+            _ => PathBuf::from(settings::SPOOL_DIR),
+        }
+    }
+
+    fn timeout(&mut self, name: &'static str, default: Duration) -> Option<Duration> {
+        self.text(name, Some(default), value::timeout)
+    }
+
+    /// Whether a flag is on: as it was given, or else as the modes imply.
+    fn flag(&self, name: &'static str) -> bool {
+        let implies =
+            |(mode, flags): &(&'static str, &[&str])| flags.contains(&name) && self.raw.is_on(mode);
+        self.raw.is_on(name) || (!self.raw.is_off(name) && IMPLIED.iter().any(implies))
+    }
+
+    /// The value of an option, or the default where it is not given or is reported.
+    fn text<T>(
+        &mut self,
+        name: &'static str,
+        default: T,
+        parse: fn(&str) -> Result<T, Fault>,
+    ) -> T {
+        let Some(given) = self.raw.first(name) else {
+            return default;
+        };
+        let Value::Text(text) = &given.value else {
+            return default;
+        };
+        parse(text).unwrap_or_else(|fault| {
+            self.report_value(name, given, text, fault);
+            default
+        })
+    }
+
+    fn report_value(&mut self, name: &'static str, given: &Given, value: &str, fault: Fault) {
+        let value = shown(value);
+        let problem = Kind::Value { value, fault };
+        self.problems
+            .push(Problem::new(given.origin.clone(), Some(name), problem));
+    }
+
+    /// Reports a problem of an option that was given.
+    fn report(&mut self, name: &'static str, kind: Kind) {
+        let origin = self.raw.origin(name);
+        self.problems.push(Problem::new(origin, Some(name), kind));
+    }
+}
+
+/// The items of one value of a list, without the blanks around them.
+fn items(given: &Given) -> impl Iterator<Item = &str> {
+    let text = match &given.value {
+        Value::Text(text) => text.as_str(),
+        Value::Flag(_) | Value::Path(_) => "",
+    };
+    text.split(',').map(str::trim)
+}
+
+#[cfg(test)]
+mod tests;

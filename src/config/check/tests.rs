@@ -1,0 +1,409 @@
+use super::*;
+use crate::config::Host;
+use crate::config::option::Platform;
+use crate::config::parse;
+use crate::config::settings::{CONNECTION_TIMEOUT, PROMPT_TIMEOUT, RESPONSE_TIMEOUT};
+
+fn check_line(line: &str) -> Result<(Config, Vec<Warning>), Vec<String>> {
+    let read = parse::words(line.split_whitespace().map(Into::into));
+    assert!(read.problems.is_empty(), "{line}: {:?}", read.problems);
+    let context = Context {
+        base_dir: Some("/home/me".into()),
+        app_dir: Some("/opt/relay".into()),
+        ..Context::new(Platform::Unix)
+    };
+    check(&read.raw, &context)
+        .map_err(|problems| problems.iter().map(ToString::to_string).collect())
+}
+
+fn good(line: &str) -> Config {
+    check_line(line)
+        .unwrap_or_else(|problems| panic!("{line}: {problems:?}"))
+        .0
+}
+
+fn bad(line: &str) -> Vec<String> {
+    check_line(line).expect_err(line)
+}
+
+fn warned(line: &str) -> Vec<Warning> {
+    check_line(line).unwrap().1
+}
+
+fn literal(text: &str) -> Literal {
+    Literal::parse(text).unwrap()
+}
+
+/// What `--no-daemon` alone comes to.
+fn defaults() -> Config {
+    Config {
+        spool_dir: "/var/spool/emailrelay".into(),
+        domain: None,
+        daemon: false,
+        log: Log {
+            enabled: false,
+            verbose: false,
+            time: false,
+            address: false,
+            close_stderr: false,
+        },
+        serve: Some(Serve {
+            smtp: Some(SmtpServer {
+                listen: vec![
+                    ListenAddress::Ip(literal("0.0.0.0")),
+                    ListenAddress::Ip(literal("::")),
+                ],
+                port: 25,
+                size_max: None,
+                idle_timeout: Some(Duration::from_secs(60)),
+                anonymous: Anonymous::default(),
+                remote_clients: false,
+            }),
+        }),
+        forward: None,
+    }
+}
+
+/// What `--forward-to mail.example.com:25` alone comes to.
+fn forward() -> Forward {
+    Forward {
+        to: Address::Tcp(Host::Name("mail.example.com".to_owned()), 25),
+        on_start: false,
+        on_disconnect: false,
+        poll: None,
+        client_interface: None,
+        connection_timeout: Some(Duration::from_secs(40)),
+        response_timeout: Some(Duration::from_secs(60)),
+        prompt_timeout: Some(Duration::from_secs(20)),
+        anonymous: Anonymous::default(),
+    }
+}
+
+#[test]
+fn defaults_are_those_of_the_manual() {
+    assert_eq!(good("-t"), defaults());
+    let expected = Config {
+        forward: Some(forward()),
+        ..defaults()
+    };
+    assert_eq!(good("-t --forward-to mail.example.com:25"), expected);
+    assert_eq!(CONNECTION_TIMEOUT + PROMPT_TIMEOUT, RESPONSE_TIMEOUT);
+}
+
+type Change = fn(&mut Config);
+
+fn smtp(config: &mut Config) -> &mut SmtpServer {
+    config.serve.as_mut().unwrap().smtp.as_mut().unwrap()
+}
+
+/// Options of the process and the server, and what they change.
+const CHANGES: &[(&str, Change)] = &[
+    ("--no-daemon", |_| {}),
+    ("--no-syslog", |_| {}),
+    ("--log", |c| c.log.enabled = true),
+    ("--log --verbose", |c| {
+        c.log.enabled = true;
+        c.log.verbose = true;
+    }),
+    ("--log-time", |c| c.log.time = true),
+    ("--log-address", |c| c.log.address = true),
+    ("--close-stderr", |c| c.log.close_stderr = true),
+    ("--as-server", |c| {
+        c.log.enabled = true;
+        c.log.close_stderr = true;
+    }),
+    ("--as-server --close-stderr=no", |c| c.log.enabled = true),
+    ("--as-server=no", |_| {}),
+    ("--spool-dir /a/b", |c| c.spool_dir = "/a/b".into()),
+    ("--spool-dir a/b", |c| c.spool_dir = "/home/me/a/b".into()),
+    ("--spool-dir @app/b", |c| {
+        c.spool_dir = "/opt/relay/b".into()
+    }),
+    ("--domain a.example", |c| {
+        c.domain = crate::base::OneLine::new("a.example");
+    }),
+    ("--dont-serve", |c| c.serve = None),
+    ("--no-smtp", |c| c.serve = Some(Serve { smtp: None })),
+    ("--port 10025", |c| smtp(c).port = 10025),
+    ("--port 0", |c| smtp(c).port = 0),
+    ("--remote-clients", |c| smtp(c).remote_clients = true),
+    ("--size 1000", |c| smtp(c).size_max = Some(1000)),
+    ("--size 0", |_| {}),
+    ("--idle-timeout 0", |c| smtp(c).idle_timeout = None),
+    ("--idle-timeout 5", |c| {
+        smtp(c).idle_timeout = Some(Duration::from_secs(5))
+    }),
+    ("--anonymous=vrfy,content", |c| {
+        smtp(c).anonymous.vrfy = true;
+        smtp(c).anonymous.content = true;
+    }),
+    (
+        "--interface 127.0.0.1,smtp=::1 --interface=/run/smtp,127.0.0.1",
+        |c| {
+            let ips = ["127.0.0.1", "::1"].map(|ip| ListenAddress::Ip(literal(ip)));
+            smtp(c).listen = ips.into();
+            smtp(c).listen.push(ListenAddress::Unix("/run/smtp".into()));
+        },
+    ),
+];
+
+#[test]
+fn each_option_changes_what_it_says() {
+    for (line, change) in CHANGES {
+        let mut expected = defaults();
+        change(&mut expected);
+        assert_eq!(good(&format!("-t {line}")), expected, "{line}");
+    }
+}
+
+type ForwardChange = fn(&mut Forward);
+
+/// Options of forwarding, and what they change.
+const FORWARD_CHANGES: &[(&str, ForwardChange)] = &[
+    ("--forward", |f| f.on_start = true),
+    ("--forward-on-disconnect", |f| f.on_disconnect = true),
+    ("--poll 60", |f| f.poll = Some(Duration::from_secs(60))),
+    ("--poll 500ms", |f| {
+        f.poll = Some(Duration::from_millis(500))
+    }),
+    ("--client-interface ::", |f| {
+        f.client_interface = Some(literal("::"))
+    }),
+    ("--connection-timeout 1", |f| {
+        f.connection_timeout = Some(Duration::from_secs(1))
+    }),
+    ("--connection-timeout 0", |f| f.connection_timeout = None),
+    ("--response-timeout 2", |f| {
+        f.response_timeout = Some(Duration::from_secs(2))
+    }),
+    ("--prompt-timeout 3", |f| {
+        f.prompt_timeout = Some(Duration::from_secs(3))
+    }),
+    ("--prompt-timeout 0", |f| f.prompt_timeout = None),
+];
+
+#[test]
+fn each_option_changes_how_mail_is_forwarded() {
+    for (line, change) in FORWARD_CHANGES {
+        let mut expected = forward();
+        change(&mut expected);
+        let config = good(&format!("-t -o mail.example.com:25 {line}"));
+        assert_eq!(config.forward, Some(expected), "{line}");
+    }
+    let config = good("-t -o mail.example.com:25 -f -A");
+    assert!(config.forward.unwrap().anonymous.client);
+}
+
+#[test]
+fn every_ready_option_has_a_test_of_its_effect() {
+    let changes = CHANGES.iter().map(|(line, _)| line);
+    let tested: Vec<&str> = changes
+        .chain(FORWARD_CHANGES.iter().map(|(line, _)| line))
+        .flat_map(|line| line.split([' ', '=']))
+        .collect();
+    // These have tests of their own.
+    let elsewhere = ["help", "version", "as-client", "as-proxy", "forward-to"];
+    for option in table::options().filter(|option| option.is_ready()) {
+        let is_tested = tested.contains(&format!("--{}", option.long).as_str());
+        assert!(
+            is_tested != elsewhere.contains(&option.long),
+            "{}",
+            option.long
+        );
+    }
+}
+
+#[test]
+fn modes_stand_for_other_options() {
+    let client = good("--as-client mail.example.com:25");
+    let spelt_out = "--log --no-syslog --no-daemon --dont-serve --forward \
+                     --forward-to=mail.example.com:25";
+    assert_eq!(client, good(spelt_out));
+    let proxy = good("-t --as-proxy mail.example.com:25");
+    let spelt_out = "-t --log --close-stderr --forward-on-disconnect \
+                     --forward-to=mail.example.com:25";
+    assert_eq!(proxy, good(spelt_out));
+    assert_eq!(good("-t --as-server"), good("-t --log --close-stderr"));
+    let both = good("-d -q mail.example.com:25 -y other.example.com:25");
+    assert_eq!(both.forward.unwrap().to.to_string(), "mail.example.com:25");
+    assert!(both.serve.is_none() && both.log.close_stderr);
+}
+
+#[test]
+fn no_goes_against_what_modes_imply() {
+    let proxy = good("-t -y mail.example.com:25 --close-stderr=no --log=no");
+    assert!(!proxy.log.enabled && !proxy.log.close_stderr);
+    assert!(proxy.forward.unwrap().on_disconnect);
+    let client = good("-q mail.example.com:25 --dont-serve=no");
+    assert!(client.serve.is_some());
+}
+
+#[test]
+fn planned_options_are_refused_once_each() {
+    for option in table::options().filter(|option| !option.is_ready()) {
+        let reason = if option.exists_on(Platform::Unix) {
+            "not available in this version"
+        } else {
+            "not available on this system"
+        };
+        let line = match option.argument {
+            crate::config::option::Argument::None => format!("-t --{}", option.long),
+            _ => format!("-t --{}=x", option.long),
+        };
+        assert_eq!(bad(&line), [format!("--{}: {reason}", option.long)]);
+    }
+    assert_eq!(good("-t --pop=no --hidden=no"), defaults());
+}
+
+#[test]
+fn the_background_is_refused_where_there_is_work() {
+    let problem = "running in the background is not available in this version: add --no-daemon";
+    for line in [
+        "",
+        "--as-server",
+        "--as-proxy a:1",
+        "-f -o a:1 -x",
+        "-X -O 1 -o a:1",
+    ] {
+        assert_eq!(bad(line), [problem], "{line}");
+    }
+    assert_eq!(bad("--as-client a:1 --no-daemon=no"), [problem]);
+    for line in ["--dont-serve", "--no-smtp", "--no-smtp -1 -o a:1"] {
+        assert!(!good(line).has_work(), "{line}");
+    }
+    for line in ["-t", "-q a:1", "-t -X -O 1 -o a:1", "-t -x -f -o a:1"] {
+        assert!(good(line).has_work(), "{line}");
+    }
+}
+
+#[test]
+fn bad_values_name_option_value_and_what_is_allowed() {
+    for (line, problem) in [
+        (
+            "--port 22000x",
+            "--port: \"22000x\" is not a number from 0 to 65535",
+        ),
+        (
+            "--size x",
+            "--size: \"x\" is not a number from 0 to 9223372036854775807",
+        ),
+        (
+            "--idle-timeout -1",
+            "--idle-timeout: \"-1\" is not a number from 0 to 4294967295",
+        ),
+        (
+            "--anonymous=no",
+            "--anonymous: \"no\" is not a scope; vrfy, server, content and client are",
+        ),
+        ("--domain=", "--domain: \"\" is empty"),
+        ("--spool-dir=", "--spool-dir: \"\" is empty"),
+        (
+            "--client-interface lo",
+            "--client-interface: \"lo\" is not an IP address",
+        ),
+        (
+            "--as-client foo",
+            "--as-client: \"foo\" has no port; write host:port, or [address]:port for IPv6",
+        ),
+        (
+            "--as-proxy a:0",
+            "--as-proxy: \"a:0\" has no port number from 1 to 65535 (or smtp, smtps, submission) after its last colon",
+        ),
+        ("--forward-to=", "--forward-to: \"\" is empty"),
+        ("--interface=", "--interface: \"\" is empty"),
+        ("--interface=::1,", "--interface: \"\" is empty"),
+        (
+            "--interface=::1,SMTP=::2",
+            "--interface: \"SMTP=::2\" has an unknown prefix; smtp=, pop= and admin= are known",
+        ),
+        (
+            "--poll=0 -o a:1",
+            "--poll: \"0\" is not a number of seconds above 0 (or of milliseconds, ending in ms)",
+        ),
+    ] {
+        let line = line.replacen(" -1", "=-1", 1);
+        assert_eq!(bad(&format!("-t {line}")), [problem], "{line}");
+    }
+}
+
+#[test]
+fn all_problems_are_told_together() {
+    let line = "--pop -v --port=x --size=y --interface=a,b --domain=? --connection-timeout=z \
+                --client-interface=lo --poll=0 --idle-timeout=i";
+    let problems = bad(line);
+    for name in [
+        "pop",
+        "verbose",
+        "port",
+        "size",
+        "domain",
+        "connection-timeout",
+        "client-interface",
+        "poll",
+        "idle-timeout",
+    ] {
+        let told = |problem: &&String| problem.starts_with(&format!("--{name}: "));
+        assert!(
+            problems.iter().any(|problem| told(&problem)),
+            "{name}: {problems:?}"
+        );
+    }
+    assert_eq!(
+        problems
+            .iter()
+            .filter(|problem| problem.starts_with("--interface: "))
+            .count(),
+        2
+    );
+    assert!(
+        problems
+            .iter()
+            .any(|problem| problem.ends_with("add --no-daemon"))
+    );
+}
+
+#[test]
+fn both_ends_of_a_connection_are_of_one_kind() {
+    for to in ["192.0.2.1:25", "mail.example.com:25"] {
+        good(&format!("-t -6 0.0.0.0 -o {to}"));
+    }
+    for (from, to) in [
+        ("::", "192.0.2.1:25"),
+        ("0.0.0.0", "[::1]:25"),
+        ("::", "/run/lmtp"),
+    ] {
+        let problem = format!("--client-interface: cannot be used to reach \"{to}\"");
+        assert_eq!(bad(&format!("-t -6 {from} -o {to}")), [problem]);
+    }
+}
+
+#[test]
+fn lists_of_addresses_are_bounded() {
+    let list = |count: u8| {
+        (0..count)
+            .map(|n| format!("127.0.0.{n}"))
+            .collect::<Vec<_>>()
+            .join(",")
+    };
+    let line = format!("-t -I {}", list(100));
+    assert_eq!(
+        good(&line).serve.unwrap().smtp.unwrap().listen.len(),
+        LIST_MAX
+    );
+    assert_eq!(
+        bad(&format!("-t -I {}", list(101))),
+        ["--interface: has more than 100 values"]
+    );
+}
+
+#[test]
+fn what_is_probably_not_meant_is_warned_of() {
+    assert_eq!(warned("-t --log --as-proxy a:1"), [Warning::LoggingStops]);
+    assert_eq!(warned("-t -d"), [Warning::LoggingStops]);
+    assert_eq!(warned("-t -e"), []);
+    assert_eq!(warned("-t -d --close-stderr=no"), []);
+    assert_eq!(warned("-t -o a:1"), [Warning::NeverForwards]);
+    for line in ["-t -o a:1 -f", "-t -o a:1 -1", "-t -o a:1 -O 1", "-q a:1"] {
+        assert_eq!(warned(line), [], "{line}");
+    }
+}

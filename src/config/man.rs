@@ -1,0 +1,286 @@
+//! The manual page, `man/emailrelay.1`, in the man macros of troff.
+
+use super::PROGRAM;
+use super::help::{EXAMPLES, is_listed, name_and_version};
+use super::option::{Argument, Opt, Platform};
+use super::table::CATEGORIES;
+
+/// The page. Like the help, it tells of what can be used only.
+pub fn page() -> String {
+    let mut page = Page::default();
+    page.line(".\\\" Generated from the option table (src/config/man.rs): do not edit.");
+    page.line(&format!(
+        ".TH EMAILRELAY 1 \"\" \"{}\" \"User Commands\"",
+        escaped(&name_and_version())
+    ));
+    // Neither hyphens in the names of options nor gaps in command lines.
+    page.line(".nh");
+    page.line(".ad l");
+    page.section("NAME");
+    page.text("emailrelay - e-mail relay that stores mail and forwards it");
+    page.section("SYNOPSIS");
+    for synopsis in SYNOPSES {
+        page.line(&format!(".B {PROGRAM}"));
+        page.line(synopsis);
+        page.line(".br");
+    }
+    page.section("DESCRIPTION");
+    page.paragraphs(DESCRIPTION);
+    page.section("OPTIONS");
+    page.paragraphs(OPTION_FORMS);
+    options(&mut page);
+    page.section("CONFIGURATION FILE");
+    page.paragraphs(CONFIGURATION_FILE);
+    page.section("FILES");
+    page.paragraphs(FILES_INTRODUCTION);
+    page.list(FILES);
+    page.section("EXIT STATUS");
+    page.list(EXIT_STATUS);
+    page.section("SIGNALS");
+    page.list(SIGNALS);
+    page.section("EXAMPLES");
+    page.list(&EXAMPLES);
+    page.section("SEE ALSO");
+    page.text("RFC 5321 (SMTP), RFC 1870 (SIZE)");
+    page.0
+}
+
+fn options(page: &mut Page) {
+    for category in CATEGORIES {
+        let listed = |option: &&Opt| is_listed(option, Platform::Unix);
+        let mut options = category.options.iter().filter(listed).peekable();
+        if options.peek().is_some() {
+            page.line(&format!(".SS {}", category.title));
+        }
+        for option in options {
+            page.line(".TP");
+            page.line(&names(option));
+            page.text(option.doc);
+        }
+    }
+}
+
+fn names(option: &Opt) -> String {
+    let long = bold(&format!("--{}", option.long));
+    let short = option
+        .short
+        .map(|letter| bold(&format!("-{letter}")) + ", ");
+    let value = match option.argument {
+        Argument::None => String::new(),
+        Argument::Required(name) | Argument::Path(name) => format!("=\\fI{}\\fR", escaped(name)),
+        Argument::Optional(name) => format!("[=\\fI{}\\fR]", escaped(name)),
+    };
+    format!("{}{long}{value}", short.unwrap_or_default())
+}
+
+/// The text of the page so far.
+#[derive(Default)]
+struct Page(String);
+
+impl Page {
+    /// Adds a line of troff.
+    fn line(&mut self, line: &str) {
+        self.0 += line;
+        self.0.push('\n');
+    }
+
+    fn section(&mut self, title: &str) {
+        self.line(&format!(".SH {title}"));
+    }
+
+    fn paragraphs(&mut self, paragraphs: &[&str]) {
+        for paragraph in paragraphs {
+            self.line(".PP");
+            self.text(paragraph);
+        }
+    }
+
+    /// Adds terms with their explanations.
+    fn list(&mut self, items: &[(&str, &str)]) {
+        for (term, explanation) in items {
+            self.line(".TP");
+            self.line(&bold(term));
+            self.text(explanation);
+        }
+    }
+
+    /// Adds plain text, one sentence per line, with the names of options in bold.
+    fn text(&mut self, text: &str) {
+        let mut line = String::new();
+        for word in text.split_ascii_whitespace() {
+            match line.is_empty() {
+                true => line = at_start_of_line(troff_word(word)),
+                false => line += &format!(" {}", troff_word(word)),
+            }
+            if word.ends_with('.') {
+                self.line(&std::mem::take(&mut line));
+            }
+        }
+        if !line.is_empty() {
+            self.line(&line);
+        }
+    }
+}
+
+/// A word of text, in bold but for its punctuation if it is the name of an option.
+fn troff_word(word: &str) -> String {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    let name = word.strip_prefix('(').unwrap_or(word);
+    let end = name.find(|c| !is_part(c)).unwrap_or(name.len());
+    match name.split_at(end) {
+        (name, rest) if name.starts_with("--") => {
+            let before = if word.starts_with('(') { "(" } else { "" };
+            format!("{before}{}{}", bold(name), escaped(rest))
+        }
+        _ => escaped(word),
+    }
+}
+
+fn bold(text: &str) -> String {
+    format!("\\fB{}\\fR", escaped(text))
+}
+
+/// Text in which nothing means anything to troff, but for the start of a line.
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\e").replace('-', "\\-")
+}
+
+/// Text that is not taken for a request although it starts a line.
+fn at_start_of_line(word: String) -> String {
+    match word.starts_with(['.', '\'']) {
+        true => format!("\\&{word}"),
+        false => word,
+    }
+}
+
+const SYNOPSES: [&str; 4] = [
+    "[\\fIoptions\\fR] [\\fIconfig\\-file\\fR]",
+    "\\fB\\-\\-as\\-server \\-\\-no\\-daemon\\fR [\\fIoptions\\fR]",
+    "\\fB\\-\\-as\\-client\\fR=\\fIhost:port\\fR [\\fIoptions\\fR]",
+    "\\fB\\-\\-as\\-proxy\\fR=\\fIhost:port\\fR \\fB\\-\\-no\\-daemon\\fR [\\fIoptions\\fR]",
+];
+
+const DESCRIPTION: &[&str] = &[
+    "emailrelay accepts mail by SMTP, stores it in a spool directory, and forwards it by SMTP to \
+     one other server. It does no routing: all mail goes to the same next hop.",
+    "As a server (--as-server) it stores mail. As a client (--as-client) it forwards what is \
+     stored and exits. As a proxy (--as-proxy) it stores mail and forwards it as soon as the \
+     client that sent it has disconnected. Other arrangements are made of the options that these \
+     three stand for.",
+    "A message is acknowledged only when it is safely on the disk. Mail that cannot be forwarded \
+     for the time being stays in the spool directory; mail that the next server refuses for good \
+     is kept there under another name.",
+];
+
+const OPTION_FORMS: &[&str] = &[
+    "A value follows its option after a = or, unless it is optional, as the next word. A long \
+     option does not take a next word that begins with a hyphen. Letters without values can be \
+     put together behind one hyphen. Options without values are turned off again by a value of \
+     no, which also goes against what --as-client, --as-proxy and --as-server imply.",
+    "An option that is a list can be given several times, and with several values separated by \
+     commas. Any other option can be given only one value. The word -- ends the options.",
+    "A relative path is relative to the working directory; @app at the start of a path stands for \
+     the directory of the program.",
+];
+
+const CONFIGURATION_FILE: &[&str] = &[
+    "The word after the options, if there is one, names a configuration file. Each line of it has \
+     the long name of an option without its hyphens and, separated by blanks or by a =, the \
+     value. Options that take no value may have yes or no. A value may be put in double quotes. \
+     Empty lines and lines that start with a # are ignored; there can be no comment after a \
+     value.",
+    "An option on the command line replaces the same option of the file, including all of its \
+     values if it is a list.",
+];
+
+const FILES_INTRODUCTION: &[&str] = &[
+    "Each message has two files in the spool directory, whose names have the same identifier for \
+     id:",
+];
+
+const FILES: &[(&str, &str)] = &[
+    ("emailrelay.id.content", "The message."),
+    (
+        "emailrelay.id.envelope.new",
+        "Its envelope while the message is being stored.",
+    ),
+    (
+        "emailrelay.id.envelope",
+        "Its envelope when it waits to be forwarded.",
+    ),
+    (
+        "emailrelay.id.envelope.busy",
+        "Its envelope while it is being forwarded.",
+    ),
+    (
+        "emailrelay.id.envelope.bad",
+        "Its envelope, with the reason, when it could not be forwarded for good. Renaming it to \
+         end in .envelope has the message forwarded once more.",
+    ),
+];
+
+const EXIT_STATUS: &[(&str, &str)] = &[
+    (
+        "0",
+        "The program did what it was asked to do, or there was nothing to do.",
+    ),
+    ("1", "The options are wrong, or the program failed."),
+    ("2", "An address to listen on could not be bound."),
+];
+
+const SIGNALS: &[(&str, &str)] = &[(
+    "SIGTERM, SIGINT",
+    "End the program. Mail that is not forwarded yet stays in the spool directory.",
+)];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COMMITTED: &str = include_str!("../../man/emailrelay.1");
+
+    #[test]
+    fn the_committed_page_is_the_generated_one() {
+        let page = page();
+        if std::env::var_os("EMAILRELAY_WRITE_MAN").is_some() {
+            let path = concat!(env!("CARGO_MANIFEST_DIR"), "/man/emailrelay.1");
+            std::fs::write(path, page).expect("man/emailrelay.1 can be written");
+            return;
+        }
+        assert!(
+            COMMITTED.replace("\r\n", "\n") == page,
+            "man/emailrelay.1 is out of date; write it by: EMAILRELAY_WRITE_MAN=1 cargo test man"
+        );
+    }
+
+    #[test]
+    fn the_page_has_every_usable_option_and_no_other() {
+        let page = page();
+        for option in CATEGORIES.iter().flat_map(|category| category.options) {
+            let listed = page.lines().any(|line| line == names(option));
+            assert_eq!(listed, is_listed(option, Platform::Unix), "{}", option.long);
+        }
+    }
+
+    #[test]
+    fn no_text_is_taken_for_troff() {
+        assert_eq!(escaped("a\\n-b"), "a\\en\\-b");
+        assert_eq!(troff_word("--log."), "\\fB\\-\\-log\\fR.");
+        assert_eq!(troff_word("(--log)"), "(\\fB\\-\\-log\\fR)");
+        assert_eq!(troff_word("(or)"), "(or)");
+        assert_eq!(troff_word("store-and"), "store\\-and");
+        let mut page = Page::default();
+        page.text("One. .envelope 'two");
+        assert_eq!(page.0, "One.\n\\&.envelope 'two\n");
+    }
+
+    #[test]
+    fn the_page_is_ascii_without_blank_lines() {
+        let page = page();
+        assert!(page.is_ascii());
+        assert!(
+            page.lines()
+                .all(|line| !line.trim().is_empty() && line.trim_end() == line)
+        );
+    }
+}

@@ -1,0 +1,382 @@
+//! What can be wrong with a command line or configuration file, and how that is
+//! told to the person who wrote it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::value::Fault;
+use crate::base::ascii;
+
+/// How many problems are told at most.
+pub const PROBLEMS_MAX: usize = 50;
+
+/// How many octets of a word or value a message shows at most.
+const SHOWN_MAX: usize = 200;
+
+/// Something that keeps the program from starting. Displays as one line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Where it was written.
+    pub origin: Origin,
+    /// The option's long name, where it is known.
+    pub option: Option<&'static str>,
+    /// What is wrong.
+    pub kind: Kind,
+}
+
+/// Where something was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// On the command line.
+    CommandLine,
+    /// In the configuration file.
+    File {
+        /// The file's name, fit to be shown.
+        path: Arc<str>,
+        /// The number of the line, from 1.
+        line: usize,
+    },
+}
+
+/// What is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It cannot be read.
+    Syntax(Syntax),
+    /// This version cannot do that.
+    NotAvailable,
+    /// The option exists on other systems only.
+    OtherSystem,
+    /// The value is not one that the option can have.
+    Value {
+        /// The value, or the item of the list.
+        value: String,
+        /// What is wrong with it.
+        fault: Fault,
+    },
+    /// A list has more items than the limit.
+    TooMany {
+        /// The limit.
+        items_max: usize,
+    },
+    /// The option needs one of these others.
+    Needs {
+        /// The long names of the others.
+        others: &'static [&'static str],
+    },
+    /// The option cannot be used with another.
+    Excludes {
+        /// The long name of the other.
+        other: &'static str,
+    },
+    /// The option is given too often.
+    AtMostTwice,
+    /// A path starts with `@app`, but where the program is could not be found out.
+    NoAppDir,
+    /// A path is relative, but the working directory could not be found out.
+    NoBaseDir,
+    /// The address to forward from and that to forward to are of different kinds.
+    OtherFamily {
+        /// The address to forward to.
+        to: String,
+    },
+    /// The configuration file cannot be read.
+    Unreadable {
+        /// Its name.
+        path: String,
+        /// Why.
+        reason: String,
+    },
+    /// The program would run in the background.
+    Background,
+    /// There are more problems than are told.
+    More,
+}
+
+/// Why a word of the command line or a line of the configuration file cannot be
+/// read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Syntax {
+    /// There is no such option.
+    Unknown {
+        /// As it was typed.
+        typed: String,
+        /// The nearest there is, as it would have to be typed.
+        meant: Option<String>,
+    },
+    /// There is no value where one is needed.
+    NoValue,
+    /// The word in the value's place looks like an option.
+    DashValue {
+        /// That word.
+        next: String,
+    },
+    /// A letter that takes a value is among others.
+    Bundled {
+        /// The word that has both.
+        word: String,
+        /// The letter that takes a value.
+        letter: char,
+    },
+    /// Something follows the configuration file's name.
+    ExtraWord {
+        /// What follows.
+        word: String,
+    },
+    /// The name of the configuration file is empty.
+    NoFileName,
+    /// The octets are not UTF-8, and are not (or cannot be told to be) a path.
+    NotUtf8 {
+        /// The octets.
+        word: String,
+    },
+    /// There is a control character.
+    Control {
+        /// The text that has it.
+        word: String,
+    },
+    /// A text has more octets than the limit.
+    TooLong {
+        /// What kind of text it is.
+        what: &'static str,
+        /// The limit.
+        octets_max: usize,
+    },
+    /// A flag has a value other than yes or no.
+    NotYesOrNo {
+        /// The value.
+        value: String,
+    },
+    /// One value is given and then another.
+    Duplicate {
+        /// The value given first.
+        first: String,
+        /// Its line in the configuration file.
+        line: Option<usize>,
+        /// The value given next.
+        second: String,
+    },
+    /// There seems to be a comment after a value in the configuration file.
+    Comment {
+        /// The value with the comment.
+        value: String,
+    },
+}
+
+impl Problem {
+    pub(super) fn new(
+        origin: Origin,
+        option: Option<&'static str>,
+        kind: impl Into<Kind>,
+    ) -> Problem {
+        let kind = kind.into();
+        Problem {
+            origin,
+            option,
+            kind,
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Origin::File { path, line } = &self.origin {
+            write!(f, "{path}:{line}: ")?;
+        }
+        if let Some(option) = self.option {
+            write!(f, "--{option}: ")?;
+        }
+        self.kind.fmt(f)
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Kind::Syntax(syntax) => syntax.fmt(f),
+            Kind::Value { value, fault } => write!(f, "\"{value}\" {fault}"),
+            Kind::TooMany { items_max } => write!(f, "has more than {items_max} values"),
+            Kind::Needs { others } => write!(f, "needs {}", alternatives(others)),
+            Kind::Excludes { other } => write!(f, "cannot be used with --{other}"),
+            Kind::AtMostTwice => f.write_str("cannot be given more than twice"),
+            Kind::OtherFamily { to } => write!(f, "cannot be used to reach \"{to}\""),
+            Kind::NotAvailable => f.write_str("not available in this version"),
+            Kind::OtherSystem => f.write_str("not available on this system"),
+            Kind::Unreadable { path, reason } => write!(f, "cannot read {path}: {reason}"),
+            Kind::Background => f.write_str(
+                "running in the background is not available in this version: add --no-daemon",
+            ),
+            Kind::NoAppDir => f.write_str("cannot find the program's directory for @app"),
+            Kind::NoBaseDir => f.write_str(
+                "a relative path cannot be used because the working directory is not known",
+            ),
+            Kind::More => f.write_str("there are more problems, which are not shown"),
+        }
+    }
+}
+
+impl fmt::Display for Syntax {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Syntax::Unknown { typed, meant } => {
+                write!(f, "unknown option \"{typed}\"")?;
+                meant
+                    .iter()
+                    .try_for_each(|meant| write!(f, ": did you mean \"{meant}\"?"))
+            }
+            Syntax::NoValue => f.write_str("needs a value"),
+            Syntax::DashValue { next } => write!(
+                f,
+                "needs a value, but \"{next}\" looks like an option: \
+                 if it is the value, put \"=\" before it instead of a blank"
+            ),
+            Syntax::Bundled { word, letter } => write!(
+                f,
+                "takes a value, which cannot be part of \"{word}\": \
+                 write \"-{letter} <value>\" or \"-{letter}=<value>\""
+            ),
+            Syntax::ExtraWord { word } => write!(
+                f,
+                "unexpected \"{word}\": nothing may follow the name of the configuration file"
+            ),
+            Syntax::NoFileName => f.write_str("the name of the configuration file is empty"),
+            Syntax::NotUtf8 { word } => write!(
+                f,
+                "\"{word}\" is not UTF-8, which only a path may be, as a word of its own"
+            ),
+            Syntax::Control { word } => write!(f, "\"{word}\" has a control character in it"),
+            Syntax::TooLong { what, octets_max } => {
+                write!(f, "the {what} is longer than {octets_max} octets")
+            }
+            Syntax::NotYesOrNo { value } => write!(f, "\"{value}\" is neither yes nor no"),
+            Syntax::Duplicate {
+                first,
+                line,
+                second,
+            } => {
+                write!(f, "given as \"{first}\"")?;
+                line.iter()
+                    .try_for_each(|line| write!(f, " on line {line}"))?;
+                write!(f, " and as \"{second}\": it takes only one value")
+            }
+            Syntax::Comment { value } => write!(
+                f,
+                "\"{value}\" seems to end in a comment: put comments on lines of their own, \
+                 or the value in double quotes if it is none"
+            ),
+        }
+    }
+}
+
+impl From<Syntax> for Kind {
+    fn from(syntax: Syntax) -> Kind {
+        Kind::Syntax(syntax)
+    }
+}
+
+/// Something that is probably not meant, but does not keep the program from
+/// starting. Displays as one line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Warning {
+    /// The log goes to the standard error stream, which is closed after start-up.
+    LoggingStops,
+    /// There is a server to forward to, but nothing that has mail forwarded.
+    NeverForwards,
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Warning::LoggingStops => {
+                "logging stops after start-up, as --close-stderr is given or implied by \
+                 --as-server or --as-proxy: add --close-stderr=no to keep it"
+            }
+            Warning::NeverForwards => {
+                "mail is never forwarded: add --forward, --forward-on-disconnect or --poll"
+            }
+        })
+    }
+}
+
+/// Lists option names as `--a, --b or --c`.
+fn alternatives(names: &[&str]) -> String {
+    let mut text = String::new();
+    for (index, name) in names.iter().enumerate() {
+        match names.len() - index {
+            _ if index == 0 => {}
+            1 => text += " or ",
+            _ => text += ", ",
+        }
+        text += "--";
+        text += name;
+    }
+    text
+}
+
+/// Makes a word or value fit to be shown in a message.
+pub(super) fn shown(octets: impl AsRef<[u8]>) -> String {
+    ascii::escape_bounded(octets.as_ref(), SHOWN_MAX)
+}
+
+/// Problems found so far: at most [`PROBLEMS_MAX`], and the news that there are more.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Problems(Vec<Problem>);
+
+impl Problems {
+    pub(super) fn push(&mut self, problem: Problem) {
+        if self.0.len() < PROBLEMS_MAX {
+            self.0.push(problem);
+        } else if !self.is_full() {
+            self.0
+                .push(Problem::new(Origin::CommandLine, None, Kind::More));
+        }
+    }
+
+    /// Whether further problems would not be told.
+    pub(super) fn is_full(&self) -> bool {
+        self.0.len() > PROBLEMS_MAX
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn extend(&mut self, problems: impl IntoIterator<Item = Problem>) {
+        problems.into_iter().for_each(|problem| self.push(problem));
+    }
+
+    pub(super) fn into_vec(self) -> Vec<Problem> {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_alternatives_as_people_do() {
+        assert_eq!(alternatives(&["a"]), "--a");
+        assert_eq!(alternatives(&["a", "b"]), "--a or --b");
+        assert_eq!(alternatives(&["a", "b", "c"]), "--a, --b or --c");
+    }
+
+    #[test]
+    fn tells_at_most_so_many_problems() {
+        let mut problems = Problems::default();
+        for _ in 0..PROBLEMS_MAX + 5 {
+            problems.push(Problem::new(Origin::CommandLine, None, Kind::Background));
+        }
+        assert!(problems.is_full());
+        let problems = problems.into_vec();
+        assert_eq!(problems.len(), PROBLEMS_MAX + 1);
+        assert_eq!(problems.last().map(|last| &last.kind), Some(&Kind::More));
+    }
+
+    #[test]
+    fn shows_values_bounded_and_defused() {
+        assert_eq!(shown(b"a\x1b\n"), "a\\x1b\\n");
+        let long = shown(vec![b'x'; SHOWN_MAX + 1]);
+        assert_eq!(long.len(), SHOWN_MAX + 4);
+    }
+}

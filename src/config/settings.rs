@@ -1,0 +1,122 @@
+//! The configuration: checked and complete, one struct for each part of the
+//! program.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::address::{Address, ListenAddress, Literal};
+use super::value::Anonymous;
+use crate::base::OneLine;
+
+/// Where spooled mail is kept unless told otherwise.
+pub const SPOOL_DIR: &str = "/var/spool/emailrelay";
+
+/// The port for incoming SMTP connections unless told otherwise.
+pub const SMTP_PORT: u16 = 25;
+
+/// How long an outgoing connection may take unless told otherwise.
+pub const CONNECTION_TIMEOUT: Duration = Duration::from_secs(40);
+
+/// How long a client may be silent unless told otherwise.
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long a reply of the remote server may take unless told otherwise.
+pub const RESPONSE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long to wait for the remote server's greeting unless told otherwise.
+pub const PROMPT_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// What the program is to do, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The directory of spooled mail, absolute.
+    pub spool_dir: PathBuf,
+    /// The name by which this system calls itself; nothing means that of the host.
+    pub domain: Option<OneLine>,
+    /// Whether to go into the background.
+    pub daemon: bool,
+    /// What is logged.
+    pub log: Log,
+    /// What to listen for; nothing means nothing.
+    pub serve: Option<Serve>,
+    /// How to forward; nothing means that mail is never forwarded.
+    pub forward: Option<Forward>,
+}
+
+/// What is logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// Whether anything is.
+    pub enabled: bool,
+    /// Whether the dialogue of connections is.
+    pub verbose: bool,
+    /// Whether lines have the time.
+    pub time: bool,
+    /// Whether lines have the client's address.
+    pub address: bool,
+    /// Whether to close the standard error stream after start-up.
+    pub close_stderr: bool,
+}
+
+/// The servers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Serve {
+    /// The SMTP server.
+    pub smtp: Option<SmtpServer>,
+}
+
+/// The SMTP server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SmtpServer {
+    /// The addresses to listen on: at least one, and no two equal.
+    pub listen: Vec<ListenAddress>,
+    /// The port to listen on; with 0 the system chooses one for each address.
+    pub port: u16,
+    /// The largest message, in octets; nothing means no limit.
+    pub size_max: Option<u64>,
+    /// How long a client may be silent; nothing means for ever.
+    pub idle_timeout: Option<Duration>,
+    /// What not to tell.
+    pub anonymous: Anonymous,
+    /// Whether to serve clients that are not local.
+    pub remote_clients: bool,
+}
+
+/// When, where and how to forward.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Forward {
+    /// The server to forward to.
+    pub to: Address,
+    /// Whether to forward at start-up.
+    pub on_start: bool,
+    /// Whether to forward when a client of the SMTP server disconnects.
+    pub on_disconnect: bool,
+    /// How long from one poll to the next, above zero; nothing means no polling.
+    pub poll: Option<Duration>,
+    /// The address to connect from.
+    pub client_interface: Option<Literal>,
+    /// How long to wait for a connection; nothing means for ever.
+    pub connection_timeout: Option<Duration>,
+    /// How long to wait for a reply; nothing means for ever.
+    pub response_timeout: Option<Duration>,
+    /// How long to wait for the greeting before going on without; nothing means for ever.
+    pub prompt_timeout: Option<Duration>,
+    /// What not to tell.
+    pub anonymous: Anonymous,
+}
+
+impl Config {
+    /// Whether there is anything to do: something to listen for, or mail to be
+    /// forwarded at start-up or later without being asked.
+    pub fn has_work(&self) -> bool {
+        let serves = self
+            .serve
+            .as_ref()
+            .is_some_and(|serve| serve.smtp.is_some());
+        let forwards = self
+            .forward
+            .as_ref()
+            .is_some_and(|forward| forward.on_start || forward.poll.is_some());
+        serves || forwards
+    }
+}

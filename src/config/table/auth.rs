@@ -1,0 +1,62 @@
+//! Who may log in here, and how we log in elsewhere.
+
+use crate::config::option::{
+    Argument::{Path, Required},
+    Opt,
+    Status::Planned,
+};
+
+pub(super) const OPTIONS: &[Opt] = &[
+    Opt {
+        long: "client-auth",
+        short: Some('C'),
+        argument: Path("file"),
+        status: Planned,
+        summary: "account to log in with when forwarding",
+        doc: "Logs in to the remote SMTP server with the account from this secrets file, on a line \
+            of: the word client, the password's encoding (plain or md5), the user and the \
+            password.",
+        ..Opt::FLAG
+    },
+    Opt {
+        long: "client-auth-config",
+        argument: Required("config"),
+        status: Planned,
+        summary: "mechanisms to log in with",
+        doc: "Chooses authentication mechanisms for forwarding, as items of a letter, a colon and \
+            a list with commas, separated by semicolons: m names the preferred ones, x those to \
+            avoid, and a and d do the same for encrypted connections.",
+        ..Opt::FLAG
+    },
+    Opt {
+        long: "server-auth",
+        short: Some('S'),
+        argument: Path("file"),
+        status: Planned,
+        summary: "accounts of SMTP clients",
+        doc: "Makes SMTP clients log in with an account from this secrets file, on lines of: the \
+            word server, the password's encoding (plain or md5), the user and the password. The \
+            value /pam asks the system's PAM service instead.",
+        ..Opt::FLAG
+    },
+    Opt {
+        long: "server-auth-config",
+        argument: Required("config"),
+        status: Planned,
+        summary: "mechanisms that clients may log in with",
+        doc: "Chooses the authentication mechanisms that clients may use, in the form of \
+            --client-auth-config: m allows, x denies, and a and d do the same for encrypted \
+            connections.",
+        ..Opt::FLAG
+    },
+    Opt {
+        long: "pop-auth",
+        short: Some('F'),
+        argument: Path("file"),
+        status: Planned,
+        summary: "accounts of POP clients",
+        doc: "Takes the accounts of POP clients from this secrets file, which has the form of that \
+            of --server-auth; the value /pam asks the system's PAM service instead.",
+        ..Opt::FLAG
+    },
+];

@@ -1,0 +1,132 @@
+//! How mail is accepted.
+
+use crate::config::option::{
+    Argument::{Optional, Required},
+    Level::Short,
+    Opt,
+    Status::{Planned, Ready},
+};
+
+pub(super) const OPTIONS: &[Opt] = &[
+    Opt {
+        long: "port",
+        short: Some('p'),
+        argument: Required("port"),
+        level: Short,
+        status: Ready,
+        summary: "port for incoming SMTP connections",
+        doc: "Sets the port number on which SMTP connections are accepted; with 0 the system \
+            chooses one. The default is 25.",
+        ..Opt::FLAG
+    },
+    Opt {
+        long: "remote-clients",
+        short: Some('r'),
+        level: Short,
+        status: Ready,
+        summary: "accept connections from anywhere",
+        doc: "Accepts connections from any address. Without it only clients with loopback, \
+            link-local and private addresses are served, so that a relay is not opened to the \
+            world by accident.",
+        ..Opt::FLAG
+    },
+    Opt {
+        long: "address-verifier",
+        argument: Required("program"),
+        status: Planned,
+        summary: "program that checks recipient addresses",
+        doc: "Runs a program, or asks a network service given as net:<host:port>, for each \
+            recipient of a message, to have the address accepted, refused or marked as local.",
+        ..Opt::FLAG
+    },
+    Opt {
+        long: "anonymous",
+        short: Some('A'),
+        argument: Optional("scope"),
+        status: Ready,
+        summary: "tell others less about this system",
+        doc: "Tells others less. The scopes are separated by commas: vrfy disables the VRFY \
+            command, server makes the greeting and the replies say less, content leaves out the \
+            Received line, and client leaves out the AUTH parameter of the MAIL command when \
+            forwarding. Without a value, all of them.",
+        ..Opt::FLAG
+    },
+    Opt {
+        long: "dnsbl",
+        argument: Required("config"),
+        repeat: true,
+        status: Planned,
+        summary: "refuse clients that are on DNS block lists",
+        doc: "Refuses connections from addresses that are on DNS block lists. The value is a list \
+            with commas: the address of the DNS server, a time limit in milliseconds, the number \
+            of lists that must agree, and the names of the lists.",
+        ..Opt::FLAG
+    },
+    Opt {
+        long: "domain",
+        short: Some('D'),
+        argument: Required("fqdn"),
+        status: Ready,
+        summary: "name by which this system calls itself",
+        doc: "Sets the name by which this system calls itself in its SMTP greeting, in the EHLO \
+            command and in Received lines: a host name, or an address literal in square brackets. \
+            By default it is the name of the local host.",
+        ..Opt::FLAG
+    },
+    Opt {
+        long: "filter",
+        short: Some('z'),
+        argument: Required("program"),
+        repeat: true,
+        status: Planned,
+        summary: "program to run on each message as it is stored",
+        doc: "Runs a program for each message before it is accepted, with the names of its files \
+            in the spool directory; the program may edit them, and by its exit code accepts or \
+            refuses the message. Instead of a program, net:<host:port> asks a filter service, \
+            spam:<host:port> and spam-edit:<host:port> ask a spamd service, and exit:<number> acts \
+            like a program that only exits.",
+        ..Opt::FLAG
+    },
+    Opt {
+        long: "filter-timeout",
+        short: Some('W'),
+        argument: Required("time"),
+        status: Planned,
+        summary: "seconds that a filter may take",
+        doc: "Limits how many seconds a filter or verifier may run for. The default is 60.",
+        ..Opt::FLAG
+    },
+    Opt {
+        long: "interface",
+        short: Some('I'),
+        argument: Required("ip-address-list"),
+        repeat: true,
+        status: Ready,
+        summary: "local addresses to accept connections on",
+        doc: "Accepts connections on these addresses only: IPv4 or IPv6 addresses (a link-local \
+            one needs its zone, as in fe80::1%eth0) and absolute paths of unix-domain sockets, \
+            separated by commas or given one by one. A prefix of smtp= confines an address to the \
+            SMTP server. By default connections are accepted on all IPv4 and IPv6 addresses.",
+        ..Opt::FLAG
+    },
+    Opt {
+        long: "prompt-timeout",
+        short: Some('w'),
+        argument: Required("time"),
+        status: Ready,
+        summary: "seconds to wait for the remote server's greeting",
+        doc: "Limits how many seconds to wait for the greeting of the remote SMTP server before \
+            going on without it; 0 means no limit. The default is 20.",
+        ..Opt::FLAG
+    },
+    Opt {
+        long: "size",
+        short: Some('M'),
+        argument: Required("bytes"),
+        status: Ready,
+        summary: "largest message that is accepted",
+        doc: "Refuses messages of more octets than this; 0 means that no size is refused, which is \
+            the default.",
+        ..Opt::FLAG
+    },
+];

@@ -1,0 +1,163 @@
+//! What all states share, and the few things that they can do.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::close::CloseReason;
+use super::extensions::Extensions;
+use super::outcome::Outcome;
+use super::settings::{BLOCK_TIMEOUT_MIN, FINAL_REPLY_TIMEOUT_MIN, QUIT_TIMEOUT};
+use super::transaction::Transaction;
+use super::{Action, Settings, State};
+use crate::base::OneLine;
+use crate::proto::smtp::reply_reader::ReplyLines;
+
+/// The longest line of the dialogue that is reported, in octets.
+const NOTED_MAX: usize = 1000;
+
+/// What outlives a single message.
+pub(super) struct Session {
+    pub(super) settings: Arc<Settings>,
+    pub(super) extensions: Extensions,
+    pub(super) eight_bit_noted: bool,
+    /// When the present wait ends.
+    pub(super) wait_until: Option<Instant>,
+    /// When the present message, or the start of the session, has had enough time.
+    pub(super) attempt_until: Option<Instant>,
+}
+
+/// A session at one moment, and where its actions go.
+pub(super) struct Context<'a> {
+    pub(super) session: &'a mut Session,
+    pub(super) now: Instant,
+    pub(super) out: &'a mut Vec<Action>,
+}
+
+impl Session {
+    pub(super) fn new(settings: Arc<Settings>) -> Session {
+        Session {
+            settings,
+            extensions: Extensions::default(),
+            eight_bit_noted: false,
+            wait_until: None,
+            attempt_until: None,
+        }
+    }
+}
+
+impl Context<'_> {
+    /// Sends commands, given without their line ends, in one write.
+    pub(super) fn send_commands(&mut self, commands: &[Vec<u8>]) {
+        commands.iter().for_each(|command| self.note_sent(command));
+        let mut bytes = Vec::new();
+        for command in commands {
+            bytes.extend_from_slice(command);
+            bytes.extend_from_slice(b"\r\n");
+        }
+        self.out.push(Action::Send(bytes));
+    }
+
+    /// Reports a command, for those that `send_commands` does not send.
+    pub(super) fn note_sent(&mut self, command: &[u8]) {
+        if self.session.settings.note_commands {
+            self.out.push(Action::Sent(bounded(command)));
+        }
+    }
+
+    /// Reports the lines of a reply.
+    pub(super) fn note_heard(&mut self, reply: &ReplyLines) {
+        if !self.session.settings.note_commands {
+            return;
+        }
+        let last = reply.lines.len() - 1;
+        for (index, line) in reply.lines.iter().enumerate() {
+            let separator = if index < last { '-' } else { ' ' };
+            let mut text = format!("{}{separator}", reply.code).into_bytes();
+            text.extend_from_slice(line);
+            self.out.push(Action::Heard(bounded(&text)));
+        }
+    }
+
+    /// Whether commands may be sent in groups.
+    pub(super) fn is_pipelining(&self) -> bool {
+        self.session.settings.pipelining && self.session.extensions.pipelining
+    }
+
+    /// Reports something that somebody should know.
+    pub(super) fn note(&mut self, text: &str) {
+        self.out.push(Action::Note(OneLine::escaped(text)));
+    }
+
+    /// Starts the clock for a message, or for the start of the session.
+    pub(super) fn begin_attempt(&mut self) {
+        self.session.attempt_until = self.now.checked_add(self.session.settings.session_max);
+    }
+
+    pub(super) fn await_greeting(&mut self) {
+        self.wait(self.session.settings.prompt_timeout);
+    }
+
+    pub(super) fn await_reply(&mut self) {
+        self.wait(self.session.settings.response_timeout);
+    }
+
+    pub(super) fn await_room(&mut self) {
+        let timeout = self.session.settings.response_timeout;
+        self.wait(timeout.map(|timeout| timeout.max(BLOCK_TIMEOUT_MIN)));
+    }
+
+    pub(super) fn await_final_reply(&mut self) {
+        let timeout = self.session.settings.response_timeout;
+        self.wait(timeout.map(|timeout| timeout.max(FINAL_REPLY_TIMEOUT_MIN)));
+    }
+
+    pub(super) fn await_goodbye(&mut self) {
+        self.session.attempt_until = None;
+        self.wait(Some(QUIT_TIMEOUT));
+    }
+
+    fn wait(&mut self, timeout: Option<Duration>) {
+        self.session.wait_until = timeout.and_then(|timeout| self.now.checked_add(timeout));
+    }
+
+    fn wait_for_nothing(&mut self) {
+        self.session.wait_until = None;
+        self.session.attempt_until = None;
+    }
+
+    /// Says what became of the message.
+    pub(super) fn finish(&mut self, outcome: Outcome) {
+        self.out.push(Action::Finished(outcome));
+    }
+
+    /// Waits for the next message.
+    pub(super) fn ready(&mut self) -> State {
+        self.wait_for_nothing();
+        self.out.push(Action::Ready);
+        State::Ready
+    }
+
+    /// Hangs up with no message in hand.
+    pub(super) fn close(&mut self, reason: CloseReason) -> State {
+        self.wait_for_nothing();
+        self.out.push(Action::Close(reason));
+        State::Closed
+    }
+
+    /// Hangs up in the middle of a message.
+    pub(super) fn drop_message(
+        &mut self,
+        transaction: Transaction,
+        is_sent: bool,
+        reason: CloseReason,
+    ) -> State {
+        self.finish(transaction.lose(is_sent, &reason));
+        self.close(reason)
+    }
+}
+
+/// Kept as it is where that is one line: whoever shows it escapes it.
+fn bounded(line: &[u8]) -> OneLine {
+    let start = &line[..line.len().min(NOTED_MAX)];
+    OneLine::new(start).unwrap_or_else(|| OneLine::escaped(start))
+}

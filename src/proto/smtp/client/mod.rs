@@ -1,0 +1,334 @@
+//! The client side of SMTP as a pure machine: what the server says, content and
+//! time come in, actions go out.
+//!
+//! A session sends any number of messages, one after the other. Each message
+//! handed in with [`Machine::send`] gets exactly one [`Action::Finished`], which
+//! comes before any `Close`, and tells for every recipient what became of it.
+//!
+//! ```text
+//! Greeting    220: Hello           refused: Quitting
+//! Hello       250: Ready           EHLO unknown: Hello, with HELO
+//!                                  refused: Quitting
+//! Ready       send: Envelope       quit: Quitting
+//! Envelope    354: Content         RCPT answered, with CHUNKING: Chunks
+//!                                  MAIL refused: Ready
+//!                                  nobody to send to: Clearing
+//!                                  354 but some refused, strict: Closed
+//! Content     last piece: FinalReply
+//! FinalReply  2yz 4yz 5yz: Ready
+//! Chunks      LAST taken: Ready    refused: Clearing
+//! Clearing    RSET done: Ready
+//! Quitting    any reply, or five seconds: Closed
+//! ```
+//!
+//! From everywhere: 421, anything that is not a reply, a reply that nothing was
+//! asked for, a wait that is too long and a lost connection lead to `Closed`,
+//! with the message in hand deferred. Between `Hello` and `Ready` is the place
+//! for TLS and authentication (`hello::established`).
+//!
+//! With PIPELINING (RFC 2920) the envelope goes out in groups, the last of which
+//! ends with DATA; replies are matched to commands by a queue. Nothing is ever
+//! sent past the end of the content before the reply to it.
+
+mod chunks;
+mod clearing;
+mod close;
+mod content;
+mod context;
+mod envelope;
+mod extensions;
+mod greeting;
+mod hello;
+mod message;
+mod outcome;
+mod quitting;
+mod settings;
+mod transaction;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+pub use close::{CloseReason, Stage};
+pub use extensions::{Extensions, MECHANISMS_MAX};
+pub use message::{Body, Message};
+pub use outcome::{Cause, EnhancedStatus, Outcome, PeerReply, REPLY_TEXT_MAX, RecipientOutcome};
+pub use settings::{
+    BLOCK_TIMEOUT_MIN, FINAL_REPLY_TIMEOUT_MIN, QUIT_TIMEOUT, RESPONSE_TIMEOUT, SESSION_MAX,
+    Settings,
+};
+
+use self::chunks::Chunks;
+use self::clearing::Clearing;
+use self::content::{Content, FinalReply};
+use self::context::{Context, Session};
+use self::envelope::Envelope;
+use self::greeting::Greeting;
+use self::hello::Hello;
+use self::quitting::Quitting;
+use self::transaction::Transaction;
+use super::reply_reader::{ReplyLines, ReplyReader};
+use crate::base::{ByteQueue, OneLine};
+
+/// What the driver has to do, in the order given.
+#[must_use]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Write these octets.
+    Send(Vec<u8>),
+    /// Hand in a message, or quit. A `Close` that follows takes it back.
+    Ready,
+    /// Hand in the next piece of content. A `Finished` or `Close` that comes
+    /// first withdraws the request.
+    NeedContent,
+    /// The message in hand is done with.
+    Finished(Outcome),
+    /// Hang up, without writing what could not be written yet. Nothing follows,
+    /// but for the `Finished` of a message that is handed in all the same.
+    Close(CloseReason),
+    /// Log this as a warning.
+    Note(OneLine),
+    /// A command has been sent; only with [`Settings::note_commands`].
+    Sent(OneLine),
+    /// A line of a reply has come; only with [`Settings::note_commands`].
+    Heard(OneLine),
+}
+
+/// One session with a server.
+pub struct Machine {
+    session: Session,
+    reader: ReplyReader,
+    state: State,
+    /// Whether the server had begun to talk when we spoke last: what it says
+    /// then cannot be the answer.
+    is_early: bool,
+}
+
+enum State {
+    Greeting(Greeting),
+    Hello(Hello),
+    Ready,
+    Envelope(Envelope),
+    Content(Content),
+    Chunks(Chunks),
+    FinalReply(FinalReply),
+    Clearing(Clearing),
+    Quitting(Quitting),
+    Closed,
+}
+
+impl Machine {
+    /// Begins a session on a connection that has just been made.
+    pub fn new(settings: Arc<Settings>, now: Instant) -> Machine {
+        let mut session = Session::new(settings);
+        let state = Greeting::begin(Context {
+            session: &mut session,
+            now,
+            out: &mut Vec::new(),
+        });
+        Machine {
+            session,
+            reader: ReplyReader::new(),
+            state,
+            is_early: false,
+        }
+    }
+
+    /// Takes a message in hand: legal after [`Action::Ready`]. Where the session
+    /// has ended since, the message is deferred at once.
+    pub fn send(&mut self, now: Instant, message: Message, out: &mut Vec<Action>) {
+        let is_interrupted = self.reader.is_midway();
+        self.step(now, out, |state, context| {
+            let settings = &context.session.settings;
+            let offers = &context.session.extensions;
+            let transaction = Transaction::new(message, settings.strict_recipients, offers);
+            match state {
+                State::Ready if is_interrupted => {
+                    let reason = CloseReason::Interrupted(Stage::Ready);
+                    context.drop_message(transaction, false, reason)
+                }
+                State::Ready => Envelope::begin(context, transaction),
+                State::Quitting(_) | State::Closed => {
+                    context.finish(transaction.lose(false, &CloseReason::Abandoned));
+                    state
+                }
+                _ => panic!("invariant: a message is handed in only when ready"),
+            }
+        });
+    }
+
+    /// Hands in the next piece of content, at most 64 KiB or so, in answer to
+    /// [`Action::NeedContent`]; `last` says that it ends there. Ignored where no
+    /// content is wanted any more.
+    pub fn content(&mut self, now: Instant, chunk: &[u8], last: bool, out: &mut Vec<Action>) {
+        let is_midway = self.reader.is_midway();
+        let interrupted = CloseReason::Interrupted(Stage::Content);
+        self.step(now, out, |state, context| match state {
+            State::Content(_) if is_midway => state.fail(context, interrupted),
+            State::Content(content) => content.send(context, chunk, last),
+            State::Chunks(chunks) if chunks.wants_content() => {
+                if chunks.is_answered() && is_midway {
+                    return State::Chunks(chunks).fail(context, interrupted);
+                }
+                chunks.send(context, chunk, last)
+            }
+            state => state,
+        });
+    }
+
+    /// Takes what the server sent; consumes all of it.
+    pub fn receive(&mut self, now: Instant, input: &mut ByteQueue, out: &mut Vec<Action>) {
+        while !self.is_closed() {
+            match self.reader.read(input) {
+                Ok(None) => return,
+                Ok(Some(reply)) => self.reply(now, &reply, !input.is_empty(), out),
+                Err(fault) => self.fail(now, CloseReason::Malformed(fault), out),
+            }
+        }
+        input.clear();
+    }
+
+    /// Ends the session: with QUIT when ready, otherwise at once, and then a
+    /// message in hand is deferred.
+    pub fn quit(&mut self, now: Instant, out: &mut Vec<Action>) {
+        self.step(now, out, |state, context| match state {
+            State::Ready => Quitting::begin(context, CloseReason::Quit),
+            State::Quitting(_) => state,
+            state => state.fail(context, CloseReason::Abandoned),
+        });
+    }
+
+    /// Tells that [`Machine::deadline`] has passed; without effect where it has not.
+    pub fn timeout(&mut self, now: Instant, out: &mut Vec<Action>) {
+        let has_passed = |deadline: Option<Instant>| deadline.is_some_and(|time| time <= now);
+        let is_attempt_over = has_passed(self.session.attempt_until);
+        if !is_attempt_over && !has_passed(self.session.wait_until) {
+            return;
+        }
+        let stage = self.state.stage();
+        self.step(now, out, |state, context| match state {
+            state if is_attempt_over => state.fail(context, CloseReason::TooSlow(stage)),
+            State::Greeting(greeting) => greeting.give_up(context),
+            state => state.fail(context, CloseReason::Timeout(stage)),
+        });
+    }
+
+    /// Tells that the connection is lost, after all that had come was received.
+    pub fn peer_closed(&mut self, now: Instant, reason: OneLine, out: &mut Vec<Action>) {
+        self.fail(now, CloseReason::PeerClosed(reason), out);
+    }
+
+    /// When [`Machine::timeout`] has to be called; nothing between messages.
+    pub fn deadline(&self) -> Option<Instant> {
+        let deadlines = [self.session.wait_until, self.session.attempt_until];
+        deadlines.into_iter().flatten().min()
+    }
+
+    /// Whether the session is over.
+    pub fn is_closed(&self) -> bool {
+        matches!(self.state, State::Closed)
+    }
+
+    /// What the server offers; nothing before the first `Ready`.
+    pub fn extensions(&self) -> &Extensions {
+        &self.session.extensions
+    }
+
+    fn reply(&mut self, now: Instant, reply: &ReplyLines, has_more: bool, out: &mut Vec<Action>) {
+        let is_early = self.is_early;
+        let start = out.len();
+        self.step(now, out, |state, context| {
+            context.note_heard(reply);
+            // RFC 5321 3.8: a server about to close may say 421 at any time.
+            if reply.code == 421 {
+                return state.fail(context, CloseReason::Announced(PeerReply::from(reply)));
+            }
+            if is_early || !state.awaits_reply() {
+                let reason = CloseReason::OutOfStep(state.stage(), PeerReply::from(reply));
+                return state.fail(context, reason);
+            }
+            state.reply(context, reply)
+        });
+        let has_spoken = out[start..]
+            .iter()
+            .any(|one| matches!(one, Action::Send(_)));
+        self.is_early = has_spoken && has_more;
+    }
+
+    fn fail(&mut self, now: Instant, reason: CloseReason, out: &mut Vec<Action>) {
+        self.step(now, out, |state, context| state.fail(context, reason));
+    }
+
+    /// Replaces the state by what `transition` makes of it; a panic in between
+    /// leaves the session closed.
+    fn step(
+        &mut self,
+        now: Instant,
+        out: &mut Vec<Action>,
+        transition: impl FnOnce(State, &mut Context<'_>) -> State,
+    ) {
+        let state = std::mem::replace(&mut self.state, State::Closed);
+        let session = &mut self.session;
+        self.state = transition(state, &mut Context { session, now, out });
+    }
+}
+
+impl State {
+    fn reply(self, context: &mut Context<'_>, reply: &ReplyLines) -> State {
+        match self {
+            State::Greeting(greeting) => greeting.reply(context, reply),
+            State::Hello(hello) => hello.reply(context, reply),
+            State::Envelope(envelope) => envelope.reply(context, reply),
+            State::Chunks(chunks) => chunks.reply(context, reply),
+            State::FinalReply(final_reply) => final_reply.reply(context, reply),
+            State::Clearing(clearing) => clearing.reply(context, reply),
+            State::Quitting(quitting) => quitting.end(context),
+            State::Ready | State::Content(_) | State::Closed => self,
+        }
+    }
+
+    /// Ends the session, and before that the message in hand.
+    fn fail(self, context: &mut Context<'_>, reason: CloseReason) -> State {
+        let (transaction, is_sent) = match self {
+            State::Envelope(envelope) => (envelope.into_transaction(), false),
+            State::Content(content) => (content.into_transaction(), false),
+            State::FinalReply(final_reply) => (final_reply.into_transaction(), true),
+            State::Chunks(chunks) => {
+                let is_sent = chunks.is_sent();
+                (chunks.into_transaction(), is_sent)
+            }
+            State::Greeting(_) | State::Hello(_) | State::Ready | State::Clearing(_) => {
+                return context.close(reason);
+            }
+            State::Quitting(quitting) => return quitting.end(context),
+            State::Closed => return State::Closed,
+        };
+        context.drop_message(transaction, is_sent, reason)
+    }
+
+    /// Whether something was asked that the server has not answered.
+    fn awaits_reply(&self) -> bool {
+        match self {
+            State::Ready | State::Content(_) | State::Closed => false,
+            State::Chunks(chunks) => !chunks.is_answered(),
+            _ => true,
+        }
+    }
+
+    fn stage(&self) -> Stage {
+        match self {
+            State::Greeting(_) => Stage::Greeting,
+            State::Hello(_) => Stage::Hello,
+            State::Ready => Stage::Ready,
+            State::Envelope(_) => Stage::Envelope,
+            State::Content(_) => Stage::Content,
+            State::Chunks(chunks) if chunks.is_sent() => Stage::FinalReply,
+            State::Chunks(_) => Stage::Content,
+            State::FinalReply(_) => Stage::FinalReply,
+            State::Clearing(_) => Stage::Clearing,
+            State::Quitting(_) | State::Closed => Stage::Quit,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,389 @@
+//! The server's side of an SMTP session as a pure machine.
+//!
+//! It is given bytes, the time and the outcomes of what it asked for, and says
+//! what to do. It does its own framing: however the input is cut, the actions
+//! are the same, but for where `Content` is cut. It never looks at a clock, and
+//! it never consumes input while it waits for an [`Event`].
+//!
+//! ```text
+//!                 greet                 EHLO, HELO
+//!   Connected ------------> Start ----------------------> Idle <-----------+
+//!                                                       |   ^ RSET, EHLO,  |
+//!                                                  MAIL |   | HELO, refusal|
+//!                                                       v   |              |
+//!            +--- RCPT, Verified --> Recipient wait   Transaction          |
+//!            +-------------------------------------->   |   |              |
+//!                                                       |   |              |
+//!                 +-------------- BDAT -----------------+   | DATA         |
+//!                 v                                         v              |
+//!               Chunk  --- end of chunk --> Chunks       Content           |
+//!                 |    <------ BDAT -------   | RSET        |              |
+//!                 |                           v             |              |
+//!                 |                          Idle           |              |
+//!                 +----- end of the last ----> Commit <-----+              |
+//!                                                |        end of content   |
+//!                                                +-- wait, Stored ---------+
+//!
+//!   VRFY and its wait lead back to where it came from, a refused chunk is
+//!   swallowed on the way to Start or Idle, and everything can lead to Closed.
+//! ```
+//!
+//! Files: `table` dispatches commands, `session` has those that concern the
+//! session, `transaction` MAIL and RCPT, `content` DATA and BDAT, `wait` the
+//! events. AUTH and STARTTLS will be files and rows of the table of their own.
+
+mod action;
+mod close;
+mod content;
+mod pace;
+mod replies;
+mod session;
+mod settings;
+mod table;
+mod transaction;
+mod wait;
+
+use std::mem;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::base::{ByteQueue, OneLine, ascii};
+use crate::proto::line::Framer;
+use crate::proto::smtp::reply::Reply;
+
+pub use action::{Action, ContentFacts, Event, Recipient, Transaction, Verdict, VerifyRequest};
+pub use close::{CloseReason, Foreign};
+pub use settings::{Limits, Settings, StrayLineEnds};
+
+use content::{Incoming, Swallow};
+use replies::Fixed;
+use session::Session;
+use wait::Wait;
+
+/// An SMTP session, from the greeting to the close.
+#[derive(Debug)]
+pub struct Machine {
+    core: Core,
+    state: State,
+}
+
+/// How far a session is, for those who want to end it politely.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// No transaction: nothing is lost by ending the session now.
+    Idle,
+    /// Between MAIL and the content.
+    Transaction,
+    /// Content is coming in.
+    Content,
+    /// A message is being stored: its fate is about to be told.
+    Storing,
+    /// The session has ended.
+    Closed,
+}
+
+impl Machine {
+    /// Makes the machine for a new connection; [`Machine::greet`] comes next.
+    pub fn new(settings: Arc<Settings>) -> Machine {
+        let limits = &settings.limits;
+        let framer = Framer::new(limits.command_line_max, limits.command_swallow_max);
+        Machine {
+            core: Core {
+                framer,
+                counts: Counts::default(),
+                active_at: None,
+                has_spoken: false,
+                leaving: None,
+                settings,
+            },
+            state: State::Connected,
+        }
+    }
+
+    /// Greets the client, or sends it away if input was there before the greeting.
+    // RFC 5321 3.1: the client waits for the greeting.
+    pub fn greet(&mut self, now: Instant, input_waiting: bool, out: &mut Vec<Action>) {
+        if !matches!(self.state, State::Connected) {
+            return;
+        }
+        self.core.active_at = Some(now);
+        self.state = State::Command(Session::Start);
+        if input_waiting && self.core.settings.refuse_early_talkers {
+            self.hang_up(CloseReason::EarlyTalker, out);
+        } else {
+            out.push(Action::Reply(replies::greeting(&self.core.settings)));
+        }
+    }
+
+    /// Consumes what it can of the input: all of it but an unfinished command,
+    /// up to where it has to wait or the session ends. The queue must be able to
+    /// hold a command line of [`Limits::command_line_max`].
+    pub fn receive(&mut self, now: Instant, input: &mut ByteQueue, out: &mut Vec<Action>) {
+        while self.wants_input() {
+            let state = mem::replace(&mut self.state, State::Closed);
+            let mut turn = Turn {
+                core: &mut self.core,
+                now,
+                out,
+            };
+            let step = match state {
+                State::Command(session) => session.receive(&mut turn, input),
+                State::Content(incoming) => incoming.receive(&mut turn, input),
+                State::Swallow(swallow) => swallow.receive(&mut turn, input),
+                state @ (State::Connected | State::Wait(_) | State::Closed) => Step::Rest(state),
+            };
+            if !self.take(step, out) {
+                break;
+            }
+        }
+    }
+
+    /// Ends the wait for the outcome of [`Action::Commit`] or [`Action::Verify`].
+    /// Input that is waiting can be received after it. Does nothing once the
+    /// session has been closed.
+    pub fn resume(&mut self, now: Instant, event: Event, out: &mut Vec<Action>) {
+        match mem::replace(&mut self.state, State::Closed) {
+            State::Wait(wait) => {
+                self.core.active_at = Some(now);
+                let mut turn = Turn {
+                    core: &mut self.core,
+                    now,
+                    out,
+                };
+                let step = wait.resume(&mut turn, event);
+                self.take(step, out);
+            }
+            state => self.state = state,
+        }
+    }
+
+    /// Ends the session if [`Machine::deadline`] has passed.
+    pub fn timeout(&mut self, now: Instant, out: &mut Vec<Action>) {
+        if self.deadline().is_none_or(|deadline| deadline > now) {
+            return;
+        }
+        let idle_timeout = self.core.settings.idle_timeout;
+        let is_idle = self
+            .core
+            .idle_deadline()
+            .is_some_and(|deadline| deadline <= now);
+        let reason = match idle_timeout.filter(|_| is_idle) {
+            Some(time) => CloseReason::IdleTimeout(time),
+            None => CloseReason::SlowContent,
+        };
+        self.hang_up(reason, out);
+    }
+
+    /// When the client's patience with itself must end: for the command or the
+    /// next octets of content, or for its pace. None while it waits for us.
+    pub fn deadline(&self) -> Option<Instant> {
+        let idle = self.core.idle_deadline();
+        let pace = match &self.state {
+            State::Command(_) => None,
+            State::Content(incoming) => incoming.pace().deadline(&self.core.settings.limits),
+            State::Swallow(swallow) => swallow.pace().deadline(&self.core.settings.limits),
+            State::Connected | State::Wait(_) | State::Closed => return None,
+        };
+        [idle, pace].into_iter().flatten().min()
+    }
+
+    /// Moves the deadline by a delay that was not the client's: say, by the time
+    /// for which its input was left unread because the disk was slow.
+    pub fn excuse(&mut self, delay: Duration) {
+        self.core.active_at = self.core.active_at.and_then(|at| at.checked_add(delay));
+        match &mut self.state {
+            State::Content(incoming) => incoming.pace_mut().excuse(delay),
+            State::Swallow(swallow) => swallow.pace_mut().excuse(delay),
+            _ => {}
+        }
+    }
+
+    /// Ends the session because the server stops: at once, or after the reply if
+    /// a message is being stored.
+    // RFC 5321 3.8: with 421, not just by closing.
+    pub fn shut_down(&mut self, out: &mut Vec<Action>) {
+        self.leave(CloseReason::ShuttingDown, out);
+    }
+
+    /// Ends the session because the client has closed the connection: to be
+    /// called once it has no input left and waits for no event, or when nothing
+    /// can be sent to it any more. A message that is being stored is kept.
+    pub fn peer_closed(&mut self, out: &mut Vec<Action>) {
+        self.leave(CloseReason::PeerClosed, out);
+    }
+
+    /// Whether input would be consumed.
+    pub fn wants_input(&self) -> bool {
+        match self.state {
+            State::Command(_) | State::Content(_) | State::Swallow(_) => true,
+            State::Connected | State::Wait(_) | State::Closed => false,
+        }
+    }
+
+    /// How far the session is.
+    pub fn phase(&self) -> Phase {
+        match &self.state {
+            State::Connected => Phase::Idle,
+            State::Command(session) => session.phase(),
+            State::Content(_) => Phase::Content,
+            State::Swallow(_) => Phase::Idle,
+            State::Wait(wait) => wait.phase(),
+            State::Closed => Phase::Closed,
+        }
+    }
+
+    /// Takes the outcome of a step; says whether another is to follow.
+    fn take(&mut self, step: Step, out: &mut Vec<Action>) -> bool {
+        let (state, go_on) = match step {
+            Step::Next(state) => (state, true),
+            Step::Rest(state) => (state, false),
+            Step::HangUp(state, reason) => {
+                self.state = state;
+                self.hang_up(reason, out);
+                return false;
+            }
+        };
+        self.state = state;
+        if self.core.counts.errors >= self.core.settings.limits.errors_max {
+            self.hang_up(CloseReason::TooManyErrors, out);
+        }
+        go_on
+    }
+
+    fn leave(&mut self, reason: CloseReason, out: &mut Vec<Action>) {
+        match self.state {
+            State::Wait(Wait::Stored(_)) => self.core.leaving = Some(reason),
+            _ => self.hang_up(reason, out),
+        }
+    }
+
+    /// Closes, the only way to do so.
+    fn hang_up(&mut self, reason: CloseReason, out: &mut Vec<Action>) {
+        let state = mem::replace(&mut self.state, State::Closed);
+        if matches!(state, State::Closed) {
+            return;
+        }
+        if state.has_open_message() {
+            out.push(Action::Discard);
+        }
+        if let Some(reply) = reason.farewell() {
+            out.push(Action::Reply(reply.into()));
+        }
+        out.push(Action::Close(reason));
+    }
+}
+
+/// What the session awaits, with all that is only known then.
+#[derive(Debug)]
+enum State {
+    /// To be greeted.
+    Connected,
+    /// A command.
+    Command(Session),
+    /// Octets of content, after DATA or BDAT.
+    Content(Box<Incoming>),
+    /// The octets of a chunk that has been refused.
+    Swallow(Swallow),
+    /// An event.
+    Wait(Wait),
+    /// Nothing any more.
+    Closed,
+}
+
+impl State {
+    /// Whether the driver holds a message that it has not been told to forget.
+    fn has_open_message(&self) -> bool {
+        match self {
+            State::Command(session) => session.has_open_message(),
+            State::Content(incoming) => incoming.has_open_message(),
+            State::Wait(wait) => wait.has_open_message(),
+            State::Connected | State::Swallow(_) | State::Closed => false,
+        }
+    }
+}
+
+/// What a state has come to.
+enum Step {
+    /// On with the next state, at once.
+    Next(State),
+    /// The state is to be kept until there is more input.
+    Rest(State),
+    /// Close, from this state and for this reason.
+    HangUp(State, CloseReason),
+}
+
+/// What all states share.
+#[derive(Debug)]
+struct Core {
+    settings: Arc<Settings>,
+    framer: Framer,
+    counts: Counts,
+    /// Since when we have been waiting for the client.
+    active_at: Option<Instant>,
+    has_spoken: bool,
+    /// Why to close once the message is stored.
+    leaving: Option<CloseReason>,
+}
+
+impl Core {
+    fn idle_deadline(&self) -> Option<Instant> {
+        self.active_at?.checked_add(self.settings.idle_timeout?)
+    }
+}
+
+/// What the client has used up of its limits.
+#[derive(Debug, Default)]
+struct Counts {
+    errors: u32,
+    junk: u32,
+    transactions: u32,
+    /// How many of the next 503 replies only follow from an earlier refusal.
+    // RFC 2920 3.1: a client that pipelines sends the rest of the group anyway.
+    forgiven: usize,
+}
+
+/// What a step works with.
+struct Turn<'a> {
+    core: &'a mut Core,
+    now: Instant,
+    out: &'a mut Vec<Action>,
+}
+
+impl Turn<'_> {
+    fn settings(&self) -> &Settings {
+        &self.core.settings
+    }
+
+    /// Replies, and counts the reply if it is to a protocol error.
+    fn say(&mut self, reply: Fixed) {
+        let counts = &mut self.core.counts;
+        if reply == replies::OUT_OF_SEQUENCE && counts.forgiven > 0 {
+            counts.forgiven -= 1;
+        } else if reply.is_protocol_error() {
+            counts.errors += 1;
+        }
+        self.send(reply.into());
+    }
+
+    fn send(&mut self, reply: Reply) {
+        self.out.push(Action::Reply(reply));
+    }
+
+    /// Notes that the transaction has just been refused as a whole, so that what
+    /// a pipelining client had already sent of it is not held against it.
+    fn forgive_followers(&mut self) {
+        // All recipients, and DATA.
+        self.core.counts.forgiven = self.core.settings.limits.recipients_max + 1;
+    }
+
+    fn note_command(&mut self, line: &[u8]) {
+        if self.core.settings.note_commands {
+            // It has been escaped, so it is one line.
+            let text = OneLine::new(ascii::escape_bounded(line, NOTED_MAX));
+            self.out.extend(text.map(Action::Command));
+        }
+    }
+}
+
+/// How many octets of a command line are reported.
+const NOTED_MAX: usize = 512;

@@ -1,0 +1,162 @@
+//! The trace header field that a relay puts before the content.
+
+use core::net::IpAddr;
+
+use crate::base::{OneLine, WallClock};
+
+/// The protocol keyword of a Received field (RFC 3848, RFC 6531 4.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// The client said HELO.
+    Smtp,
+    /// It said EHLO.
+    Esmtp,
+    /// It said EHLO, and SMTPUTF8 with MAIL.
+    Utf8Smtp,
+}
+
+impl Protocol {
+    /// The keyword.
+    pub fn keyword(self) -> &'static str {
+        match self {
+            Protocol::Smtp => "SMTP",
+            Protocol::Esmtp => "ESMTP",
+            Protocol::Utf8Smtp => "UTF8SMTP",
+        }
+    }
+}
+
+/// What a Received field tells.
+#[derive(Clone, Copy, Debug)]
+pub struct TraceFacts<'a> {
+    /// The name that the client gave with EHLO or HELO.
+    pub helo: &'a OneLine,
+    /// The client's address.
+    pub client: IpAddr,
+    /// Our own name.
+    pub domain: &'a OneLine,
+    /// The protocol that was spoken.
+    pub protocol: Protocol,
+    /// The name of the message in the spool.
+    pub id: &'a OneLine,
+    /// When the message was received.
+    pub date: WallClock,
+}
+
+/// Writes the Received field: one unfolded line with its CRLF, of at most 998
+/// octets before it, whatever the facts hold.
+// RFC 5321 4.4: from, by, with and id in this order, then the date.
+pub fn received(facts: &TraceFacts<'_>) -> Vec<u8> {
+    let client = match facts.client.to_canonical() {
+        IpAddr::V4(address) => format!("[{address}]"),
+        // RFC 5321 4.1.3: the tag tells the address family.
+        IpAddr::V6(address) => format!("[IPv6:{address}]"),
+    };
+    let line = format!(
+        "Received: from {} ({client}) by {} with {} id {} ; {}\r\n",
+        word(facts.helo),
+        word(facts.domain),
+        facts.protocol.keyword(),
+        word(facts.id),
+        facts.date.mail_date(),
+    );
+    line.into_bytes()
+}
+
+/// Makes one word of a text, so that it can neither start a comment or a clause
+/// of its own nor end the field: blanks become hyphens, whatever else domains,
+/// literals and escapes do not need becomes `\xNN`.
+fn word(text: &OneLine) -> String {
+    let mut word = String::new();
+    for octet in text.as_bytes() {
+        match octet {
+            b' ' => word.push('-'),
+            b'[' | b']' | b':' | b'.' | b'-' | b'_' | b'\\' => word.push(char::from(*octet)),
+            _ if octet.is_ascii_alphanumeric() => word.push(char::from(*octet)),
+            _ => word += &format!("\\x{octet:02x}"),
+        }
+    }
+    word.truncate(WORD_MAX);
+    match word.as_str() {
+        "" => "unknown".to_owned(),
+        _ => word,
+    }
+}
+
+/// The longest of the words, in octets: as long as a domain can be.
+const WORD_MAX: usize = 255;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trace(helo: &[u8], client: &str, protocol: Protocol, id: &str) -> String {
+        let facts = TraceFacts {
+            helo: &OneLine::new(helo).unwrap(),
+            client: client.parse().unwrap(),
+            domain: &OneLine::new("relay.test").unwrap(),
+            protocol,
+            id: &OneLine::new(id).unwrap(),
+            date: WallClock {
+                unix_ms: 1_795_361_082_000,
+                zone_minutes: 0,
+            },
+        };
+        String::from_utf8(received(&facts)).unwrap()
+    }
+
+    #[test]
+    fn writes_one_line() {
+        assert_eq!(
+            trace(b"me", "127.0.0.1", Protocol::Esmtp, "emailrelay.1.2.3"),
+            "Received: from me ([127.0.0.1]) by relay.test with ESMTP id emailrelay.1.2.3 \
+             ; Sun, 22 Nov 2026 15:24:42 +0000\r\n"
+        );
+        let table = [
+            (
+                "::1",
+                Protocol::Smtp,
+                "([IPv6:::1]) by relay.test with SMTP id",
+            ),
+            (
+                "::ffff:192.0.2.1",
+                Protocol::Utf8Smtp,
+                "([192.0.2.1]) by relay.test with UTF8SMTP id",
+            ),
+        ];
+        for (client, protocol, expected) in table {
+            let line = trace(b"x", client, protocol, "1");
+            assert!(line.contains(expected), "{line}");
+        }
+    }
+
+    #[test]
+    fn names_cannot_leave_their_place() {
+        let table: [(&[u8], &str); 6] = [
+            (b"[IPv6:::1]", "from [IPv6:::1] ("),
+            (
+                b"a) (b [1.2.3.4] by evil",
+                "from a\\x29-\\x28b-[1.2.3.4]-by-evil (",
+            ),
+            (b"x\\tBcc:", "from x\\tBcc: ("),
+            (
+                b"a;b,\"c\"<d>@e",
+                "from a\\x3bb\\x2c\\x22c\\x22\\x3cd\\x3e\\x40e (",
+            ),
+            ("é\t".as_bytes(), "from \\xc3\\xa9\\x09 ("),
+            (b"", "from unknown ("),
+        ];
+        for (helo, expected) in table {
+            let line = trace(helo, "127.0.0.1", Protocol::Esmtp, "1");
+            assert!(line.contains(expected), "{line}");
+            assert_eq!(line.matches(['(', ';']).count(), 2, "{line}");
+        }
+    }
+
+    #[test]
+    fn is_never_too_long_for_a_line() {
+        let line = trace(&[0xFF; 4000], "::1", Protocol::Utf8Smtp, &"(".repeat(4000));
+        assert!(line.len() <= 1000, "{}", line.len());
+        assert_eq!(line.matches("\r\n").count(), 1);
+    }
+}

@@ -1,0 +1,63 @@
+//! What is recorded of a message that is accepted: its envelope and its log line.
+
+use crate::base::OneLine;
+use crate::info;
+use crate::proto::smtp::params::BodyType;
+use crate::proto::smtp::server::{ContentFacts, Transaction};
+use crate::store::{Encoding, Envelope, Receipt};
+
+use super::peer::Peer;
+use super::settlement;
+
+/// The envelope, once the content is complete.
+pub fn envelope(transaction: &Transaction, facts: &ContentFacts, peer: &Peer) -> Envelope {
+    let addresses = |local: bool| {
+        let wanted = transaction
+            .recipients
+            .iter()
+            .filter(move |one| one.local == local);
+        wanted.map(|one| one.address.clone()).collect::<Vec<_>>()
+    };
+    Envelope {
+        encoding: encoding(transaction.body, facts),
+        reverse_path: transaction.reverse_path.clone(),
+        local_recipients: addresses(true),
+        remote_recipients: addresses(false),
+        client_address: peer.one_line(),
+        mail_auth_in: transaction.auth_claimed.clone().unwrap_or_default(),
+        utf8: transaction.smtputf8,
+        ..Envelope::default()
+    }
+}
+
+/// What the client declared counts only where the content cannot tell.
+fn encoding(declared: BodyType, facts: &ContentFacts) -> Encoding {
+    match (declared, facts.eight_bit) {
+        (BodyType::Binary, _) => Encoding::Binary,
+        (_, Some(true)) => Encoding::EightBit,
+        (_, Some(false)) => Encoding::SevenBit,
+        (_, None) => Encoding::Unknown,
+    }
+}
+
+/// Writes the line that proves that the message was accepted.
+pub fn log(receipt: &Receipt, transaction: &Transaction, facts: &ContentFacts, peer: &Peer) {
+    let recipients: Vec<OneLine> = transaction
+        .recipients
+        .iter()
+        .map(|one| one.address.clone())
+        .collect();
+    let to = settlement::paths(&recipients);
+    let message_id = facts
+        .message_id
+        .as_ref()
+        .map(|id| format!(" message-id={id}"));
+    info!(
+        "accepted message: id={} from=<{}> to={to} size={} client={peer} helo={}{}",
+        receipt.id,
+        transaction.reverse_path,
+        facts.octets,
+        transaction.helo,
+        message_id.unwrap_or_default(),
+    );
+}

@@ -1,0 +1,110 @@
+//! What sessions act through.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::base::WallClock;
+use crate::event::{Pool, Token};
+use crate::store::Spool;
+
+use super::disk::{self, DiskWork};
+use super::limits::BUFFER_MAX;
+use super::lookup::{self, LookupWork};
+use super::session::{Message, Session};
+
+/// The loop's side of a session's world.
+pub struct Context {
+    /// The time of this turn.
+    pub now: Instant,
+    /// The spool directory.
+    pub spool: Arc<Spool>,
+    /// How many SMTP server sessions there are.
+    pub smtp_sessions: usize,
+    /// How many there may be.
+    pub smtp_sessions_max: usize,
+    /// Where a socket is read into before it is known how much there is.
+    pub scratch: Box<[u8]>,
+    /// Set once the program is to stop.
+    pub stopping: bool,
+    /// The exit status, once a session has decided that the program's work is done.
+    pub exit: Option<u8>,
+    clock: fn() -> WallClock,
+    disk: Pool<DiskWork>,
+    lookups: Pool<LookupWork>,
+    jobs: usize,
+    pub(super) posts: VecDeque<(Token, Message)>,
+    pub(super) started: Vec<Box<dyn Session>>,
+}
+
+impl Context {
+    /// Makes the context of a loop that begins at `now`.
+    pub fn new(
+        now: Instant,
+        clock: fn() -> WallClock,
+        spool: Arc<Spool>,
+        pools: (Pool<DiskWork>, Pool<LookupWork>),
+        smtp_sessions_max: usize,
+    ) -> Context {
+        Context {
+            now,
+            spool,
+            smtp_sessions: 0,
+            smtp_sessions_max,
+            scratch: vec![0; BUFFER_MAX].into_boxed_slice(),
+            stopping: false,
+            exit: None,
+            clock,
+            disk: pools.0,
+            lookups: pools.1,
+            jobs: 0,
+            posts: VecDeque::new(),
+            started: Vec::new(),
+        }
+    }
+
+    /// The calendar time.
+    pub fn wall_clock(&self) -> WallClock {
+        (self.clock)()
+    }
+
+    /// Has a worker do a disk job; the session gets [`Message::Disk`].
+    pub fn submit(&mut self, token: Token, job: disk::Job) {
+        self.jobs += 1;
+        self.disk.submit(token, job);
+    }
+
+    /// Has a worker look a name up; the session gets [`Message::Lookup`].
+    pub fn look_up(&mut self, token: Token, job: lookup::Job) {
+        self.jobs += 1;
+        self.lookups.submit(token, job);
+    }
+
+    /// Sends a message to another session.
+    pub fn post(&mut self, token: Token, message: Message) {
+        self.posts.push_back((token, message));
+    }
+
+    /// Starts a new session after this one has been dealt with.
+    pub fn begin(&mut self, session: Box<dyn Session>) {
+        self.started.push(session);
+    }
+
+    /// How many jobs are under way.
+    pub fn jobs(&self) -> usize {
+        self.jobs
+    }
+
+    /// Posts the results of all jobs that are done.
+    pub(super) fn collect(&mut self) {
+        let disk = self.disk.drain();
+        let lookups = self.lookups.drain();
+        self.jobs -= disk.len() + lookups.len();
+        let posts = disk.into_iter().map(|c| (c.token, Message::Disk(c.done)));
+        self.posts.extend(posts);
+        let posts = lookups
+            .into_iter()
+            .map(|c| (c.token, Message::Lookup(c.done)));
+        self.posts.extend(posts);
+    }
+}

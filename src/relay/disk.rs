@@ -1,0 +1,293 @@
+//! Work on the spool directory, done by the workers.
+
+use std::sync::Arc;
+
+use crate::event::{Token, Work};
+use crate::store::{self, Commit, LockOutcome, Locked, Receipt, Spool, StoredId, Writer};
+use crate::{error, info, warning};
+
+use super::context::Context;
+use super::limits::CHUNK;
+use super::mail::{Fate, Mail};
+use super::session::Message;
+use super::settlement::Settlement;
+
+/// What is to be done.
+pub enum Job {
+    /// Write a chunk of content.
+    Append {
+        /// Which message of the session it is.
+        serial: u64,
+        /// Its writer.
+        writer: Writer,
+        /// The octets.
+        chunk: Vec<u8>,
+    },
+    /// Make a message durable and ready to be forwarded.
+    Commit(Box<Commit>),
+    /// Remove what was written of a message.
+    Discard(Writer),
+    /// Tidy up after dead processes and list what is ready.
+    Scan,
+    /// Lock a message and read its envelope and first chunk.
+    Lock(StoredId),
+    /// Read the next chunk.
+    Read(Box<Outgoing>),
+    /// Record what came of an attempt.
+    Settle(Box<Outgoing>, Box<Settlement>),
+    /// Sync the directory.
+    Sync,
+}
+
+/// What came of it.
+pub enum Done {
+    /// Of [`Job::Append`].
+    Appended {
+        /// Which message of the session it is.
+        serial: u64,
+        /// The writer, to go on with.
+        result: Result<Writer, store::Error>,
+    },
+    /// Of [`Job::Commit`].
+    Committed(Result<Receipt, store::Error>),
+    /// Of [`Job::Discard`].
+    Discarded,
+    /// Of [`Job::Scan`].
+    Scanned(Result<Vec<StoredId>, String>),
+    /// Of [`Job::Lock`].
+    Loaded(Result<Loaded, NotLoaded>),
+    /// Of [`Job::Read`].
+    Read(Chunk),
+    /// Of [`Job::Settle`].
+    Settled(Settled),
+    /// Of [`Job::Sync`].
+    Synced(Result<(), String>),
+}
+
+/// A locked message whose content is being read.
+pub struct Outgoing {
+    /// The message.
+    pub mail: Box<Locked>,
+    /// The octets of content that have not been read.
+    left: u64,
+}
+
+/// A locked message with its first chunk of content.
+pub struct Loaded {
+    /// The message.
+    pub mail: Box<Outgoing>,
+    /// The first chunk.
+    pub chunk: Vec<u8>,
+    /// Whether that is all.
+    pub last: bool,
+}
+
+/// A message that could not be locked and is skipped.
+#[derive(Debug)]
+pub struct NotLoaded {
+    /// What to log about it, if anything.
+    pub warning: Option<String>,
+}
+
+/// A message with a further chunk, or why it could not be read.
+pub struct Chunk {
+    /// The message.
+    pub mail: Box<Outgoing>,
+    /// The chunk and whether it is the last.
+    pub read: Result<(Vec<u8>, bool), store::Error>,
+}
+
+/// What a settlement came to.
+#[derive(Debug)]
+pub struct Settled {
+    id: StoredId,
+    fate: Option<Fate>,
+    error: Option<store::Error>,
+}
+
+impl Settled {
+    /// Logs trouble and returns what the forwarder should know.
+    pub fn report(self) -> Option<Mail> {
+        if let Some(error) = self.error {
+            error!("{}: {error}", self.id);
+        }
+        let id = self.id;
+        self.fate.map(|fate| Mail::Settled { id, fate })
+    }
+}
+
+/// The work itself.
+pub struct DiskWork {
+    spool: Arc<Spool>,
+}
+
+impl DiskWork {
+    /// Work on that spool.
+    pub fn new(spool: Arc<Spool>) -> DiskWork {
+        DiskWork { spool }
+    }
+
+    fn do_one(&self, job: Job) -> Done {
+        match job {
+            Job::Append {
+                serial,
+                writer,
+                chunk,
+            } => Done::Appended {
+                serial,
+                result: append(writer, &chunk),
+            },
+            Job::Commit(commit) => match self.commit(vec![*commit]).pop() {
+                Some(done) => done,
+                None => Done::Discarded,
+            },
+            Job::Discard(writer) => {
+                writer.discard();
+                Done::Discarded
+            }
+            Job::Scan => Done::Scanned(self.scan()),
+            Job::Lock(id) => Done::Loaded(self.load(&id)),
+            Job::Read(mail) => Done::Read(read(mail)),
+            Job::Settle(outgoing, settlement) => Done::Settled(settle(*outgoing.mail, *settlement)),
+            Job::Sync => Done::Synced(self.spool.sync().map_err(|error| error.to_string())),
+        }
+    }
+
+    fn commit(&self, commits: Vec<Commit>) -> Vec<Done> {
+        self.spool
+            .commit(commits)
+            .into_iter()
+            .map(Done::Committed)
+            .collect()
+    }
+
+    fn scan(&self) -> Result<Vec<StoredId>, String> {
+        let scan = self.spool.scan().map_err(|error| error.to_string())?;
+        scan.report.lines.iter().for_each(|line| warning!("{line}"));
+        Ok(scan.ready)
+    }
+
+    fn load(&self, id: &StoredId) -> Result<Loaded, NotLoaded> {
+        let silent = || NotLoaded { warning: None };
+        match self.spool.lock(id) {
+            Ok(LockOutcome::Locked(mail)) => {
+                let left = mail.content_size();
+                let Chunk { mail, read } = read(Box::new(Outgoing { mail, left }));
+                match read {
+                    Ok((chunk, last)) => Ok(Loaded { mail, chunk, last }),
+                    Err(error) => Err(NotLoaded {
+                        warning: Some(format!("{id}: {error}")),
+                    }),
+                }
+            }
+            Ok(LockOutcome::Gone | LockOutcome::HeldElsewhere) => Err(silent()),
+            Ok(LockOutcome::Unreadable(reason)) => Err(NotLoaded {
+                warning: Some(format!("failing message {id}: {reason}")),
+            }),
+            Err(error) => Err(NotLoaded {
+                warning: Some(format!("{id}: {error}")),
+            }),
+        }
+    }
+}
+
+impl Work for DiskWork {
+    type Job = Job;
+    type Done = Done;
+
+    fn is_grouped(&self, job: &Job) -> bool {
+        matches!(job, Job::Commit(_))
+    }
+
+    fn run(&self, jobs: Vec<Job>) -> Vec<Done> {
+        let is_group = jobs.len() > 1;
+        let commit = |job| match job {
+            Job::Commit(commit) => Some(*commit),
+            _ => None,
+        };
+        if is_group {
+            return self.commit(jobs.into_iter().filter_map(commit).collect());
+        }
+        jobs.into_iter().map(|job| self.do_one(job)).collect()
+    }
+}
+
+fn append(mut writer: Writer, chunk: &[u8]) -> Result<Writer, store::Error> {
+    match writer.append(chunk) {
+        Ok(()) => Ok(writer),
+        Err(error) => {
+            writer.discard();
+            Err(error)
+        }
+    }
+}
+
+/// Reads up to [`CHUNK`] octets; what ends with the content is the last.
+fn read(mut outgoing: Box<Outgoing>) -> Chunk {
+    let read = outgoing.read();
+    Chunk {
+        mail: outgoing,
+        read,
+    }
+}
+
+impl Outgoing {
+    fn read(&mut self) -> Result<(Vec<u8>, bool), store::Error> {
+        let wanted = usize::try_from(self.left).map_or(CHUNK, |left| left.min(CHUNK));
+        let mut chunk = vec![0; wanted];
+        let mut filled = 0;
+        while filled < wanted {
+            match self.mail.read(&mut chunk[filled..])? {
+                0 => break,
+                count => filled += count,
+            }
+        }
+        chunk.truncate(filled);
+        self.left -= filled as u64;
+        // A file that has become shorter ends where it ends.
+        Ok((chunk, self.left == 0 || filled < wanted))
+    }
+}
+
+fn settle(mail: Locked, settlement: Settlement) -> Settled {
+    let id = mail.id().clone();
+    let (fate, result) = match settlement {
+        Settlement::Untouched => (None, mail.release(None)),
+        Settlement::Sent => (Some(Fate::Sent), mail.delete()),
+        Settlement::Deferred(attempt) => (Some(Fate::Deferred), mail.release(Some(attempt))),
+        Settlement::Failed { reasons, remaining } => {
+            (Some(Fate::Failed), mail.fail(&reasons, Some(&remaining)))
+        }
+    };
+    Settled {
+        id,
+        fate,
+        error: result.err(),
+    }
+}
+
+/// Deals with news for a session that is gone: whatever files they bring along
+/// are put back or removed.
+pub fn abandon(message: Message, context: &mut Context) {
+    let job = match message {
+        Message::Disk(Some(Done::Appended {
+            result: Ok(writer), ..
+        })) => Job::Discard(writer),
+        Message::Disk(Some(Done::Loaded(Ok(Loaded { mail, .. })))) => {
+            Job::Settle(mail, Box::new(Settlement::Untouched))
+        }
+        Message::Disk(Some(Done::Read(Chunk { mail, .. }))) => {
+            Job::Settle(mail, Box::new(Settlement::Untouched))
+        }
+        Message::Disk(Some(Done::Committed(Ok(receipt)))) => {
+            info!("stored after the client had gone: {}", receipt.id);
+            return;
+        }
+        Message::Disk(Some(Done::Synced(Err(trouble)))) => {
+            error!("{trouble}");
+            return;
+        }
+        _ => return,
+    };
+    context.submit(Token::NOBODY, job);
+}

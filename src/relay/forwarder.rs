@@ -1,0 +1,276 @@
+//! When to forward, and what one pass over the spool has come to.
+//!
+//! A pass is one listing of the spool; client sessions ask for its messages one
+//! by one. A message that cannot be sent now stays queued, and the pass goes on
+//! with the others; a next hop that cannot be reached ends the pass.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::event::{Interest, Ready, Token};
+use crate::store::StoredId;
+use crate::{error, info, verbose, warning};
+
+use super::context::Context;
+use super::disk;
+use super::limits::{DEFERRED_REMEMBERED_MAX, DELETIONS_UNSYNCED_MAX, ROUTE_FAILURES_MAX};
+use super::mail::{Ending, Fate, Mail, Trigger};
+use super::session::{Kind, Message, Session};
+use super::smtp_client::{Route, SmtpClient};
+
+/// When to forward.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Schedule {
+    /// `--forward`
+    pub on_start: bool,
+    /// `--poll`
+    pub poll: Option<Duration>,
+    /// The program ends after the first pass.
+    pub once: bool,
+}
+
+/// Decides when to forward and hands out the messages of a pass.
+pub struct Forwarder {
+    token: Token,
+    route: Arc<Route>,
+    schedule: Schedule,
+    poll_at: Option<Instant>,
+    pass: Option<Pass>,
+    again: Option<Trigger>,
+    deferred: HashSet<StoredId>,
+    over: bool,
+}
+
+/// One pass over the spool.
+#[derive(Debug, Default)]
+struct Pass {
+    queue: VecDeque<StoredId>,
+    sent: u32,
+    deferred: u32,
+    failed: u32,
+    unsynced: u32,
+    failures_in_a_row: u32,
+    trouble: Option<String>,
+    ending: bool,
+}
+
+impl Forwarder {
+    /// Makes a forwarder for one next hop.
+    pub fn new(route: Arc<Route>, schedule: Schedule) -> Forwarder {
+        Forwarder {
+            token: Token::NOBODY,
+            route,
+            schedule,
+            poll_at: None,
+            pass: None,
+            again: None,
+            deferred: HashSet::new(),
+            over: false,
+        }
+    }
+
+    fn trigger(&mut self, trigger: Trigger, context: &mut Context) {
+        if context.stopping {
+            return;
+        }
+        if self.pass.is_some() {
+            self.again = Some(trigger);
+            return;
+        }
+        verbose!("forwarding: [{trigger}]");
+        self.pass = Some(Pass::default());
+        context.submit(self.token, disk::Job::Scan);
+    }
+
+    fn scanned(&mut self, listing: Result<Vec<StoredId>, String>, context: &mut Context) {
+        let Some(pass) = &mut self.pass else { return };
+        match listing {
+            Ok(ids) => {
+                // What was deferred last time goes last, so that it cannot keep
+                // the next hop from everything else.
+                let (late, fresh): (Vec<_>, Vec<_>) =
+                    ids.into_iter().partition(|id| self.deferred.contains(id));
+                self.deferred.clear();
+                pass.queue = fresh.into_iter().chain(late).collect();
+            }
+            Err(trouble) => pass.trouble = Some(trouble),
+        }
+        if pass.queue.is_empty() {
+            self.end_pass(context);
+        } else {
+            self.connect(context);
+        }
+    }
+
+    fn connect(&mut self, context: &mut Context) {
+        let client = SmtpClient::new(Arc::clone(&self.route), self.token);
+        context.begin(Box::new(client));
+    }
+
+    fn wanted(&mut self, by: Token, context: &mut Context) {
+        let next = self.pass.as_mut().and_then(|pass| pass.queue.pop_front());
+        match next.filter(|_| !context.stopping) {
+            Some(id) => context.submit(by, disk::Job::Lock(id)),
+            None => context.post(by, Message::NoMoreMail),
+        }
+    }
+
+    fn settled(&mut self, id: StoredId, fate: Fate, context: &mut Context) {
+        let Some(pass) = &mut self.pass else { return };
+        match fate {
+            Fate::Sent => {
+                pass.sent += 1;
+                pass.unsynced += 1;
+                pass.failures_in_a_row = 0;
+            }
+            Fate::Failed => {
+                pass.failed += 1;
+                pass.failures_in_a_row = 0;
+            }
+            Fate::Deferred => {
+                pass.deferred += 1;
+                if self.deferred.len() < DEFERRED_REMEMBERED_MAX {
+                    self.deferred.insert(id);
+                }
+            }
+        }
+        if pass.unsynced >= DELETIONS_UNSYNCED_MAX {
+            pass.unsynced = 0;
+            context.submit(Token::NOBODY, disk::Job::Sync);
+        }
+    }
+
+    fn client_over(&mut self, ending: Ending, context: &mut Context) {
+        let Some(pass) = &mut self.pass else { return };
+        let may_retry = match ending {
+            Ending::Done => pass.failures_in_a_row < ROUTE_FAILURES_MAX,
+            Ending::Dropped(trouble) => {
+                warning!("forwarding: {trouble}");
+                pass.trouble = Some(trouble);
+                pass.failures_in_a_row += 1;
+                pass.failures_in_a_row < ROUTE_FAILURES_MAX
+            }
+            Ending::RouteFailed(trouble) => {
+                error!("forwarding: {trouble}");
+                pass.trouble = Some(trouble);
+                false
+            }
+        };
+        if may_retry && !pass.queue.is_empty() && !context.stopping {
+            self.connect(context);
+        } else {
+            self.end_pass(context);
+        }
+    }
+
+    fn end_pass(&mut self, context: &mut Context) {
+        let Some(pass) = &mut self.pass else { return };
+        if pass.unsynced > 0 && !pass.ending {
+            pass.ending = true;
+            context.submit(self.token, disk::Job::Sync);
+            return;
+        }
+        let Some(pass) = self.pass.take() else { return };
+        pass.report();
+        if self.schedule.once {
+            context.exit = Some(u8::from(!pass.is_success()));
+            self.over = true;
+        }
+        if context.stopping {
+            self.over = true;
+            return;
+        }
+        self.poll_at = self.schedule.poll.map(|period| context.now + period);
+        if let Some(trigger) = self.again.take() {
+            self.trigger(trigger, context);
+        }
+    }
+}
+
+impl Pass {
+    /// Whether nothing is left that should have been sent.
+    fn is_success(&self) -> bool {
+        self.deferred == 0 && self.failed == 0 && self.trouble.is_none()
+    }
+
+    fn report(&self) {
+        let left = self.queue.len();
+        if self.sent + self.deferred + self.failed == 0 && left == 0 && self.trouble.is_none() {
+            info!("forwarding: no messages to send");
+            return;
+        }
+        let Pass {
+            sent,
+            deferred,
+            failed,
+            ..
+        } = self;
+        let counts = format!("{sent} sent, {deferred} deferred, {failed} failed, {left} not tried");
+        match &self.trouble {
+            Some(trouble) => error!("forwarding: {counts}: {trouble}"),
+            None if self.is_success() => info!("forwarding: {counts}"),
+            None => error!("forwarding: {counts}"),
+        }
+    }
+}
+
+impl Session for Forwarder {
+    fn kind(&self) -> Kind {
+        Kind::Forwarder
+    }
+
+    fn start(&mut self, token: Token, context: &mut Context) {
+        self.token = token;
+        self.poll_at = self.schedule.poll.map(|period| context.now + period);
+        if self.schedule.on_start {
+            self.trigger(Trigger::Startup, context);
+        }
+    }
+
+    fn interest(&self, _now: Instant) -> Option<Interest> {
+        None
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.poll_at
+    }
+
+    fn on_ready(&mut self, _ready: Ready, _context: &mut Context) {}
+
+    fn on_timeout(&mut self, context: &mut Context) {
+        self.poll_at = self.schedule.poll.map(|period| context.now + period);
+        self.trigger(Trigger::Poll, context);
+    }
+
+    fn on_message(&mut self, message: Message, context: &mut Context) {
+        match message {
+            Message::Mail(Mail::Trigger(trigger)) => self.trigger(trigger, context),
+            Message::Mail(Mail::Wanted { by }) => self.wanted(by, context),
+            Message::Mail(Mail::Settled { id, fate }) => self.settled(id, fate, context),
+            Message::Mail(Mail::ClientOver(ending)) => self.client_over(ending, context),
+            Message::Disk(Some(disk::Done::Scanned(listing))) => self.scanned(listing, context),
+            Message::Disk(Some(disk::Done::Synced(result))) => {
+                if let (Err(trouble), Some(pass)) = (result, &mut self.pass) {
+                    pass.trouble = Some(trouble);
+                }
+                self.end_pass(context);
+            }
+            Message::Disk(None) => {
+                self.scanned(Err("the spool could not be listed".to_owned()), context);
+            }
+            other => disk::abandon(other, context),
+        }
+    }
+
+    /// A pass under way ends by itself: its client gets no further message.
+    fn on_shutdown(&mut self, _context: &mut Context) {
+        self.poll_at = None;
+        self.again = None;
+        self.over = self.pass.is_none();
+    }
+
+    fn is_over(&self) -> bool {
+        self.over
+    }
+}

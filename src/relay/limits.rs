@@ -1,0 +1,58 @@
+//! The limits of the process as a whole; those of a protocol are with its machine.
+
+use std::time::Duration;
+
+/// What a session reads or has to write, in octets, before it is told to wait.
+pub const BUFFER_MAX: usize = 64 * 1024;
+
+/// Content is handed to the disk in chunks of this size, in octets.
+pub const CHUNK: usize = 64 * 1024;
+
+/// Content that may wait for the disk, in octets, before reading pauses.
+pub const CHUNKS_WAITING_MAX: usize = 2 * CHUNK;
+
+/// Threads that work on the disk.
+pub const DISK_THREADS_MAX: usize = 4;
+
+/// Threads that look names up.
+pub const LOOKUP_THREADS_MAX: usize = 4;
+
+/// SMTP sessions at once, where the descriptors allow as many.
+pub const SESSIONS_MAX: usize = 10_000;
+
+/// Descriptors that are not for sessions: standard streams, listeners, the waker,
+/// the spool, log files and the next hop.
+pub const DESCRIPTORS_RESERVED: usize = 16;
+
+/// How long sessions may take to finish once the program was told to stop.
+pub const SHUTDOWN_MAX: Duration = Duration::from_secs(10);
+
+/// Sessions with the next hop that fail one after the other, with no message
+/// settled, before a pass gives up.
+pub const ROUTE_FAILURES_MAX: u32 = 3;
+
+/// Messages deferred in one pass that the next one remembers, to try them last.
+pub const DEFERRED_REMEMBERED_MAX: usize = 10_000;
+
+/// Deletions after which the spool directory is synced.
+pub const DELETIONS_UNSYNCED_MAX: u32 = 100;
+
+/// How many SMTP sessions the descriptors suffice for: each may need two more for
+/// the files of its message.
+pub fn sessions_max(descriptors: u64) -> usize {
+    let descriptors = usize::try_from(descriptors).unwrap_or(usize::MAX);
+    (descriptors.saturating_sub(DESCRIPTORS_RESERVED) / 3).clamp(1, SESSIONS_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sessions_leave_descriptors_for_their_files() {
+        assert_eq!(sessions_max(64), 16);
+        assert_eq!(sessions_max(10), 1);
+        assert_eq!(sessions_max(1 << 20), SESSIONS_MAX);
+        assert_eq!(sessions_max(u64::MAX), SESSIONS_MAX);
+    }
+}

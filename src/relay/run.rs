@@ -1,0 +1,223 @@
+//! The loop: the only place that waits and the only one that asks for the time.
+
+use std::collections::VecDeque;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
+
+use crate::base::log;
+use crate::event::{Interest, Pollable, Poller, Ready, Slab, Timers, Token};
+use crate::sys::signal::Signals;
+use crate::{error, info, verbose};
+
+use super::context::Context;
+use super::disk;
+use super::limits::SHUTDOWN_MAX;
+use super::session::{Kind, Message, Session};
+
+/// A session in its slot.
+struct Slot {
+    session: Box<dyn Session>,
+    kind: Kind,
+    armed: Option<Instant>,
+}
+
+impl Pollable for Slot {
+    fn interest(&self, now: Instant) -> Option<Interest> {
+        self.session.interest(now)
+    }
+}
+
+/// All sessions and what drives them.
+pub struct Relay {
+    sessions: Slab<Slot>,
+    timers: Timers,
+    poller: Poller,
+    signals: Signals,
+    context: Context,
+    stop_at: Option<Instant>,
+}
+
+impl Relay {
+    /// Makes a relay without sessions.
+    pub fn new(poller: Poller, signals: Signals, context: Context) -> Relay {
+        Relay {
+            sessions: Slab::default(),
+            timers: Timers::default(),
+            poller,
+            signals,
+            context,
+            stop_at: None,
+        }
+    }
+
+    /// What sessions act through.
+    pub fn context(&mut self) -> &mut Context {
+        &mut self.context
+    }
+
+    /// Adds a session and returns its name.
+    pub fn add(&mut self, session: Box<dyn Session>) -> Token {
+        let kind = session.kind();
+        if kind == Kind::SmtpServer {
+            self.context.smtp_sessions += 1;
+        }
+        let token = self.sessions.insert(Slot {
+            session,
+            kind,
+            armed: None,
+        });
+        self.dispatch(token, |session, context| session.start(token, context));
+        token
+    }
+
+    /// Runs until nothing is left to do or the program is told to stop; returns
+    /// the exit status. Fails only where waiting itself fails.
+    pub fn run(&mut self) -> io::Result<u8> {
+        let mut ready = Vec::new();
+        while !self.is_done() {
+            let deadline = self.next_deadline();
+            self.poller
+                .wait(&self.sessions, self.context.now, deadline, &mut ready)?;
+            self.context.now = Instant::now();
+            self.heed_signals();
+            self.context.collect();
+            self.deliver();
+            self.expire();
+            for event in &ready {
+                self.on_ready(*event);
+            }
+            self.deliver();
+        }
+        verbose!("all sessions are closed");
+        Ok(self.context.exit.unwrap_or(0))
+    }
+
+    /// Everything is done once no session and no job is left, or time is up.
+    fn is_done(&self) -> bool {
+        let stopping = self.context.stopping || self.context.exit.is_some();
+        let quiet = self.sessions.is_empty() && self.context.jobs() == 0;
+        let late = self
+            .stop_at
+            .is_some_and(|stop_at| stop_at <= self.context.now);
+        quiet || (stopping && late)
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        let deadlines = [self.timers.next(), self.stop_at];
+        deadlines.into_iter().flatten().min()
+    }
+
+    fn heed_signals(&mut self) {
+        let caught = self.signals.take();
+        if caught.terminate && !self.context.stopping {
+            info!("told to stop: finishing what is in flight");
+            self.stop();
+        }
+        if self.context.exit.is_some() && !self.context.stopping {
+            self.stop();
+        }
+    }
+
+    fn stop(&mut self) {
+        self.context.stopping = true;
+        self.stop_at = Some(self.context.now + SHUTDOWN_MAX);
+        let tokens: Vec<Token> = self.sessions.iter().map(|(token, _)| token).collect();
+        for token in tokens {
+            self.dispatch(token, |session, context| session.on_shutdown(context));
+        }
+    }
+
+    fn on_ready(&mut self, ready: Ready) {
+        self.poller.touch(ready.token, self.context.now);
+        self.dispatch(ready.token, |session, context| {
+            session.on_ready(ready, context)
+        });
+    }
+
+    /// Delivers posts until none is left. Sessions answer each other a bounded
+    /// number of times before they wait for a job or a socket.
+    fn deliver(&mut self) {
+        loop {
+            for session in std::mem::take(&mut self.context.started) {
+                self.add(session);
+            }
+            let posts: VecDeque<_> = std::mem::take(&mut self.context.posts);
+            if posts.is_empty() && self.context.started.is_empty() {
+                return;
+            }
+            for (token, message) in posts {
+                self.post(token, message);
+            }
+        }
+    }
+
+    fn post(&mut self, token: Token, message: Message) {
+        if self.sessions.get(token).is_none() {
+            disk::abandon(message, &mut self.context);
+            return;
+        }
+        self.poller.touch(token, self.context.now);
+        self.dispatch(token, |session, context| {
+            session.on_message(message, context)
+        });
+    }
+
+    fn expire(&mut self) {
+        let now = self.context.now;
+        while let Some(token) = self.timers.pop_due(now) {
+            let Some(slot) = self.sessions.get_mut(token) else {
+                continue;
+            };
+            slot.armed = None;
+            let due = slot
+                .session
+                .deadline()
+                .is_some_and(|deadline| deadline <= now);
+            self.dispatch(token, |session, context| {
+                if due {
+                    session.on_timeout(context);
+                }
+            });
+        }
+    }
+
+    /// Lets a session act, arms its next deadline and drops it once it is over.
+    /// A panic ends that session alone.
+    fn dispatch(&mut self, token: Token, act: impl FnOnce(&mut dyn Session, &mut Context)) {
+        let Some(mut slot) = self.sessions.take(token) else {
+            return;
+        };
+        log::set_peer(slot.session.peer().map(str::to_owned));
+        let context = &mut self.context;
+        let result = catch_unwind(AssertUnwindSafe(|| act(&mut *slot.session, context)));
+        let over = result.is_err() || slot.session.is_over();
+        if result.is_err() {
+            error!("a session was closed because of an internal error");
+        }
+        if over {
+            self.release(token, slot);
+        } else {
+            self.arm(token, &mut slot);
+            self.sessions.put(token, slot);
+        }
+        log::set_peer(None);
+    }
+
+    fn release(&mut self, token: Token, slot: Slot) {
+        if slot.kind == Kind::SmtpServer {
+            self.context.smtp_sessions -= 1;
+        }
+        self.sessions.release(token);
+    }
+
+    fn arm(&mut self, token: Token, slot: &mut Slot) {
+        let Some(deadline) = slot.session.deadline() else {
+            return;
+        };
+        if slot.armed.is_none_or(|armed| deadline < armed) {
+            slot.armed = Some(deadline);
+            self.timers.arm(deadline, token);
+        }
+    }
+}

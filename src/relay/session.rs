@@ -1,0 +1,69 @@
+//! What the loop asks of everything it drives.
+
+use std::time::Instant;
+
+use crate::event::{Interest, Ready, Token};
+
+use super::context::Context;
+use super::mail::Mail;
+use super::{disk, lookup};
+
+/// What kind of session it is, for counting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Accepts connections.
+    Listener,
+    /// Serves an SMTP client.
+    SmtpServer,
+    /// Talks to a next hop.
+    SmtpClient,
+    /// Decides when to forward.
+    Forwarder,
+}
+
+/// News for a session from a worker or from another session.
+pub enum Message {
+    /// A disk job is done; nothing where it panicked.
+    Disk(Option<disk::Done>),
+    /// A name was looked up; nothing where that panicked.
+    Lookup(Option<lookup::Done>),
+    /// To the forwarder.
+    Mail(Mail),
+    /// To a client session: there is no more mail in this pass.
+    NoMoreMail,
+}
+
+/// One party that the loop drives.
+pub trait Session {
+    /// Its kind.
+    fn kind(&self) -> Kind;
+
+    /// The peer's address as log lines show it.
+    fn peer(&self) -> Option<&str> {
+        None
+    }
+
+    /// Called once, before anything else, with the session's own name.
+    fn start(&mut self, token: Token, context: &mut Context);
+
+    /// What it waits for on its socket; see [`crate::event::Pollable::interest`].
+    fn interest(&self, now: Instant) -> Option<Interest>;
+
+    /// When it wants [`Session::on_timeout`], unless something happens before.
+    fn deadline(&self) -> Option<Instant>;
+
+    /// Its socket is ready.
+    fn on_ready(&mut self, ready: Ready, context: &mut Context);
+
+    /// Its deadline has passed.
+    fn on_timeout(&mut self, context: &mut Context);
+
+    /// A message for it arrived.
+    fn on_message(&mut self, message: Message, context: &mut Context);
+
+    /// The program stops: finish what is in flight, begin nothing.
+    fn on_shutdown(&mut self, context: &mut Context);
+
+    /// Whether it is over and may be dropped.
+    fn is_over(&self) -> bool;
+}

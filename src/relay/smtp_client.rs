@@ -1,0 +1,540 @@
+//! A session with a next hop: finds and connects to it, carries bytes between
+//! the socket and the pure machine, and messages between that and the spool.
+//!
+//! While one message is on its way the next one is already locked and its first
+//! chunk read, so that a small message costs the next hop's answers and nothing
+//! else. What an attempt came to is written to the spool by a job of its own,
+//! while the session goes on.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::base::OneLine;
+use crate::event::{Interest, Ready, Token};
+use crate::net::address::Target;
+use crate::net::connector::{Connector, Progress};
+use crate::net::resolver::{Family, ResolveError};
+use crate::proto::smtp::client::{Action, CloseReason, Machine, Outcome, Settings};
+use crate::sys::socket::{Address, Stream};
+use crate::{info, verbose, warning};
+
+use super::connection::{Arrival, Connection};
+use super::context::Context;
+use super::disk::{self, Loaded, Outgoing};
+use super::lookup;
+use super::mail::{Ending, Mail};
+use super::session::{Kind, Message, Session};
+use super::settlement::{self, Settlement};
+
+/// Where mail goes and how.
+#[derive(Debug)]
+pub struct Route {
+    /// The next hop.
+    pub target: Target,
+    /// The machine's settings.
+    pub machine: Arc<Settings>,
+    /// How long connecting may take, with all addresses that the name has.
+    pub connection_timeout: Duration,
+    /// The local address to use.
+    pub local: Option<SocketAddr>,
+    /// The address family to use.
+    pub family: Option<Family>,
+}
+
+/// How far the connection has come.
+enum Link {
+    Resolving,
+    Connecting(Connector),
+    Open(Connection),
+    Closed,
+}
+
+/// The message on its way.
+struct Current {
+    /// Away while the next chunk is read.
+    mail: Option<Box<Outgoing>>,
+    summary: settlement::Summary,
+    chunk: Option<(Vec<u8>, bool)>,
+    wanted: bool,
+    outcome: Option<Outcome>,
+}
+
+/// One session.
+pub struct SmtpClient {
+    route: Arc<Route>,
+    forwarder: Token,
+    token: Token,
+    link: Link,
+    peer: String,
+    machine: Option<Machine>,
+    ready: bool,
+    current: Option<Current>,
+    next: Option<Loaded>,
+    asked: bool,
+    no_more: bool,
+    jobs: usize,
+    ending: Option<Ending>,
+    deadline: Option<Instant>,
+    over: bool,
+}
+
+impl SmtpClient {
+    /// Makes a session that has yet to connect.
+    pub fn new(route: Arc<Route>, forwarder: Token) -> SmtpClient {
+        let peer = route.target.to_string();
+        SmtpClient {
+            route,
+            forwarder,
+            token: Token::NOBODY,
+            link: Link::Resolving,
+            peer,
+            machine: None,
+            ready: false,
+            current: None,
+            next: None,
+            asked: false,
+            no_more: false,
+            jobs: 0,
+            ending: None,
+            deadline: None,
+            over: false,
+        }
+    }
+
+    // ---- connecting
+
+    fn resolved(
+        &mut self,
+        addresses: Result<Vec<SocketAddr>, ResolveError>,
+        context: &mut Context,
+    ) {
+        match addresses {
+            Ok(addresses) => {
+                self.connect(addresses.into_iter().map(Address::Tcp).collect(), context);
+            }
+            Err(error) => self.fail_route(error.to_string(), context),
+        }
+    }
+
+    fn connect(&mut self, addresses: Vec<Address>, context: &mut Context) {
+        let Route {
+            local,
+            connection_timeout,
+            ..
+        } = *self.route;
+        let mut connector = Connector::new(addresses, local, connection_timeout);
+        let progress = connector.start(context.now);
+        self.link = Link::Connecting(connector);
+        self.on_progress(progress, context);
+    }
+
+    fn on_progress(&mut self, progress: Progress, context: &mut Context) {
+        match progress {
+            Progress::Connecting => {}
+            Progress::Connected(stream, address) => self.connected(stream, &address, context),
+            Progress::Failed(error) => self.fail_route(error.to_string(), context),
+        }
+    }
+
+    fn connected(&mut self, stream: Stream, address: &Address, context: &mut Context) {
+        info!("smtp connection to {address}");
+        self.peer = address.to_string();
+        self.deadline = None;
+        self.link = Link::Open(Connection::new(stream));
+        self.machine = Some(Machine::new(Arc::clone(&self.route.machine), context.now));
+    }
+
+    fn fail_route(&mut self, trouble: String, context: &mut Context) {
+        self.end(Ending::RouteFailed(trouble), context);
+    }
+
+    // ---- talking
+
+    fn drive(&mut self, context: &mut Context) {
+        let mut actions = Vec::new();
+        loop {
+            let (Link::Open(connection), Some(machine)) = (&mut self.link, &mut self.machine)
+            else {
+                return;
+            };
+            let before = connection.input.len();
+            if before > 0 {
+                machine.receive(context.now, &mut connection.input, &mut actions);
+            }
+            let stuck = actions.is_empty();
+            self.perform(&mut actions, context);
+            self.next_message(context);
+            self.next_chunk(context);
+            if stuck {
+                break;
+            }
+        }
+        self.flush(context);
+    }
+
+    fn flush(&mut self, context: &mut Context) {
+        let Link::Open(connection) = &mut self.link else {
+            return;
+        };
+        if let Err(error) = connection.flush() {
+            self.lost(&error.to_string(), context);
+        }
+    }
+
+    fn perform(&mut self, actions: &mut Vec<Action>, context: &mut Context) {
+        for action in actions.drain(..) {
+            match action {
+                Action::Send(bytes) => {
+                    if let Link::Open(connection) = &mut self.link {
+                        connection.output.push_all(&bytes);
+                    }
+                }
+                Action::Sent(line) => verbose!("tx>>: \"{line}\""),
+                Action::Heard(line) => verbose!("rx<<: \"{line}\""),
+                Action::Note(text) => warning!("{text}"),
+                Action::Ready => self.ready = true,
+                Action::NeedContent => {
+                    if let Some(current) = &mut self.current {
+                        current.wanted = true;
+                    }
+                }
+                Action::Finished(outcome) => self.finished(outcome, context),
+                Action::Close(reason) => self.closed(&reason, context),
+            }
+        }
+    }
+
+    /// Hands the machine its next message once it is ready, and sees to it that
+    /// one more is on its way from the spool.
+    fn next_message(&mut self, context: &mut Context) {
+        if !self.ready || self.current.is_some() && self.next.is_some() {
+            return;
+        }
+        if self.current.is_none()
+            && let Some(loaded) = self.next.take()
+        {
+            self.begin(loaded, context);
+        }
+        if self.next.is_none() && !self.asked && !self.no_more {
+            self.asked = true;
+            context.post(
+                self.forwarder,
+                Message::Mail(Mail::Wanted { by: self.token }),
+            );
+        }
+        if self.no_more && self.current.is_none() && self.next.is_none() {
+            self.act(context, |machine, now, actions| machine.quit(now, actions));
+            self.ready = false;
+        }
+    }
+
+    fn begin(&mut self, loaded: Loaded, context: &mut Context) {
+        let message = settlement::message(&loaded.mail.mail);
+        let Loaded { mail, chunk, last } = loaded;
+        let summary = settlement::Summary::of(&mail.mail);
+        verbose!("sending: {}", summary.id);
+        self.current = Some(Current {
+            mail: Some(mail),
+            summary,
+            chunk: Some((chunk, last)),
+            wanted: false,
+            outcome: None,
+        });
+        self.act(context, |machine, now, actions| {
+            machine.send(now, message, actions)
+        });
+    }
+
+    /// Gives the machine content that it wants once the socket has taken what it
+    /// was given before, and has the chunk after that read.
+    fn next_chunk(&mut self, context: &mut Context) {
+        let room = matches!(&self.link, Link::Open(connection) if connection.output.room() > 0);
+        let Some(current) = self
+            .current
+            .as_mut()
+            .filter(|current| current.wanted && room)
+        else {
+            return;
+        };
+        let Some((chunk, last)) = current.chunk.take() else {
+            return;
+        };
+        current.wanted = false;
+        if !last && let Some(mail) = current.mail.take() {
+            self.submit(disk::Job::Read(mail), context);
+        }
+        self.act(context, |machine, now, actions| {
+            machine.content(now, &chunk, last, actions)
+        });
+    }
+
+    fn act(
+        &mut self,
+        context: &mut Context,
+        call: impl FnOnce(&mut Machine, Instant, &mut Vec<Action>),
+    ) {
+        let Some(machine) = &mut self.machine else {
+            return;
+        };
+        let mut actions = Vec::new();
+        call(machine, context.now, &mut actions);
+        self.perform(&mut actions, context);
+    }
+
+    // ---- settling
+
+    fn finished(&mut self, outcome: Outcome, context: &mut Context) {
+        if let Some(current) = &mut self.current {
+            current.outcome = Some(outcome);
+            self.settle(context);
+        }
+    }
+
+    /// Records what became of the message, once both that and the message are here.
+    fn settle(&mut self, context: &mut Context) {
+        let Some(mut current) = self.current.take() else {
+            return;
+        };
+        let (Some(mail), Some(outcome)) = (current.mail.take(), current.outcome.take()) else {
+            self.current = Some(current);
+            return;
+        };
+        let settlement = Settlement::of(&outcome, &mail.mail, context.wall_clock());
+        current.summary.log(&outcome, &settlement, &self.peer);
+        self.submit(disk::Job::Settle(mail, Box::new(settlement)), context);
+    }
+
+    fn submit(&mut self, job: disk::Job, context: &mut Context) {
+        self.jobs += 1;
+        context.submit(self.token, job);
+    }
+
+    // ---- ending
+
+    fn lost(&mut self, why: &str, context: &mut Context) {
+        let why = OneLine::escaped(why);
+        self.act(context, |machine, now, actions| {
+            machine.peer_closed(now, why, actions)
+        });
+        if !matches!(self.link, Link::Closed) {
+            self.end(Ending::Dropped("connection lost".to_owned()), context);
+        }
+    }
+
+    fn closed(&mut self, reason: &CloseReason, context: &mut Context) {
+        let text = format!("{}: {}", self.peer, reason.explain());
+        info!("smtp connection to {}: {}", self.peer, reason.explain());
+        let ending = match reason {
+            CloseReason::Quit => Ending::Done,
+            reason if reason.is_route_problem() => Ending::RouteFailed(text),
+            _ => Ending::Dropped(text),
+        };
+        self.end(ending, context);
+    }
+
+    /// The connection is of no further use; the session is over once its jobs are.
+    fn end(&mut self, ending: Ending, context: &mut Context) {
+        if let Link::Open(connection) = &mut self.link {
+            // The last command is QUIT at best: who does not take it misses nothing.
+            let _ = connection.flush();
+        }
+        self.link = Link::Closed;
+        self.deadline = None;
+        self.ready = false;
+        self.ending.get_or_insert(ending);
+        if let Some(Loaded { mail, .. }) = self.next.take() {
+            let settlement = Box::new(Settlement::Untouched);
+            self.submit(disk::Job::Settle(mail, settlement), context);
+        }
+        self.leave(context);
+    }
+
+    fn leave(&mut self, context: &mut Context) {
+        if self.over || self.jobs > 0 || self.asked {
+            return;
+        }
+        if let Some(ending) = &self.ending {
+            self.over = true;
+            context.post(
+                self.forwarder,
+                Message::Mail(Mail::ClientOver(ending.clone())),
+            );
+        }
+    }
+
+    // ---- messages
+
+    fn loaded(&mut self, loaded: Result<Loaded, disk::NotLoaded>, context: &mut Context) {
+        self.asked = false;
+        match loaded {
+            Ok(loaded) => {
+                self.next = Some(loaded);
+                if let Some(ending) = self.ending.clone() {
+                    self.end(ending, context);
+                }
+            }
+            Err(disk::NotLoaded { warning }) => {
+                if let Some(text) = warning {
+                    warning!("{text}");
+                }
+            }
+        }
+    }
+
+    fn chunk_read(&mut self, chunk: disk::Chunk, context: &mut Context) {
+        let disk::Chunk { mail, read } = chunk;
+        let Some(current) = &mut self.current else {
+            return;
+        };
+        current.mail = Some(mail);
+        match read {
+            _ if current.outcome.is_some() => self.settle(context),
+            Ok((chunk, last)) => current.chunk = Some((chunk, last)),
+            Err(error) => {
+                let why = format!("cannot read the message: {error}");
+                self.lost(&why, context);
+            }
+        }
+    }
+}
+
+impl Session for SmtpClient {
+    fn kind(&self) -> Kind {
+        Kind::SmtpClient
+    }
+
+    fn start(&mut self, token: Token, context: &mut Context) {
+        self.token = token;
+        self.deadline = Some(context.now + self.route.connection_timeout);
+        match &self.route.target {
+            Target::Unix(path) => self.connect(vec![Address::Unix(path.clone())], context),
+            Target::HostPort(host_port) => {
+                self.jobs += 1;
+                let job = lookup::Job {
+                    target: host_port.clone(),
+                    family: self.route.family,
+                };
+                context.look_up(token, job);
+            }
+        }
+    }
+
+    fn interest(&self, _now: Instant) -> Option<Interest> {
+        match &self.link {
+            Link::Connecting(connector) => connector.socket().map(|socket| Interest {
+                socket,
+                read: false,
+                write: true,
+            }),
+            Link::Open(connection) => connection.interest(true),
+            Link::Resolving | Link::Closed => None,
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        match &self.link {
+            Link::Connecting(connector) => connector.deadline(),
+            Link::Open(_) => self.machine.as_ref().and_then(Machine::deadline),
+            Link::Resolving => self.deadline,
+            Link::Closed => None,
+        }
+    }
+
+    fn on_ready(&mut self, ready: Ready, context: &mut Context) {
+        match &mut self.link {
+            Link::Connecting(connector) => {
+                let progress = connector.on_ready(context.now);
+                self.on_progress(progress, context);
+            }
+            Link::Open(connection) if ready.readable => {
+                match connection.read(&mut context.scratch) {
+                    Ok(Arrival::End) => {
+                        self.drive(context);
+                        self.lost("the peer closed the connection", context);
+                    }
+                    Ok(Arrival::Bytes | Arrival::Nothing) => self.drive(context),
+                    Err(error) => self.lost(&error.to_string(), context),
+                }
+            }
+            Link::Open(_) => self.drive(context),
+            Link::Resolving | Link::Closed => {}
+        }
+    }
+
+    fn on_timeout(&mut self, context: &mut Context) {
+        match &mut self.link {
+            Link::Resolving => {
+                let trouble = format!("cannot look up {}: timed out", self.peer);
+                self.fail_route(trouble, context);
+            }
+            Link::Connecting(connector) => {
+                let progress = connector.on_timeout(context.now);
+                self.on_progress(progress, context);
+            }
+            Link::Open(_) => {
+                self.act(context, |machine, now, actions| {
+                    machine.timeout(now, actions)
+                });
+                self.drive(context);
+            }
+            Link::Closed => {}
+        }
+    }
+
+    fn on_message(&mut self, message: Message, context: &mut Context) {
+        match message {
+            Message::Lookup(done) => {
+                self.jobs -= 1;
+                match (&self.link, done) {
+                    (Link::Resolving, Some(done)) => self.resolved(done, context),
+                    (Link::Resolving, None) => {
+                        self.fail_route(format!("cannot look up {}", self.peer), context);
+                    }
+                    _ => {}
+                }
+            }
+            Message::NoMoreMail => {
+                self.asked = false;
+                self.no_more = true;
+            }
+            Message::Disk(Some(disk::Done::Loaded(loaded))) => self.loaded(loaded, context),
+            Message::Disk(Some(disk::Done::Read(chunk))) => {
+                self.jobs -= 1;
+                self.chunk_read(chunk, context);
+            }
+            Message::Disk(Some(disk::Done::Settled(settled))) => {
+                self.jobs -= 1;
+                if let Some(mail) = settled.report() {
+                    context.post(self.forwarder, Message::Mail(mail));
+                }
+            }
+            Message::Disk(_) => {
+                // A job panicked: what it held has been put back by its Drop.
+                self.jobs = self.jobs.saturating_sub(1);
+                self.asked = false;
+                self.current = None;
+                self.lost("internal error", context);
+            }
+            Message::Mail(_) => {}
+        }
+        self.drive(context);
+        self.leave(context);
+    }
+
+    fn on_shutdown(&mut self, context: &mut Context) {
+        self.no_more = true;
+        if self.machine.is_none() || self.ready && self.current.is_none() {
+            let ending = Ending::Dropped("told to stop".to_owned());
+            match self.machine {
+                Some(_) => self.next_message(context),
+                None => self.end(ending, context),
+            }
+        }
+        self.drive(context);
+    }
+
+    fn is_over(&self) -> bool {
+        self.over
+    }
+}

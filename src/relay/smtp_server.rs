@@ -1,0 +1,408 @@
+//! A session with an SMTP client: carries bytes between the socket and the pure
+//! machine, and content from there to the disk.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::base::{OneLine, ascii};
+use crate::event::{Interest, Ready, Token};
+use crate::proto::smtp::reply::Reply;
+use crate::proto::smtp::server::{
+    Action, CloseReason, ContentFacts, Event, Machine, Phase, Settings, Transaction,
+};
+use crate::proto::smtp::trace::{self, TraceFacts};
+use crate::store::{self, Receipt, Writer};
+use crate::sys::socket::Stream;
+use crate::{error, info, verbose};
+
+use super::acceptance;
+use super::connection::{Arrival, Connection};
+use super::context::Context;
+use super::disk::{self, Done, Job};
+use super::intake::Intake;
+use super::mail::{Mail, Trigger};
+use super::peer::Peer;
+use super::session::{Kind, Message, Session};
+use super::verdict;
+
+/// How long a client that is being hung up on may take to read the last reply.
+const LINGER_MAX: Duration = Duration::from_secs(2);
+
+/// What all sessions of a listener share.
+pub struct Service {
+    /// The machine's settings.
+    pub machine: Arc<Settings>,
+    /// Whether content gets a Received header field.
+    pub trace: bool,
+    /// Who wants to know when a client that left mail has gone.
+    pub forwarder: Option<Token>,
+}
+
+/// One session.
+pub struct SmtpServer {
+    service: Arc<Service>,
+    connection: Connection,
+    machine: Machine,
+    peer: Peer,
+    token: Token,
+    intake: Option<Intake>,
+    transaction: Option<Box<Transaction>>,
+    reason: Option<CloseReason>,
+    linger_until: Option<Instant>,
+    congested_since: Option<Instant>,
+    leaving: bool,
+    input_ended: bool,
+    broken: bool,
+    over: bool,
+    stored: u32,
+    serial: u64,
+    facts: Option<ContentFacts>,
+}
+
+impl SmtpServer {
+    /// Takes an accepted connection.
+    pub fn new(service: Arc<Service>, stream: Stream, peer: Peer) -> SmtpServer {
+        let machine = Machine::new(Arc::clone(&service.machine));
+        SmtpServer {
+            service,
+            connection: Connection::new(stream),
+            machine,
+            peer,
+            token: Token::NOBODY,
+            intake: None,
+            transaction: None,
+            reason: None,
+            linger_until: None,
+            congested_since: None,
+            leaving: false,
+            input_ended: false,
+            broken: false,
+            over: false,
+            stored: 0,
+            serial: 0,
+            facts: None,
+        }
+    }
+
+    /// Lets the machine work until it can do no more, then writes its replies.
+    fn drive(&mut self, context: &mut Context) {
+        let mut actions = Vec::new();
+        while self.may_receive() {
+            let before = self.connection.input.len();
+            self.machine
+                .receive(context.now, &mut self.connection.input, &mut actions);
+            let stuck = actions.is_empty() && self.connection.input.len() == before;
+            self.perform(&mut actions, context);
+            if stuck {
+                break;
+            }
+        }
+        self.settle(context);
+    }
+
+    fn may_receive(&self) -> bool {
+        self.reason.is_none()
+            && !self.is_congested()
+            && self.machine.wants_input()
+            && self.connection.output.room() > 0
+            && !self.connection.input.is_empty()
+    }
+
+    fn perform(&mut self, actions: &mut Vec<Action>, context: &mut Context) {
+        for action in actions.drain(..) {
+            match action {
+                Action::Command(line) => verbose!("rx<<: \"{line}\""),
+                Action::Reply(reply) => self.say(&reply),
+                Action::Begin(transaction) => self.begin(transaction, context),
+                Action::Content(content) => {
+                    if let Some(intake) = &mut self.intake {
+                        intake.push(content);
+                    }
+                }
+                Action::Commit(facts) => self.commit(facts),
+                Action::Discard => self.discard(context),
+                // Not switched on in the settings.
+                Action::Verify(_) => {}
+                Action::Close(reason) => self.reason = Some(reason),
+            }
+        }
+        self.submit(context);
+    }
+
+    fn say(&mut self, reply: &Reply) {
+        let octets = reply.render();
+        let line = octets.trim_ascii_end();
+        verbose!("tx>>: \"{}\"", ascii::escape(line));
+        self.connection.output.push_all(&octets);
+    }
+
+    fn begin(&mut self, transaction: Box<Transaction>, context: &Context) {
+        let writer = context.spool.create();
+        let id = OneLine::escaped(writer.id().to_string());
+        verbose!("new message: {id}");
+        let header = match self.service.trace {
+            true => trace::received(&TraceFacts {
+                helo: &transaction.helo,
+                client: self.peer.ip(),
+                domain: &self.service.machine.domain,
+                protocol: transaction.protocol,
+                id: &id,
+                date: context.wall_clock(),
+            }),
+            false => Vec::new(),
+        };
+        self.serial += 1;
+        self.intake = Some(Intake::new(self.serial, writer, header));
+        self.transaction = Some(transaction);
+    }
+
+    fn commit(&mut self, facts: ContentFacts) {
+        if let (Some(intake), Some(transaction)) = (&mut self.intake, &self.transaction) {
+            intake.commit(acceptance::envelope(transaction, &facts, &self.peer));
+            self.facts = Some(facts);
+        }
+    }
+
+    fn discard(&mut self, context: &mut Context) {
+        self.transaction = None;
+        let Some(mut intake) = self.intake.take() else {
+            return;
+        };
+        intake.abandon();
+        if let Some(job) = intake.next_job() {
+            context.submit(Token::NOBODY, job);
+        }
+    }
+
+    /// Has the disk work on what has come in; or, where that failed before, says
+    /// so now that the client has finished.
+    fn submit(&mut self, context: &mut Context) {
+        let Some(intake) = &mut self.intake else {
+            return;
+        };
+        if let Some(refusal) = intake.refusal() {
+            self.stored(Err(refusal), context);
+        } else if let Some(job) = intake.next_job() {
+            context.submit(self.token, job);
+        }
+    }
+
+    /// Writes what there is to write and decides whether the session goes on.
+    fn settle(&mut self, context: &mut Context) {
+        if !self.broken && self.connection.flush().is_err() {
+            self.broken = true;
+        }
+        self.note_congestion(context.now);
+        let has_gone = self.broken || (self.input_ended && !self.may_receive());
+        let awaits_disk = matches!(self.machine.phase(), Phase::Storing) || self.is_congested();
+        if has_gone && !awaits_disk {
+            self.act(context, |machine, actions| machine.peer_closed(actions));
+        } else if self.leaving && matches!(self.machine.phase(), Phase::Idle) {
+            self.act(context, |machine, actions| machine.shut_down(actions));
+        }
+        if self.reason.is_some() {
+            self.close(has_gone, context);
+        }
+    }
+
+    fn close(&mut self, has_gone: bool, context: &mut Context) {
+        if !self.broken && self.connection.flush().is_err() {
+            self.broken = true;
+        }
+        let flushed = self.connection.output.is_empty();
+        if has_gone || self.broken || (flushed && !self.must_linger(context.now)) {
+            self.finish(context);
+        }
+    }
+
+    /// The time for which the disk keeps a client from sending is not the client's.
+    fn note_congestion(&mut self, now: Instant) {
+        if self.is_congested() {
+            self.congested_since.get_or_insert(now);
+        } else if let Some(since) = self.congested_since.take() {
+            self.machine.excuse(now.saturating_duration_since(since));
+        }
+    }
+
+    fn is_congested(&self) -> bool {
+        self.intake.as_ref().is_some_and(Intake::is_congested)
+    }
+
+    fn act(&mut self, context: &mut Context, call: impl FnOnce(&mut Machine, &mut Vec<Action>)) {
+        let mut actions = Vec::new();
+        call(&mut self.machine, &mut actions);
+        self.perform(&mut actions, context);
+    }
+
+    /// A connection closed with input unread is reset, and the client may never
+    /// see the last reply: so the end of output is announced and input is read
+    /// and dropped until the client has hung up, but not for long.
+    fn must_linger(&mut self, now: Instant) -> bool {
+        if matches!(self.reason, Some(CloseReason::Quit)) && self.connection.input.is_empty() {
+            return false;
+        }
+        if self.linger_until.is_none() {
+            self.connection.shut_down_output();
+            self.linger_until = Some(now + LINGER_MAX);
+        }
+        true
+    }
+
+    fn finish(&mut self, context: &mut Context) {
+        self.over = true;
+        let reason = self
+            .reason
+            .as_ref()
+            .map(CloseReason::explain)
+            .unwrap_or_default();
+        info!("smtp connection closed: {reason}: {}", self.peer);
+        if let Some(forwarder) = self.service.forwarder.filter(|_| self.stored > 0) {
+            context.post(
+                forwarder,
+                Message::Mail(Mail::Trigger(Trigger::ClientDisconnect)),
+            );
+        }
+    }
+
+    fn resume(&mut self, event: Event, context: &mut Context) {
+        let now = context.now;
+        self.act(context, |machine, actions| {
+            machine.resume(now, event, actions)
+        });
+        self.drive(context);
+    }
+
+    fn stored(&mut self, result: Result<Receipt, Reply>, context: &mut Context) {
+        self.intake = None;
+        let transaction = self.transaction.take();
+        let facts = self.facts.take();
+        let outcome = result.map(|receipt| {
+            self.stored += 1;
+            if let (Some(transaction), Some(facts)) = (transaction, facts) {
+                acceptance::log(&receipt, &transaction, &facts, &self.peer);
+            }
+            OneLine::escaped(receipt.id.to_string())
+        });
+        self.resume(Event::Stored(outcome), context);
+    }
+
+    fn returned(
+        &mut self,
+        serial: u64,
+        result: Result<Writer, store::Error>,
+        context: &mut Context,
+    ) {
+        let current = self
+            .intake
+            .as_mut()
+            .filter(|intake| intake.serial() == serial);
+        match (result, current) {
+            (Ok(writer), Some(intake)) => intake.returned(writer),
+            (Ok(writer), None) => context.submit(Token::NOBODY, Job::Discard(writer)),
+            (Err(error), Some(intake)) => intake.fail(refuse(&error)),
+            (Err(_), None) => {}
+        }
+        self.submit(context);
+        self.drive(context);
+    }
+}
+
+/// Logs why a message cannot be stored and returns what the client is told.
+fn refuse(error: &store::Error) -> Reply {
+    error!("message not stored: {error}");
+    verdict::of_store_error(error)
+}
+
+impl Session for SmtpServer {
+    fn kind(&self) -> Kind {
+        Kind::SmtpServer
+    }
+
+    fn peer(&self) -> Option<&str> {
+        Some(self.peer.ip_text())
+    }
+
+    fn start(&mut self, token: Token, context: &mut Context) {
+        self.token = token;
+        info!("smtp connection from {}", self.peer);
+        let waiting = matches!(
+            self.connection.read(&mut context.scratch),
+            Ok(Arrival::Bytes)
+        );
+        let now = context.now;
+        self.act(context, |machine, actions| {
+            machine.greet(now, waiting, actions)
+        });
+        self.drive(context);
+    }
+
+    fn interest(&self, _now: Instant) -> Option<Interest> {
+        let lingers = self.linger_until.is_some();
+        let read = !self.input_ended && (lingers || self.machine.wants_input()) && !self.broken;
+        self.connection
+            .interest(read && (lingers || self.reason.is_none()))
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let machine = self
+            .machine
+            .deadline()
+            .filter(|_| self.congested_since.is_none());
+        self.linger_until.or(machine)
+    }
+
+    fn on_ready(&mut self, ready: Ready, context: &mut Context) {
+        if ready.readable && !self.input_ended {
+            match self.connection.read(&mut context.scratch) {
+                Ok(Arrival::End) => self.input_ended = true,
+                Ok(Arrival::Bytes | Arrival::Nothing) => {}
+                Err(_) => {
+                    self.input_ended = true;
+                    self.broken = true;
+                }
+            }
+        }
+        if self.reason.is_some() {
+            self.connection.input.clear();
+        }
+        self.drive(context);
+    }
+
+    fn on_timeout(&mut self, context: &mut Context) {
+        if self.linger_until.is_some() {
+            self.broken = true;
+        } else {
+            let now = context.now;
+            self.act(context, |machine, actions| machine.timeout(now, actions));
+        }
+        self.settle(context);
+    }
+
+    fn on_message(&mut self, message: Message, context: &mut Context) {
+        match message {
+            Message::Disk(Some(Done::Committed(result))) => {
+                self.stored(result.map_err(|error| refuse(&error)), context);
+            }
+            Message::Disk(Some(Done::Appended { serial, result })) => {
+                self.returned(serial, result, context);
+            }
+            Message::Disk(None) => {
+                // The job panicked; what it had written is removed by its Drop.
+                if let Some(intake) = &mut self.intake {
+                    intake.fail(verdict::of_internal_error());
+                }
+                self.submit(context);
+            }
+            other => disk::abandon(other, context),
+        }
+    }
+
+    fn on_shutdown(&mut self, context: &mut Context) {
+        self.leaving = true;
+        self.settle(context);
+    }
+
+    fn is_over(&self) -> bool {
+        self.over
+    }
+}

@@ -1,0 +1,61 @@
+//! What a client is told of faults that are not its own: the only place where
+//! errors become reply codes. Nothing said here names a path.
+
+use crate::proto::smtp::reply::Reply;
+use crate::store;
+
+/// The reply for a message that could not be stored.
+// RFC 3463 3.4: X.3.1 is a full mail system, X.3.0 any other trouble of it.
+pub fn of_store_error(error: &store::Error) -> Reply {
+    if error.is_full() {
+        Reply::new(452, Some((3, 1)), "insufficient system storage")
+    } else {
+        Reply::new(451, Some((3, 0)), "cannot store the message now")
+    }
+}
+
+/// The reply for a message whose storing met a fault of our own.
+pub fn of_internal_error() -> Reply {
+    Reply::new(451, Some((3, 0)), "internal error")
+}
+
+/// The greeting for a client that is not local.
+// RFC 5321 3.1: 554 in place of 220.
+pub fn not_local() -> Reply {
+    Reply::new(554, Some((7, 1)), "access denied")
+}
+
+/// The greeting for a client for whom there is no room.
+// RFC 5321 3.8: 421 in place of 220.
+pub fn too_many_sessions() -> Reply {
+    Reply::new(421, Some((3, 2)), "too many sessions, try again later")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Operation;
+    use std::io;
+
+    #[test]
+    fn trouble_with_the_disk_is_temporary_and_discreet() {
+        let table = [
+            (io::ErrorKind::StorageFull, 452),
+            (io::ErrorKind::QuotaExceeded, 452),
+            (io::ErrorKind::PermissionDenied, 451),
+            (io::ErrorKind::NotFound, 451),
+            (io::ErrorKind::Other, 451),
+        ];
+        for (kind, code) in table {
+            let error = store::Error {
+                operation: Operation::Create,
+                name: b"/secret/path".to_vec(),
+                source: io::Error::from(kind),
+            };
+            let reply = of_store_error(&error);
+            assert_eq!(reply.code, code, "{kind:?}");
+            let text = String::from_utf8(reply.render()).unwrap();
+            assert!(!text.contains("secret"), "{text}");
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Making messages durable, several at a time.
+//!
+//! Content and envelope are written and synced, the envelope is renamed from
+//! `.envelope.new` to `.envelope`, and the directory is synced; only then is a
+//! message acknowledged. One sync of the directory serves the whole group. The
+//! files stay locked until the end, so that no forwarder takes a message that may
+//! yet have to be refused.
+
+use std::io;
+use std::sync::Arc;
+
+use super::envelope::Envelope;
+use super::error::{At, Error, Operation};
+use super::files::Files;
+use super::fs::File;
+use super::name::{StoredId, Suffix};
+use super::writer::Writer;
+
+/// A message that is complete.
+pub struct Commit {
+    /// Its content so far.
+    pub writer: Writer,
+    /// The rest of its content.
+    pub last: Vec<u8>,
+    /// Its envelope.
+    pub envelope: Envelope,
+}
+
+/// A message that will survive a power cut.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// Its id.
+    pub id: StoredId,
+    /// The size of its content.
+    pub octets: u64,
+}
+
+/// Messages on their way through the steps of a commit. One that fails drops out,
+/// with its files, and the others go on.
+pub(super) struct Group {
+    members: Vec<Result<Prepared, Error>>,
+}
+
+impl Group {
+    /// Writes the rest of each content and each `.envelope.new`.
+    pub(super) fn prepare(commits: Vec<Commit>) -> Group {
+        let members: Vec<_> = commits.into_iter().map(Prepared::new).collect();
+        if members.len() > 1 {
+            members.iter().flatten().for_each(Prepared::start_writeback);
+        }
+        Group { members }
+    }
+
+    /// Syncs each content and envelope. A file whose sync failed is not synced
+    /// again: the system may have forgotten what it could not write.
+    pub(super) fn sync(&mut self) {
+        self.step(|member| member.sync());
+    }
+
+    /// Makes each message ready to be forwarded, and that durable for all.
+    pub(super) fn publish(mut self, files: &Files) -> Vec<Result<Receipt, Error>> {
+        self.step(Prepared::publish);
+        let synced = match self.members.iter().any(Result::is_ok) {
+            true => files.sync(),
+            false => Ok(()),
+        };
+        let settle = |member: Result<Prepared, Error>| match &synced {
+            Ok(()) => member.map(Prepared::settle),
+            // Dropping the member takes the message back, before anyone is told
+            // that it was refused.
+            Err(error) => member.and_then(|_| Err(error.repeat())),
+        };
+        self.members.into_iter().map(settle).collect()
+    }
+
+    fn step(&mut self, step: impl Fn(&mut Prepared) -> Result<(), Error>) {
+        for member in &mut self.members {
+            if let Ok(prepared) = member
+                && let Err(error) = step(prepared)
+            {
+                *member = Err(error);
+            }
+        }
+    }
+}
+
+/// A message whose files are written. Dropped, it takes them away again.
+struct Prepared {
+    writer: Writer,
+    envelope: Box<dyn File>,
+    /// Which name the envelope has; none once it is acknowledged.
+    suffix: Option<Suffix>,
+}
+
+impl Prepared {
+    fn new(commit: Commit) -> Result<Prepared, Error> {
+        let Commit {
+            mut writer,
+            last,
+            envelope,
+        } = commit;
+        let text = envelope
+            .print()
+            .map_err(io::Error::other)
+            .at(Operation::Compose, &writer.id().stem())?;
+        writer.append(&last)?;
+        let suffix = Suffix::EnvelopeNew;
+        let file = writer.files().create(writer.id(), suffix)?;
+        let mut prepared = Prepared {
+            writer,
+            envelope: file,
+            suffix: Some(suffix),
+        };
+        prepared.write(&text)?;
+        Ok(prepared)
+    }
+
+    fn write(&mut self, text: &[u8]) -> Result<(), Error> {
+        let name = self.writer.id().file_name(Suffix::EnvelopeNew);
+        // The content's lock protects both. This one is for the time when the
+        // envelope has its final name, and for filters that replace the content;
+        // where there are no locks at all, so be it.
+        if let Ok(false) = self.envelope.try_lock() {
+            return Err(io::ErrorKind::WouldBlock.into()).at(Operation::Create, &name);
+        }
+        self.envelope.write_all(text).at(Operation::Write, &name)
+    }
+
+    fn start_writeback(&self) {
+        self.writer.start_writeback();
+        self.envelope.start_writeback();
+    }
+
+    fn sync(&mut self) -> Result<(), Error> {
+        self.writer.sync()?;
+        let name = self.writer.id().file_name(Suffix::EnvelopeNew);
+        self.envelope.sync().at(Operation::Sync, &name)
+    }
+
+    fn publish(&mut self) -> Result<(), Error> {
+        let (from, to) = (Suffix::EnvelopeNew, Suffix::Envelope);
+        let files: &Arc<Files> = self.writer.files();
+        files.rename(self.writer.id(), from, to)?;
+        self.suffix = Some(to);
+        Ok(())
+    }
+
+    fn settle(mut self) -> Receipt {
+        self.suffix = None;
+        self.writer.keep();
+        Receipt {
+            id: self.writer.id().clone(),
+            octets: self.writer.octets(),
+        }
+    }
+}
+
+impl Drop for Prepared {
+    /// Takes the message away: the envelope first, and the content (when the
+    /// writer is dropped) only if that has worked, since an envelope that anyone
+    /// might find must have its content.
+    fn drop(&mut self) {
+        let Some(suffix) = self.suffix else { return };
+        if let Err(error) = self.writer.files().remove(self.writer.id(), suffix) {
+            crate::error!("{error}");
+            self.writer.keep();
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! A message's files: the operations of [`Fs`] by id and suffix, and what all
+//! users of one spool share.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::envelope::{ENVELOPE_OCTETS_MAX, Reason};
+use super::error::{At, Error, Operation};
+use super::fs::{File, Fs, Kind, Metadata};
+use super::name::{Ids, StoredId, Suffix};
+
+/// How many names that are not files are remembered as complained about.
+pub(super) const ODDITIES_MAX: usize = 1000;
+
+/// The suffixes of envelopes in sub-directories that need the content here.
+const SUBDIRECTORY_ENVELOPES: [Suffix; 3] =
+    [Suffix::Envelope, Suffix::EnvelopeBusy, Suffix::EnvelopeBad];
+
+/// A spool directory and what is known about it.
+pub(super) struct Files {
+    pub(super) fs: Box<dyn Fs>,
+    pub(super) path: PathBuf,
+    pub(super) ids: Ids,
+    known: Mutex<Known>,
+}
+
+/// What listings and mishaps have taught.
+#[derive(Default)]
+struct Known {
+    /// Names under which there is something that is not a file.
+    oddities: BTreeSet<Vec<u8>>,
+    /// Sub-directories, where POP by name keeps envelopes whose content is here.
+    subdirectories: Vec<Vec<u8>>,
+    /// Messages that have been delivered but could not be removed.
+    undeletable: BTreeSet<StoredId>,
+}
+
+/// What was found under a name.
+pub(super) enum Found {
+    /// A regular file, open for reading.
+    File(Box<dyn File>),
+    /// Nothing.
+    Missing,
+    /// Something that is not a regular file.
+    Odd,
+}
+
+impl Files {
+    pub(super) fn new(fs: Box<dyn Fs>, path: PathBuf, ids: Ids) -> Files {
+        Files {
+            fs,
+            path,
+            ids,
+            known: Mutex::default(),
+        }
+    }
+
+    /// Creates a file of a message that must not exist yet.
+    pub(super) fn create(&self, id: &StoredId, suffix: Suffix) -> Result<Box<dyn File>, Error> {
+        let name = id.file_name(suffix);
+        self.fs.create_new(&name).at(Operation::Create, &name)
+    }
+
+    /// Opens a file of a message for reading.
+    pub(super) fn find(&self, id: &StoredId, suffix: Suffix) -> Result<Found, Error> {
+        let name = id.file_name(suffix);
+        match self.fs.open_read(&name) {
+            Ok(file) => Ok(Found::File(file)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Found::Missing),
+            Err(error) => match self.metadata(id, suffix)? {
+                None => Ok(Found::Missing),
+                Some(metadata) if metadata.kind != Kind::File => Ok(Found::Odd),
+                Some(_) => Err(error).at(Operation::Open, &name),
+            },
+        }
+    }
+
+    /// What is under a name, if anything is.
+    pub(super) fn metadata(
+        &self,
+        id: &StoredId,
+        suffix: Suffix,
+    ) -> Result<Option<Metadata>, Error> {
+        let name = id.file_name(suffix);
+        match self.fs.metadata(&name) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            result => result.at(Operation::Examine, &name).map(Some),
+        }
+    }
+
+    /// Whether the name stands for that open file, and for no other.
+    pub(super) fn is_named(
+        &self,
+        id: &StoredId,
+        suffix: Suffix,
+        file: &dyn File,
+    ) -> Result<bool, Error> {
+        let open = file
+            .metadata()
+            .at(Operation::Examine, &id.file_name(suffix))?;
+        let named = self.metadata(id, suffix)?;
+        Ok(named.is_some_and(|named| named.identity == open.identity))
+    }
+
+    /// Renames, replacing what has the new suffix.
+    pub(super) fn replace(&self, id: &StoredId, from: Suffix, to: Suffix) -> Result<(), Error> {
+        let (from, to) = (id.file_name(from), id.file_name(to));
+        self.fs.rename(&from, &to).at(Operation::Rename, &from)
+    }
+
+    /// Renames; fails where there is something with the new suffix.
+    pub(super) fn rename(&self, id: &StoredId, from: Suffix, to: Suffix) -> Result<(), Error> {
+        let (from, to) = (id.file_name(from), id.file_name(to));
+        self.fs
+            .rename_to_new(&from, &to)
+            .at(Operation::Rename, &from)
+    }
+
+    /// Removes a file; that it was gone already is as good.
+    pub(super) fn remove(&self, id: &StoredId, suffix: Suffix) -> Result<(), Error> {
+        let name = id.file_name(suffix);
+        match self.fs.remove(&name) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            result => result.at(Operation::Remove, &name),
+        }
+    }
+
+    /// Makes all names survive a power cut.
+    pub(super) fn sync(&self) -> Result<(), Error> {
+        let path = self.path.as_os_str().as_encoded_bytes();
+        self.fs.sync().at(Operation::SyncDirectory, path)
+    }
+
+    /// Notes a reason at the end of an envelope, whose text so far is given, and
+    /// renames it to `.bad`. That the reason cannot be noted is no hindrance.
+    pub(super) fn set_aside(
+        &self,
+        id: &StoredId,
+        from: Suffix,
+        text: &[u8],
+        reason: &Reason,
+    ) -> Result<(), Error> {
+        let noted = self.note(id, from, text, reason);
+        self.rename(id, from, Suffix::EnvelopeBad)?;
+        if let Err(error) = noted {
+            crate::warning!("{error}");
+        }
+        Ok(())
+    }
+
+    fn note(
+        &self,
+        id: &StoredId,
+        suffix: Suffix,
+        text: &[u8],
+        reason: &Reason,
+    ) -> Result<(), Error> {
+        let name = id.file_name(suffix);
+        let mut file = self.fs.open_append(&name).at(Operation::Open, &name)?;
+        // A second name may be one in a place that is none of our business.
+        if file.metadata().at(Operation::Examine, &name)?.links != 1 {
+            return Ok(());
+        }
+        let lines = with_line_ends_of(text, reason);
+        file.write_all(&lines).at(Operation::Write, &name)?;
+        file.sync().at(Operation::Sync, &name)
+    }
+
+    /// Whether the content is needed by an envelope in a sub-directory. Where that
+    /// cannot be told it is.
+    pub(super) fn is_needed_below(&self, id: &StoredId) -> bool {
+        let names = SUBDIRECTORY_ENVELOPES.map(|suffix| id.file_name(suffix));
+        let subdirectories = self.known().subdirectories.clone();
+        subdirectories.iter().any(|subdirectory| {
+            match self.fs.subdirectory_has(subdirectory, &names) {
+                Ok(has) => has,
+                Err(error) => error.kind() != io::ErrorKind::NotFound,
+            }
+        })
+    }
+
+    /// Remembers which sub-directories there are.
+    pub(super) fn set_subdirectories(&self, subdirectories: Vec<Vec<u8>>) {
+        self.known().subdirectories = subdirectories;
+    }
+
+    /// Whether it is the first time that this name is complained about.
+    pub(super) fn is_first_complaint(&self, name: Vec<u8>) -> bool {
+        let oddities = &mut self.known().oddities;
+        oddities.len() < ODDITIES_MAX && oddities.insert(name)
+    }
+
+    /// Remembers that a message was delivered though its envelope is still there.
+    pub(super) fn set_undeletable(&self, id: StoredId) {
+        self.known().undeletable.insert(id);
+    }
+
+    /// Whether that message was delivered; forgets it, so it is to be removed now.
+    pub(super) fn take_undeletable(&self, id: &StoredId) -> bool {
+        self.known().undeletable.remove(id)
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Reads an envelope file: all of it, or one octet more than it may have.
+pub(super) fn read_envelope(file: &mut dyn File, name: &[u8]) -> Result<Vec<u8>, Error> {
+    let mut text = Vec::new();
+    let mut buffer = [0; 4096];
+    loop {
+        let count = file.read(&mut buffer).at(Operation::Read, name)?;
+        let room = ENVELOPE_OCTETS_MAX + 1 - text.len();
+        text.extend(buffer.iter().take(count.min(room)));
+        if count == 0 || text.len() > ENVELOPE_OCTETS_MAX {
+            return Ok(text);
+        }
+    }
+}
+
+/// The reason's lines as they fit at the end of that text.
+fn with_line_ends_of(text: &[u8], reason: &Reason) -> Vec<u8> {
+    let first = text.split_inclusive(|byte| *byte == b'\n').next();
+    let line_feed_only =
+        first.is_some_and(|line| line.ends_with(b"\n") && !line.ends_with(b"\r\n"));
+    let end: &[u8] = if line_feed_only { b"\n" } else { b"\r\n" };
+    let mut lines = match text.last() {
+        None | Some(b'\n') => Vec::new(),
+        Some(_) => end.to_vec(),
+    };
+    for line in reason.lines() {
+        lines.extend_from_slice(line.as_bytes());
+        lines.extend_from_slice(end);
+    }
+    lines
+}

@@ -1,0 +1,51 @@
+//! The file operations that the spool is made of, so that tests can fail them
+//! one by one and cut the power between any two.
+
+use std::io;
+
+pub(super) use crate::sys::file::{Kind, Metadata};
+
+/// One directory. Names are single path components; no operation follows a
+/// symbolic link or opens anything but a regular file.
+pub(super) trait Fs: Send + Sync {
+    /// Creates an empty file that must not exist yet, for writing.
+    fn create_new(&self, name: &[u8]) -> io::Result<Box<dyn File>>;
+    /// Opens a file for reading.
+    fn open_read(&self, name: &[u8]) -> io::Result<Box<dyn File>>;
+    /// Opens a file for writing at its end.
+    fn open_append(&self, name: &[u8]) -> io::Result<Box<dyn File>>;
+    /// Renames, replacing what has the new name.
+    fn rename(&self, from: &[u8], to: &[u8]) -> io::Result<()>;
+    /// Renames; fails with `AlreadyExists` where something has the new name.
+    fn rename_to_new(&self, from: &[u8], to: &[u8]) -> io::Result<()>;
+    /// Removes a file.
+    fn remove(&self, name: &[u8]) -> io::Result<()>;
+    /// Shows each name in the directory.
+    fn names(&self, visit: &mut dyn FnMut(&[u8])) -> io::Result<()>;
+    /// Asks about a name.
+    fn metadata(&self, name: &[u8]) -> io::Result<Metadata>;
+    /// Whether a directory in this one has any of the names.
+    fn subdirectory_has(&self, subdirectory: &[u8], names: &[Vec<u8>]) -> io::Result<bool>;
+    /// Makes the names survive a power cut.
+    fn sync(&self) -> io::Result<()>;
+}
+
+/// An open file; closing it gives its lock back.
+pub(super) trait File: Send {
+    /// Writes all of the octets at the end.
+    fn write_all(&mut self, octets: &[u8]) -> io::Result<()>;
+    /// Reads some octets on from where the last reading ended; zero at the end.
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize>;
+    /// Asks about the file.
+    fn metadata(&self) -> io::Result<Metadata>;
+    /// Makes the content survive a power cut.
+    fn sync(&self) -> io::Result<()>;
+    /// Lets the system start writing the content to the disk.
+    fn start_writeback(&self);
+    /// Takes the lock that keeps all others out; false where someone has one.
+    fn try_lock(&self) -> io::Result<bool>;
+    /// Takes a lock that several may have, but not beside the other kind.
+    fn try_lock_shared(&self) -> io::Result<bool>;
+    /// Whether someone else has the file open, where that can be told.
+    fn is_open_elsewhere(&self) -> Option<bool>;
+}

@@ -1,0 +1,307 @@
+//! Taking a message to forward it, and what becomes of it then.
+//!
+//! Two things keep others away: the rename to `.envelope.busy`, which any
+//! forwarder of this format honours, and locks on content and envelope, which end
+//! with the process and so tell recovery whether a `.busy` is alive. The
+//! content's lock is taken before the first rename and held until after the last.
+
+use std::io;
+use std::sync::Arc;
+
+use super::envelope::{Envelope, Reason};
+use super::error::{At, Error, Operation};
+use super::files::{Files, Found, read_envelope};
+use super::fs::File;
+use super::name::{StoredId, Suffix};
+use crate::base::OneLine;
+
+/// What became of the wish to take a message.
+pub enum LockOutcome {
+    /// It is ours.
+    Locked(Box<Locked>),
+    /// It is no longer there, or was never fit to be taken and that has been said.
+    Gone,
+    /// Someone else has it.
+    HeldElsewhere,
+    /// It cannot be forwarded, for this reason, and is `.bad` now; what is not a
+    /// file is left alone.
+    Unreadable(OneLine),
+}
+
+/// One attempt to forward a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// When it was, in seconds since 1970.
+    pub at: i64,
+    /// What was answered.
+    pub reply: OneLine,
+}
+
+/// A message that is ours to forward. Dropped, it is ready to be taken again.
+pub struct Locked {
+    claim: Claim,
+    envelope: Envelope,
+    content: Box<dyn File>,
+    content_octets: u64,
+}
+
+/// A `.busy` envelope that is ours. Dropped, it is renamed back.
+struct Claim {
+    files: Arc<Files>,
+    id: StoredId,
+    /// Holds the lock on the envelope.
+    file: Box<dyn File>,
+    settled: bool,
+}
+
+/// Why a message was not taken.
+enum Refusal {
+    /// It can never be sent.
+    Unreadable(String),
+    /// A file operation failed.
+    Failed(Error),
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Refusal {
+        Refusal::Failed(error)
+    }
+}
+
+/// Takes a message.
+pub(super) fn lock(files: &Arc<Files>, id: &StoredId) -> Result<LockOutcome, Error> {
+    let content = files.find(id, Suffix::Content)?;
+    if let Found::File(file) = &content
+        && let Ok(false) = file.try_lock_shared()
+    {
+        return Ok(LockOutcome::HeldElsewhere);
+    }
+    let envelope = match files.find(id, Suffix::Envelope)? {
+        Found::File(file) => file,
+        Found::Missing => return Ok(LockOutcome::Gone),
+        Found::Odd => return Ok(odd_envelope(files, id)),
+    };
+    // Where there are no locks the rename alone decides.
+    if let Ok(false) = envelope.try_lock() {
+        return Ok(LockOutcome::HeldElsewhere);
+    }
+    match files.rename(id, Suffix::Envelope, Suffix::EnvelopeBusy) {
+        Ok(()) => {}
+        Err(error) if error.is_missing() => return Ok(LockOutcome::Gone),
+        Err(error) if error.is_taken() => return Ok(LockOutcome::HeldElsewhere),
+        Err(error) => return Err(error),
+    }
+    let claim = Claim {
+        files: Arc::clone(files),
+        id: id.clone(),
+        file: envelope,
+        settled: false,
+    };
+    claim.open(content)
+}
+
+/// Says of what is not a file that it is not, but once only.
+fn odd_envelope(files: &Files, id: &StoredId) -> LockOutcome {
+    match files.is_first_complaint(id.file_name(Suffix::Envelope)) {
+        true => LockOutcome::Unreadable(OneLine::escaped("envelope is not a regular file")),
+        false => LockOutcome::Gone,
+    }
+}
+
+impl Claim {
+    /// Reads the envelope, and sees that there is a content to go with it.
+    fn open(mut self, content: Found) -> Result<LockOutcome, Error> {
+        // Between opening and renaming another forwarder may have replaced it:
+        // then what was renamed is not what was locked, and goes back.
+        let busy = Suffix::EnvelopeBusy;
+        if !self.files.is_named(&self.id, busy, self.file.as_ref())? {
+            return Ok(LockOutcome::HeldElsewhere);
+        }
+        let text = read_envelope(self.file.as_mut(), &self.id.file_name(busy))?;
+        match self.check(&text, content) {
+            Ok((envelope, content, content_octets)) => Ok(LockOutcome::Locked(Box::new(Locked {
+                claim: self,
+                envelope,
+                content,
+                content_octets,
+            }))),
+            Err(Refusal::Unreadable(reason)) => self.set_aside(&text, &reason),
+            Err(Refusal::Failed(error)) => Err(error),
+        }
+    }
+
+    /// The envelope, the content and its size, if they are fit to be sent.
+    fn check(
+        &self,
+        text: &[u8],
+        content: Found,
+    ) -> Result<(Envelope, Box<dyn File>, u64), Refusal> {
+        let unreadable = |reason: &str| Refusal::Unreadable(reason.to_owned());
+        let parsed = Envelope::parse(text);
+        let parsed =
+            parsed.map_err(|error| unreadable(&format!("cannot read envelope file: {error}")))?;
+        let file = match content {
+            Found::File(file) => file,
+            Found::Missing => return Err(unreadable("cannot open content file")),
+            Found::Odd => return Err(unreadable("content file is not a regular file")),
+        };
+        let name = self.id.file_name(Suffix::Content);
+        let content = file.metadata().at(Operation::Examine, &name)?;
+        let envelope = self.file.metadata().at(Operation::Examine, &name)?;
+        // Filters link one content to several messages, but someone who may write
+        // to the directory could link a file in that he may not read.
+        if content.links > 1 && content.owner != envelope.owner {
+            return Err(unreadable("content file is another user's"));
+        }
+        Ok((parsed, file, content.octets))
+    }
+
+    fn set_aside(mut self, text: &[u8], reason: &str) -> Result<LockOutcome, Error> {
+        let reason = Reason::without_code(reason);
+        self.files
+            .set_aside(&self.id, Suffix::EnvelopeBusy, text, &reason)?;
+        self.settled = true;
+        Ok(LockOutcome::Unreadable(reason.text))
+    }
+
+    /// Ends the claim with the envelope under another name.
+    fn rename(mut self, to: Suffix) -> Result<(), Error> {
+        self.files.rename(&self.id, Suffix::EnvelopeBusy, to)?;
+        self.settled = true;
+        Ok(())
+    }
+
+    /// Replaces the envelope in one step by one with other text.
+    fn rewrite(&mut self, envelope: &Envelope) -> Result<(), Error> {
+        let text = envelope
+            .print()
+            .map_err(io::Error::other)
+            .at(Operation::Compose, &self.id.stem())?;
+        let tmp = Suffix::EnvelopeBusyTmp;
+        // One may be left of an attempt that failed.
+        self.files.remove(&self.id, tmp)?;
+        let mut file = self.files.create(&self.id, tmp)?;
+        let result = self.write_and_replace(file.as_mut(), &text);
+        match result {
+            Ok(()) => self.file = file,
+            // Recovery would remove it, too.
+            Err(_) => drop(self.files.remove(&self.id, tmp)),
+        }
+        result
+    }
+
+    fn write_and_replace(&self, file: &mut dyn File, text: &[u8]) -> Result<(), Error> {
+        let name = self.id.file_name(Suffix::EnvelopeBusyTmp);
+        if let Ok(false) = file.try_lock() {
+            return Err(io::ErrorKind::WouldBlock.into()).at(Operation::Create, &name);
+        }
+        file.write_all(text).at(Operation::Write, &name)?;
+        file.sync().at(Operation::Sync, &name)?;
+        self.files
+            .replace(&self.id, Suffix::EnvelopeBusyTmp, Suffix::EnvelopeBusy)
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        if self.settled {
+            return;
+        }
+        let (from, to) = (Suffix::EnvelopeBusy, Suffix::Envelope);
+        if let Err(error) = self.files.rename(&self.id, from, to)
+            && !error.is_missing()
+        {
+            crate::warning!("{error}");
+        }
+    }
+}
+
+impl Locked {
+    /// The message's id.
+    pub fn id(&self) -> &StoredId {
+        &self.claim.id
+    }
+
+    /// The message's envelope.
+    pub fn envelope(&self) -> &Envelope {
+        &self.envelope
+    }
+
+    /// The size of the message's content when it was taken.
+    pub fn content_size(&self) -> u64 {
+        self.content_octets
+    }
+
+    /// Reads on in the content; zero octets at its end.
+    pub fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
+        let name = self.id().file_name(Suffix::Content);
+        self.content.read(buffer).at(Operation::Read, &name)
+    }
+
+    /// Removes the message, which was delivered. The content stays if an envelope
+    /// in a sub-directory needs it. Where the envelope cannot be removed this
+    /// process remembers that, and removes it when it next scans.
+    pub fn delete(mut self) -> Result<(), Error> {
+        self.claim.settled = true;
+        let (files, id) = (&self.claim.files, &self.claim.id);
+        let removed = remove_delivered(files, id);
+        if removed.is_err() {
+            files.set_undeletable(id.clone());
+        }
+        removed
+    }
+
+    /// Gives the message back, to be tried again. An attempt, if one was made, is
+    /// noted; that it cannot be noted is an error, but does not keep the message.
+    pub fn release(mut self, attempt: Option<Attempt>) -> Result<(), Error> {
+        let mut noted = Ok(());
+        if let Some(attempt) = attempt {
+            let attempts = &mut self.envelope.attempts;
+            attempts.count = attempts.count.saturating_add(1);
+            attempts.last = attempt.at;
+            attempts.reply = attempt.reply;
+            noted = self.claim.rewrite(&self.envelope);
+        }
+        self.claim.rename(Suffix::Envelope)?;
+        noted
+    }
+
+    /// Gives the message up: it is `.bad` from now on, with the reasons, and if so
+    /// told for those recipients only who have not been served. That this cannot
+    /// be noted is an error, but the message is `.bad` even so, lest those who
+    /// were served get it again.
+    pub fn fail(mut self, reasons: &[Reason], remaining: Option<&[OneLine]>) -> Result<(), Error> {
+        if let Some(remaining) = remaining {
+            self.envelope.remote_recipients = remaining.to_vec();
+        }
+        for reason in reasons {
+            self.envelope.add_reason(reason);
+        }
+        let noted = self.claim.rewrite(&self.envelope);
+        self.claim.rename(Suffix::EnvelopeBad)?;
+        noted
+    }
+
+    /// Keeps only these recipients, as the others have been served. After an error
+    /// the envelope is as it was.
+    pub fn narrow(&mut self, remaining: &[OneLine]) -> Result<(), Error> {
+        let mut envelope = self.envelope.clone();
+        envelope.remote_recipients = remaining.to_vec();
+        self.claim.rewrite(&envelope)?;
+        self.envelope = envelope;
+        Ok(())
+    }
+}
+
+/// Removes the files of a message that was delivered: the envelope first, so that
+/// what is left after a crash is never an envelope without its content.
+pub(super) fn remove_delivered(files: &Files, id: &StoredId) -> Result<(), Error> {
+    files.remove(id, Suffix::EnvelopeBusy)?;
+    if !files.is_needed_below(id)
+        && let Err(error) = files.remove(id, Suffix::Content)
+    {
+        // Nobody will find it without an envelope, and recovery removes it.
+        crate::warning!("{error}");
+    }
+    Ok(())
+}

@@ -1,0 +1,123 @@
+//! The operations of [`Fs`] on a real directory.
+
+use std::fs;
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+use crate::sys::file::{self, Directory, Metadata};
+
+use super::fs::{File, Fs};
+
+/// For the owner and the group, which filters and POP clients' programs may be
+/// in. The process's umask applies: the program sets it to 007.
+const MODE: u32 = 0o660;
+
+/// A real directory, by its descriptor.
+#[derive(Debug)]
+pub(super) struct RealFs {
+    directory: Directory,
+}
+
+impl RealFs {
+    /// Opens the directory at that path.
+    pub(super) fn open(path: &Path) -> io::Result<RealFs> {
+        let directory = Directory::open(path)?;
+        let mode = directory.own_metadata()?.mode;
+        if mode & 0o1002 == 0o002 {
+            let path = crate::base::ascii::escape(path.as_os_str().as_encoded_bytes());
+            crate::warning!("any user may remove or replace files in {path}");
+        }
+        Ok(RealFs { directory })
+    }
+}
+
+impl Fs for RealFs {
+    fn create_new(&self, name: &[u8]) -> io::Result<Box<dyn File>> {
+        boxed(self.directory.create_new(name, MODE))
+    }
+
+    fn open_read(&self, name: &[u8]) -> io::Result<Box<dyn File>> {
+        boxed(self.directory.open_read(name))
+    }
+
+    fn open_append(&self, name: &[u8]) -> io::Result<Box<dyn File>> {
+        boxed(self.directory.open_append(name))
+    }
+
+    fn rename(&self, from: &[u8], to: &[u8]) -> io::Result<()> {
+        self.directory.rename(from, to)
+    }
+
+    fn rename_to_new(&self, from: &[u8], to: &[u8]) -> io::Result<()> {
+        self.directory.rename_to_new(from, to)
+    }
+
+    fn remove(&self, name: &[u8]) -> io::Result<()> {
+        self.directory.remove(name)
+    }
+
+    fn names(&self, visit: &mut dyn FnMut(&[u8])) -> io::Result<()> {
+        for name in self.directory.names()? {
+            visit(&name?);
+        }
+        Ok(())
+    }
+
+    fn metadata(&self, name: &[u8]) -> io::Result<Metadata> {
+        self.directory.metadata(name)
+    }
+
+    fn subdirectory_has(&self, subdirectory: &[u8], names: &[Vec<u8>]) -> io::Result<bool> {
+        let subdirectory = self.directory.open_subdirectory(subdirectory)?;
+        for name in names {
+            match subdirectory.metadata(name) {
+                Ok(_) => return Ok(true),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(false)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.directory.sync()
+    }
+}
+
+impl File for fs::File {
+    fn write_all(&mut self, octets: &[u8]) -> io::Result<()> {
+        Write::write_all(self, octets)
+    }
+
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        Read::read(self, buffer)
+    }
+
+    fn metadata(&self) -> io::Result<Metadata> {
+        Metadata::of(self)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.sync_all()
+    }
+
+    fn start_writeback(&self) {
+        file::start_writeback(self);
+    }
+
+    fn try_lock(&self) -> io::Result<bool> {
+        file::try_lock(self)
+    }
+
+    fn try_lock_shared(&self) -> io::Result<bool> {
+        file::try_lock_shared(self)
+    }
+
+    fn is_open_elsewhere(&self) -> Option<bool> {
+        file::is_open_elsewhere(self)
+    }
+}
+
+fn boxed(file: io::Result<fs::File>) -> io::Result<Box<dyn File>> {
+    Ok(Box::new(file?))
+}

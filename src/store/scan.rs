@@ -1,0 +1,173 @@
+//! One reading of the directory: what is ready, and what looks left behind.
+//!
+//! A listing is a hint only. Names change while it is read, so whoever acts on it
+//! looks again, with locks held.
+
+use std::collections::BinaryHeap;
+
+use super::error::{At, Error, Operation};
+use super::files::Files;
+use super::fs::Kind;
+use super::name::{StoredId, Suffix};
+
+/// How many messages one scan gives at most: the oldest ones.
+pub const READY_MAX: usize = 100_000;
+
+/// How many files that may have been left behind are looked at in one scan.
+pub(super) const SUSPECTS_MAX: usize = 10_000;
+
+/// How many contents and envelopes are compared to find contents without an
+/// envelope; in a larger spool they are not looked for.
+pub(super) const FILES_MAX: usize = 400_000;
+
+/// How many sub-directories may hold envelopes whose content is in the spool
+/// directory; and how many names of other things are looked at to find them.
+pub(super) const SUBDIRECTORIES_MAX: usize = 1000;
+
+/// The names in the directory, sorted out.
+#[derive(Default)]
+pub(super) struct Listing {
+    /// The oldest messages that are ready, the youngest of them on top.
+    ready: BinaryHeap<StoredId>,
+    /// Envelopes in a state that should not last.
+    pub(super) suspects: Vec<(StoredId, Suffix)>,
+    /// Each content and envelope: the id and the suffix's bit.
+    files: Vec<(StoredId, u8)>,
+    /// Names that are not those of a message's file.
+    others: Vec<Vec<u8>>,
+    /// Whether some names had no place.
+    overflow: bool,
+}
+
+impl Listing {
+    /// Reads the directory, and learns which sub-directories there are.
+    pub(super) fn read(files: &Files) -> Result<Listing, Error> {
+        let mut listing = Listing::default();
+        let path = files.path.as_os_str().as_encoded_bytes();
+        files
+            .fs
+            .names(&mut |name| listing.add(name))
+            .at(Operation::List, path)?;
+        listing.suspects.sort();
+        files.set_subdirectories(listing.subdirectories(files));
+        Ok(listing)
+    }
+
+    /// Adds a message that has become ready.
+    pub(super) fn add_ready(&mut self, id: StoredId) {
+        self.ready.push(id);
+        if self.ready.len() > READY_MAX {
+            self.ready.pop();
+        }
+    }
+
+    /// The messages that are ready, oldest first.
+    pub(super) fn into_ready(self) -> Vec<StoredId> {
+        let mut ready = self.ready.into_sorted_vec();
+        // A name that changes while the directory is read may come twice.
+        ready.dedup();
+        ready
+    }
+
+    /// The contents without any envelope.
+    pub(super) fn take_orphans(&mut self) -> Vec<StoredId> {
+        let mut files = std::mem::take(&mut self.files);
+        if self.overflow {
+            return Vec::new();
+        }
+        files.sort();
+        let content = Suffix::Content.bit();
+        files
+            .chunk_by(|left, right| left.0 == right.0)
+            .filter(|group| group.iter().all(|(_, bit)| *bit == content))
+            .filter_map(|group| group.first().map(|(id, _)| id.clone()))
+            .take(SUSPECTS_MAX)
+            .collect()
+    }
+
+    fn add(&mut self, name: &[u8]) {
+        let Some((id, suffix)) = StoredId::parse_name(name) else {
+            self.overflow |= !push(&mut self.others, name.to_vec(), SUBDIRECTORIES_MAX);
+            return;
+        };
+        self.overflow |= !push(&mut self.files, (id.clone(), suffix.bit()), FILES_MAX);
+        match suffix {
+            Suffix::Envelope => self.add_ready(id),
+            Suffix::EnvelopeNew | Suffix::EnvelopeBusy | Suffix::EnvelopeBusyTmp => {
+                // Those that find no place now will find one in another scan.
+                push(&mut self.suspects, (id, suffix), SUSPECTS_MAX);
+            }
+            Suffix::Content
+            | Suffix::EnvelopeBad
+            | Suffix::ContentLocal
+            | Suffix::EnvelopeLocal => {}
+        }
+    }
+
+    fn subdirectories(&mut self, files: &Files) -> Vec<Vec<u8>> {
+        let mut others = std::mem::take(&mut self.others);
+        others.retain(|name| {
+            let metadata = files.fs.metadata(name);
+            metadata.is_ok_and(|metadata| metadata.kind == Kind::Directory)
+        });
+        others
+    }
+}
+
+/// Adds an item if there are fewer than `max`.
+fn push<T>(items: &mut Vec<T>, item: T, max: usize) -> bool {
+    let fits = items.len() < max;
+    if fits {
+        items.push(item);
+    }
+    fits
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(number: usize) -> StoredId {
+        StoredId::parse(format!("emailrelay.1.{number}.1").as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn gives_the_oldest_in_order_and_once() {
+        let mut listing = Listing::default();
+        for number in (0..READY_MAX + 10).rev() {
+            listing.add(&id(number).file_name(Suffix::Envelope));
+        }
+        listing.add(&id(5).file_name(Suffix::Envelope));
+        let ready = listing.into_ready();
+        assert_eq!(ready.first(), Some(&id(0)));
+        assert_eq!(ready.last(), Some(&id(READY_MAX - 2)));
+        assert_eq!(ready.len(), READY_MAX - 1);
+    }
+
+    #[test]
+    fn finds_contents_without_envelope() {
+        let mut listing = Listing::default();
+        for number in 1..=9 {
+            listing.add(&id(number).file_name(Suffix::Content));
+        }
+        for (number, suffix) in Suffix::ALL.into_iter().enumerate() {
+            listing.add(&id(number + 1).file_name(suffix));
+        }
+        // The first of all suffixes is that of a content.
+        assert_eq!(listing.take_orphans(), [id(1), id(9)]);
+        assert_eq!(listing.suspects.len(), 3);
+    }
+
+    #[test]
+    fn does_not_judge_by_half_a_listing() {
+        let mut listing = Listing::default();
+        for number in 0..=FILES_MAX {
+            listing.add(&id(number).file_name(Suffix::Content));
+        }
+        assert_eq!(listing.take_orphans(), []);
+        for number in 0..SUSPECTS_MAX + 5 {
+            listing.add(&id(number).file_name(Suffix::EnvelopeBusy));
+        }
+        assert_eq!(listing.suspects.len(), SUSPECTS_MAX);
+    }
+}
