@@ -11,7 +11,8 @@
 //! - `file`: `Directory`, `Names`, locks and write-back
 //! - `poll`: `RawSocket`; `RawEntry` with `new`, `reported` and `forget`; `READ`,
 //!   `WRITE` and `TROUBLE`; `wait(&mut [RawEntry], timeout_ms)`
-//! - `socket`: `listen_tcp`, `connect_tcp`, `adopt`, `raw`; `LocalListener` and
+//! - `interface`: `addresses`, `index`
+//! - `socket`: `listen_tcp`, `inherit`, `connect_tcp`, `adopt`, `raw`; `LocalListener` and
 //!   `LocalStream`, the sockets of the unix domain; `wake_pair`, `WakeWriter` and
 //!   `WakeReader`; the codes `OUT_OF_DESCRIPTORS` and `TRANSIENT_ACCEPT`
 //! - `signal`: `install`: from then on a request to end or to reload calls
@@ -25,7 +26,9 @@
 #![allow(unsafe_code)]
 
 mod address;
+pub mod datagram;
 pub mod file;
+pub mod interface;
 pub mod poll;
 pub mod process;
 pub mod random;

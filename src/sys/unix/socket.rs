@@ -1,6 +1,7 @@
 //! Sockets: what std does not offer is a connect that does not block, a backlog,
 //! an IPv6 socket without IPv4, and a listener of the unix domain that cleans up.
 
+mod inherit;
 mod local;
 mod raw;
 mod wake;
@@ -12,6 +13,7 @@ use std::os::fd::AsRawFd;
 use super::poll::RawSocket;
 use raw::RawAddress;
 
+pub(in crate::sys) use inherit::{Inherited, inherit};
 pub(in crate::sys) use local::{LocalListener, LocalStream};
 pub(in crate::sys) use wake::{WakeReader, WakeWriter, wake_pair};
 

@@ -41,6 +41,18 @@ pub(in crate::sys) fn listen_tcp(address: &SocketAddr, backlog: i32) -> io::Resu
     Ok(TcpListener::from(socket))
 }
 
+/// A listener of either domain; never made here.
+#[allow(dead_code)]
+pub(in crate::sys) enum Inherited {
+    Tcp(TcpListener),
+    Local(LocalListener),
+}
+
+/// Sockets are not handed on by number here.
+pub(in crate::sys) fn inherit(_descriptor: u32, _backlog: i32) -> io::Result<Inherited> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 pub(in crate::sys) fn connect_tcp(
     address: &SocketAddr,
     local: Option<SocketAddr>,
