@@ -1,10 +1,11 @@
 //! Addresses, listeners, connecting and resolving.
 //!
-//! [`address`], [`local`] and [`name_servers`] are pure. [`resolver`] blocks and
+//! [`activation`], [`address`], [`local`] and [`name_servers`] are pure. [`resolver`] blocks and
 //! belongs on a worker; [`listener`] and [`connector`] never block and belong to the
 //! loop, which asks them for their sockets and deadlines each turn.
 #![forbid(unsafe_code)]
 
+pub mod activation;
 pub mod address;
 pub mod connector;
 pub mod listener;

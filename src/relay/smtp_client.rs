@@ -414,7 +414,7 @@ impl Session for SmtpClient {
             Target::Unix(path) => self.connect(vec![Address::Unix(path.clone())], context),
             Target::HostPort(host_port) => {
                 self.jobs += 1;
-                let job = lookup::Job {
+                let job = lookup::Job::Addresses {
                     target: host_port.clone(),
                     family: self.route.family,
                 };
@@ -490,7 +490,9 @@ impl Session for SmtpClient {
             Message::Lookup(done) => {
                 self.jobs -= 1;
                 match (&self.link, done) {
-                    (Link::Resolving, Some(done)) => self.resolved(done, context),
+                    (Link::Resolving, Some(lookup::Done::Addresses(found))) => {
+                        self.resolved(found, context);
+                    }
                     (Link::Resolving, None) => {
                         self.fail_route(format!("cannot look up {}", self.peer), context);
                     }

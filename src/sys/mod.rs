@@ -14,7 +14,8 @@
 //! - `interface`: `addresses`, `index`
 //! - `socket`: `listen_tcp`, `inherit`, `connect_tcp`, `adopt`, `raw`; `LocalListener` and
 //!   `LocalStream`, the sockets of the unix domain; `wake_pair`, `WakeWriter` and
-//!   `WakeReader`; the codes `OUT_OF_DESCRIPTORS` and `TRANSIENT_ACCEPT`
+//!   `WakeReader`; the codes `OUT_OF_DESCRIPTORS`,
+//!   `TRANSIENT_ACCEPT` and `FAMILY_MISSING`
 //! - `signal`: `install`: from then on a request to end or to reload calls
 //!   `signal::catch`
 //! - `process`: what `process.rs` lists, under the same names

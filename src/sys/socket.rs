@@ -214,6 +214,12 @@ pub fn is_transient_accept(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::Interrupted || has_code(error, platform::TRANSIENT_ACCEPT)
 }
 
+/// Whether listening failed because the system does not know the family of the
+/// address, or has no address of it.
+pub fn is_family_missing(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::AddrNotAvailable || has_code(error, platform::FAMILY_MISSING)
+}
+
 fn has_code(error: &io::Error, codes: &[i32]) -> bool {
     error
         .raw_os_error()

@@ -2,6 +2,7 @@
 
 pub(super) mod file;
 pub(super) mod interface;
+pub(super) mod names;
 pub(super) mod poll;
 pub(super) mod process;
 pub(super) mod random;

@@ -20,6 +20,8 @@ pub(in crate::sys) use wake::{WakeReader, WakeWriter, wake_pair};
 pub(in crate::sys) const OUT_OF_DESCRIPTORS: &[i32] =
     &[libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM];
 
+pub(in crate::sys) const FAMILY_MISSING: &[i32] = &[libc::EAFNOSUPPORT, libc::EPROTONOSUPPORT];
+
 /// Besides what the connection itself may have met, accept(2) on Linux passes on
 /// network errors that are pending on the new socket.
 pub(in crate::sys) const TRANSIENT_ACCEPT: &[i32] = &[

@@ -19,6 +19,8 @@ pub(in crate::sys) use wake::{WakeReader, WakeWriter, wake_pair};
 
 pub(in crate::sys) const OUT_OF_DESCRIPTORS: &[i32] = &[ffi::WSAEMFILE, ffi::WSAENOBUFS];
 
+pub(in crate::sys) const FAMILY_MISSING: &[i32] = &[ffi::WSAEAFNOSUPPORT];
+
 pub(in crate::sys) const TRANSIENT_ACCEPT: &[i32] = &[
     ffi::WSAECONNABORTED,
     ffi::WSAECONNRESET,
