@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used)]
 
 mod delivery;
+mod dnsbl;
 mod durability;
 mod exhaustion;
+mod interfaces;
 mod interop;
 mod kill;
 mod layering;

@@ -1,6 +1,8 @@
 //! Start-up and exit codes.
 #![forbid(unsafe_code)]
 
+mod own_name;
+mod serving;
 mod startup;
 
 use std::ffi::OsString;

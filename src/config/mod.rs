@@ -14,6 +14,7 @@
 
 pub mod address;
 mod check;
+pub mod extensions;
 pub mod help;
 pub mod man;
 pub mod option;
@@ -28,7 +29,8 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub use address::{Address, Host, ListenAddress, Literal, Zone};
+pub use address::{Address, Host, IpFamily, ListenAddress, Literal, Zone};
+pub use extensions::Extensions;
 pub use option::Platform;
 pub use parse::file::FILE_MAX;
 pub use problem::{Problem, Warning};

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::address::{Address, ListenAddress, Literal};
+use super::extensions::Extensions;
 use super::value::Anonymous;
 use crate::base::OneLine;
 
@@ -68,7 +69,7 @@ pub struct Serve {
 /// The SMTP server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SmtpServer {
-    /// The addresses to listen on: at least one, and no two equal.
+    /// The addresses to listen on, no two equal; none means all of this system.
     pub listen: Vec<ListenAddress>,
     /// The port to listen on; with 0 the system chooses one for each address.
     pub port: u16,
@@ -80,6 +81,10 @@ pub struct SmtpServer {
     pub anonymous: Anonymous,
     /// Whether to serve clients that are not local.
     pub remote_clients: bool,
+    /// The block lists that those are checked against, as they were given.
+    pub dnsbl: Vec<String>,
+    /// Which extensions are offered, and how strictly.
+    pub extensions: Extensions,
 }
 
 /// When, where and how to forward.

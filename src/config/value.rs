@@ -73,10 +73,14 @@ pub enum Fault {
     ClientPrefix,
     /// The prefix of a server that is not available in this version.
     OtherServer,
-    /// An interface or host name, which is not available in this version.
-    Name,
-    /// An inherited socket, which is not available in this version.
-    Descriptor,
+    /// Neither an address nor a name that an interface may have.
+    NotAnInterface,
+    /// Not the number of a descriptor that may be inherited.
+    BadDescriptor,
+    /// None of the words of `--server-smtp-config`.
+    NotASwitch,
+    /// Something that cannot be switched off.
+    AlwaysStrict,
     /// A proxy, which is not available in this version.
     Socks,
 }
@@ -113,10 +117,13 @@ impl fmt::Display for Fault {
             Fault::BadPrefix => "has an unknown prefix; smtp=, pop= and admin= are known",
             Fault::ClientPrefix => "has an unknown prefix; use --client-interface instead",
             Fault::OtherServer => "is for a server that is not available in this version",
-            Fault::Name => {
-                "is not an IP address, and interface names are not available in this version"
+            Fault::NotAnInterface => "is not an IP address, nor a name that an interface may have",
+            Fault::BadDescriptor => "has no descriptor number from 3 on after the #",
+            Fault::NotASwitch => {
+                "is not a switch; pipelining, chunking, smtputf8, smtputf8strict and strictparsing \
+                 are, with + or -, no, with- or without- before them"
             }
-            Fault::Descriptor => "is an inherited socket, not available in this version",
+            Fault::AlwaysStrict => "cannot be switched off in this version",
             Fault::Socks => "goes through a SOCKS proxy, not available in this version",
         };
         f.write_str(text)

@@ -42,6 +42,9 @@ pub trait Pollable {
     /// returns nothing: a poll reports hang-ups and errors unasked, and a session
     /// that cannot deal with them now would spin the loop.
     fn interest(&self, now: Instant) -> Option<Interest>;
+
+    /// Adds what it waits for on further sockets, where it has more than one.
+    fn more_interests(&self, _out: &mut Vec<Interest>) {}
 }
 
 /// A session that can go on.
@@ -49,6 +52,8 @@ pub trait Pollable {
 pub struct Ready {
     /// Which one.
     pub token: Token,
+    /// Which of its sockets.
+    pub socket: RawSocket,
     /// Reading will not block; it may find the end or an error.
     pub readable: bool,
     /// Writing will not block.
@@ -64,7 +69,7 @@ pub struct Ready {
 pub struct Poller {
     waker: WakeReceiver,
     entries: Vec<Entry>,
-    tokens: Vec<Token>,
+    waiting: Vec<(Token, RawSocket)>,
     busy: HashMap<Token, Instant>,
     looked_at_all: bool,
     last_full: Option<Instant>,
@@ -76,7 +81,7 @@ impl Poller {
         Poller {
             waker,
             entries: Vec::new(),
-            tokens: Vec::new(),
+            waiting: Vec::new(),
             busy: HashMap::new(),
             looked_at_all: false,
             last_full: None,
@@ -147,17 +152,20 @@ impl Poller {
         now: Instant,
     ) {
         self.entries.clear();
-        self.tokens.clear();
+        self.waiting.clear();
         self.entries.push(Entry::new(self.waker.raw(), true, false));
+        let mut interests = Vec::new();
         for (token, session) in sessions {
-            if let Some(Interest {
-                socket,
-                read,
-                write,
-            }) = session.interest(now)
-            {
+            interests.extend(session.interest(now));
+            session.more_interests(&mut interests);
+            for interest in interests.drain(..) {
+                let Interest {
+                    socket,
+                    read,
+                    write,
+                } = interest;
                 self.entries.push(Entry::new(socket, read, write));
-                self.tokens.push(token);
+                self.waiting.push((token, socket));
             }
         }
     }
@@ -171,16 +179,15 @@ impl Poller {
         if waker.iter().any(Entry::is_ready) {
             self.waker.drain();
         }
-        let with_token = sessions.iter().zip(&self.tokens);
-        ready.extend(
-            with_token
-                .filter(|(entry, _)| entry.is_ready())
-                .map(|(entry, token)| Ready {
-                    token: *token,
-                    readable: entry.is_readable(),
-                    writable: entry.is_writable(),
-                }),
-        );
+        let with_token = sessions.iter().zip(&self.waiting);
+        ready.extend(with_token.filter(|(entry, _)| entry.is_ready()).map(
+            |(entry, (token, socket))| Ready {
+                token: *token,
+                socket: *socket,
+                readable: entry.is_readable(),
+                writable: entry.is_writable(),
+            },
+        ));
         Ok(true)
     }
 }

@@ -3,6 +3,8 @@
 #![forbid(unsafe_code)]
 
 pub mod content;
+pub mod dns;
+pub mod dnsbl;
 pub mod line;
 pub mod message;
 pub mod smtp;

@@ -1,6 +1,7 @@
 //! What sessions act through.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -23,6 +24,8 @@ pub struct Context {
     pub smtp_sessions: usize,
     /// How many there may be.
     pub smtp_sessions_max: usize,
+    /// The system's name servers.
+    pub name_servers: Vec<SocketAddr>,
     /// Where a socket is read into before it is known how much there is.
     pub scratch: Box<[u8]>,
     /// Set once the program is to stop.
@@ -51,6 +54,7 @@ impl Context {
             spool,
             smtp_sessions: 0,
             smtp_sessions_max,
+            name_servers: Vec::new(),
             scratch: vec![0; BUFFER_MAX].into_boxed_slice(),
             stopping: false,
             exit: None,

@@ -1,17 +1,17 @@
 //! One configured relay: from the configuration to what sessions go by.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::OneLine;
-use crate::config::{Address, Config, Forward, ListenAddress, Literal, SmtpServer, Zone};
+use crate::config::{Address, Config, Forward, Literal, SmtpServer};
 use crate::event::Token;
-use crate::net::address::{AddressError, Host, HostPort, Target};
+use crate::net::address::{AddressError, Target};
 use crate::net::connector::TIMEOUT_MAX;
-use crate::net::resolver::{Family, ResolveError, resolve};
+use crate::net::resolver::Family;
+use crate::proto::smtp::path::PathRules;
 use crate::proto::smtp::{client, server};
-use crate::sys::socket;
 
 use super::forwarder::Schedule;
 use super::smtp_client::Route;
@@ -43,6 +43,13 @@ pub fn service(
             size_max: smtp.size_max,
             anonymous_server: smtp.anonymous.server,
             vrfy: !smtp.anonymous.vrfy,
+            pipelining: smtp.extensions.pipelining,
+            chunking: smtp.extensions.chunking,
+            smtputf8: smtp.extensions.smtputf8,
+            path_rules: match smtp.extensions.strict_parsing {
+                true => PathRules::Strict,
+                false => PathRules::Lenient,
+            },
             idle_timeout: smtp.idle_timeout,
             note_commands: config.log.enabled && config.log.verbose,
             ..server::Settings::default()
@@ -87,29 +94,4 @@ fn target(address: &Address) -> Result<Target, AddressError> {
         // Both rooms read and write the same form.
         Address::Tcp(..) => Target::parse(&address.to_string()),
     }
-}
-
-/// The address of a listening socket.
-pub fn listen_address(address: &ListenAddress, port: u16) -> Result<socket::Address, ResolveError> {
-    match address {
-        ListenAddress::Unix(path) => Ok(socket::Address::Unix(path.clone())),
-        ListenAddress::Ip(Literal { ip, zone: None }) => {
-            Ok(socket::Address::Tcp(SocketAddr::new(*ip, port)))
-        }
-        ListenAddress::Ip(literal @ Literal { ip, .. }) => zoned(*ip, literal, port),
-    }
-}
-
-/// Only the system knows the numbers of zones.
-fn zoned(ip: IpAddr, literal: &Literal, port: u16) -> Result<socket::Address, ResolveError> {
-    let zone = literal.zone.as_ref().map(|zone| match zone {
-        Zone::Index(index) => index.to_string(),
-        Zone::Name(name) => name.clone(),
-    });
-    let host = Host::Ip(ip, zone);
-    let found = resolve(&HostPort { host, port }, None)?;
-    let first = found.into_iter().next();
-    Ok(socket::Address::Tcp(
-        first.unwrap_or(SocketAddr::new(ip, port)),
-    ))
 }

@@ -20,6 +20,15 @@ pub const LOOKUP_THREADS_MAX: usize = 4;
 /// SMTP sessions at once, where the descriptors allow as many.
 pub const SESSIONS_MAX: usize = 10_000;
 
+/// SMTP sessions of one client at once.
+pub const SESSIONS_PER_CLIENT_MAX: usize = 100;
+
+/// Datagrams that are taken from one socket before others get their turn.
+pub const DATAGRAMS_MAX: usize = 16;
+
+/// How often to look whether the system's name servers are still the same.
+pub const NAME_SERVERS_EVERY: Duration = Duration::from_secs(10);
+
 /// Descriptors that are not for sessions: standard streams, listeners, the waker,
 /// the spool, log files and the next hop.
 pub const DESCRIPTORS_RESERVED: usize = 16;
@@ -38,10 +47,11 @@ pub const DEFERRED_REMEMBERED_MAX: usize = 10_000;
 pub const DELETIONS_UNSYNCED_MAX: u32 = 100;
 
 /// How many SMTP sessions the descriptors suffice for: each may need two more for
-/// the files of its message.
-pub fn sessions_max(descriptors: u64) -> usize {
+/// the files of its message or, before that, so many to ask name servers by.
+pub fn sessions_max(descriptors: u64, questions: usize) -> usize {
     let descriptors = usize::try_from(descriptors).unwrap_or(usize::MAX);
-    (descriptors.saturating_sub(DESCRIPTORS_RESERVED) / 3).clamp(1, SESSIONS_MAX)
+    let each = 1 + questions.max(2);
+    (descriptors.saturating_sub(DESCRIPTORS_RESERVED) / each).clamp(1, SESSIONS_MAX)
 }
 
 #[cfg(test)]
@@ -50,9 +60,11 @@ mod tests {
 
     #[test]
     fn sessions_leave_descriptors_for_their_files() {
-        assert_eq!(sessions_max(64), 16);
-        assert_eq!(sessions_max(10), 1);
-        assert_eq!(sessions_max(1 << 20), SESSIONS_MAX);
-        assert_eq!(sessions_max(u64::MAX), SESSIONS_MAX);
+        assert_eq!(sessions_max(64, 0), 16);
+        assert_eq!(sessions_max(64, 2), 16);
+        assert_eq!(sessions_max(64, 5), 8);
+        assert_eq!(sessions_max(10, 0), 1);
+        assert_eq!(sessions_max(1 << 20, 0), SESSIONS_MAX);
+        assert_eq!(sessions_max(u64::MAX, 384), SESSIONS_MAX);
     }
 }

@@ -9,16 +9,22 @@
 #![forbid(unsafe_code)]
 
 pub mod acceptance;
+pub mod clients;
 pub mod connection;
 pub mod context;
 pub mod disk;
+pub mod dns_socket;
+pub mod dnsbl;
 pub mod forwarder;
+pub mod guest;
 pub mod instance;
 pub mod intake;
 pub mod limits;
 pub mod listener;
+pub mod listening;
 pub mod lookup;
 pub mod mail;
+pub mod name_servers;
 pub mod peer;
 pub mod run;
 pub mod session;

@@ -26,6 +26,10 @@ impl Pollable for Slot {
     fn interest(&self, now: Instant) -> Option<Interest> {
         self.session.interest(now)
     }
+
+    fn more_interests(&self, out: &mut Vec<Interest>) {
+        self.session.more_interests(out);
+    }
 }
 
 /// All sessions and what drives them.

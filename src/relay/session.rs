@@ -19,6 +19,8 @@ pub enum Kind {
     SmtpClient,
     /// Decides when to forward.
     Forwarder,
+    /// Keeps up with the list of name servers.
+    NameServerWatch,
 }
 
 /// News for a session from a worker or from another session.
@@ -48,6 +50,10 @@ pub trait Session {
 
     /// What it waits for on its socket; see [`crate::event::Pollable::interest`].
     fn interest(&self, now: Instant) -> Option<Interest>;
+
+    /// What it waits for on further sockets; see
+    /// [`crate::event::Pollable::more_interests`].
+    fn more_interests(&self, _out: &mut Vec<Interest>) {}
 
     /// When it wants [`Session::on_timeout`], unless something happens before.
     fn deadline(&self) -> Option<Instant>;

@@ -440,7 +440,7 @@ impl Session for SmtpClient {
         match &self.route.target {
             Target::Unix(path) => self.connect(vec![Address::Unix(path.clone())], context),
             Target::HostPort(host_port) => {
-                let job = lookup::Job {
+                let job = lookup::Job::Addresses {
                     target: host_port.clone(),
                     family: self.route.family,
                 };
@@ -514,7 +514,9 @@ impl Session for SmtpClient {
     fn on_message(&mut self, message: Message, context: &mut Context) {
         match message {
             Message::Lookup(done) => match (&self.link, done) {
-                (Link::Resolving, Some(done)) => self.resolved(done, context),
+                (Link::Resolving, Some(lookup::Done::Addresses(found))) => {
+                    self.resolved(found, context);
+                }
                 (Link::Resolving, None) => {
                     self.fail_route(format!("cannot look up {}", self.peer), context);
                 }

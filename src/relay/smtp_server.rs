@@ -12,13 +12,14 @@ use crate::proto::smtp::server::{
 };
 use crate::proto::smtp::trace::{self, TraceFacts};
 use crate::store::{self, Receipt, Writer};
-use crate::sys::socket::Stream;
 use crate::{error, info, verbose};
 
 use super::acceptance;
+use super::clients::Visit;
 use super::connection::{Arrival, Connection};
 use super::context::Context;
 use super::disk::{self, Done, Job};
+use super::guest::{Guest, Word};
 use super::intake::Intake;
 use super::mail::{Mail, Trigger};
 use super::peer::Peer;
@@ -66,11 +67,20 @@ pub struct SmtpServer {
     stored: u32,
     serial: u64,
     facts: Option<ContentFacts>,
+    spoke_early: bool,
+    /// Counts as one of its client's for as long as this exists.
+    _visit: Visit,
 }
 
 impl SmtpServer {
-    /// Takes an accepted connection.
-    pub fn new(service: Arc<Service>, stream: Stream, peer: Peer) -> SmtpServer {
+    /// Takes a client that has been let in, and whether it has spoken since.
+    pub fn new(guest: Guest, word: Word) -> SmtpServer {
+        let Guest {
+            service,
+            stream,
+            peer,
+            visit,
+        } = guest;
         let machine = Machine::new(Arc::clone(&service.machine));
         SmtpServer {
             service,
@@ -93,6 +103,8 @@ impl SmtpServer {
             stored: 0,
             serial: 0,
             facts: None,
+            spoke_early: word == Word::Spoken,
+            _visit: visit,
         }
     }
 
@@ -354,10 +366,8 @@ impl Session for SmtpServer {
     fn start(&mut self, token: Token, context: &mut Context) {
         self.token = token;
         info!("smtp connection from {}", self.peer);
-        let waiting = matches!(
-            self.connection.read(&mut context.scratch),
-            Ok(Arrival::Bytes)
-        );
+        let arrival = self.connection.read(&mut context.scratch);
+        let waiting = self.spoke_early || matches!(arrival, Ok(Arrival::Bytes));
         let now = context.now;
         self.act(context, |machine, actions| {
             machine.greet(now, waiting, actions)

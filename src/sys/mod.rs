@@ -11,9 +11,11 @@
 //! - `file`: `Directory`, `Names`, locks and write-back
 //! - `poll`: `RawSocket`; `RawEntry` with `new`, `reported` and `forget`; `READ`,
 //!   `WRITE` and `TROUBLE`; `wait(&mut [RawEntry], timeout_ms)`
-//! - `socket`: `listen_tcp`, `connect_tcp`, `adopt`, `raw`; `LocalListener` and
+//! - `interface`: `addresses`, `index`
+//! - `socket`: `listen_tcp`, `inherit`, `connect_tcp`, `adopt`, `raw`; `LocalListener` and
 //!   `LocalStream`, the sockets of the unix domain; `wake_pair`, `WakeWriter` and
-//!   `WakeReader`; the codes `OUT_OF_DESCRIPTORS` and `TRANSIENT_ACCEPT`
+//!   `WakeReader`; the codes `OUT_OF_DESCRIPTORS`,
+//!   `TRANSIENT_ACCEPT` and `FAMILY_MISSING`
 //! - `signal`: `install`: from then on a request to end or to reload calls
 //!   `signal::catch`
 //! - `process`: what `process.rs` lists, under the same names
@@ -25,7 +27,9 @@
 #![allow(unsafe_code)]
 
 mod address;
+pub mod datagram;
 pub mod file;
+pub mod interface;
 pub mod poll;
 pub mod process;
 pub mod random;

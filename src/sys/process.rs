@@ -12,6 +12,11 @@ pub fn host_name() -> String {
         .unwrap_or_else(|| "localhost".to_owned())
 }
 
+/// The full name of a host as the name service has it. Blocks while that is slow.
+pub fn canonical_name(host: &str) -> Option<String> {
+    platform::canonical_name(host)
+}
+
 /// Raises the limit of open descriptors to what is allowed, but no further than
 /// this program could use, and returns the limit that is in force (`u64::MAX`:
 /// none that is known).

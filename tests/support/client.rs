@@ -1,7 +1,7 @@
 //! A small SMTP client that shows every reply.
 
 use std::io::{self, BufRead, BufReader, Write};
-use std::net::TcpStream;
+use std::net::{TcpStream, ToSocketAddrs};
 
 use super::program::PATIENCE;
 
@@ -20,14 +20,24 @@ impl Client {
 
     /// Connects and returns the greeting, whatever it is.
     pub(crate) fn open(port: u16) -> io::Result<(Client, String)> {
-        let stream = TcpStream::connect(("127.0.0.1", port))?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        let mut client = Client {
-            stream: BufReader::new(stream),
-        };
+        Client::open_at(("127.0.0.1", port))
+    }
+
+    /// The same at any address.
+    pub(crate) fn open_at(address: impl ToSocketAddrs) -> io::Result<(Client, String)> {
+        let mut client = Client::silent(address)?;
         let greeting = client.reply()?;
         Ok((client, greeting))
+    }
+
+    /// Connects and reads nothing yet.
+    pub(crate) fn silent(address: impl ToSocketAddrs) -> io::Result<Client> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        Ok(Client {
+            stream: BufReader::new(stream),
+        })
     }
 
     /// Reads one reply, lines joined with `\n`; an end of input is an error.

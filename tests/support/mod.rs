@@ -2,6 +2,10 @@
 
 pub(crate) mod client;
 pub(crate) mod in_memory;
+#[cfg(target_os = "linux")]
+pub(crate) mod name_server;
+#[cfg(target_os = "linux")]
+pub(crate) mod network;
 pub(crate) mod program;
 pub(crate) mod sink;
 pub(crate) mod transcript;

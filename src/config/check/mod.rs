@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::address::{Address, Host, ListenAddress, Literal};
+use super::extensions::{self, Extensions};
 use super::problem::{Kind, Origin, Problem, Problems, shown};
 use super::raw::{Given, LIST_MAX, Raw, Value};
 use super::settings::{self, Config, Forward, Log, Serve, SmtpServer};
@@ -118,6 +119,12 @@ impl Check<'_> {
             idle_timeout: self.timeout("idle-timeout", settings::IDLE_TIMEOUT),
             anonymous,
             remote_clients: self.flag("remote-clients"),
+            dnsbl: self.texts("dnsbl"),
+            extensions: self.text(
+                "server-smtp-config",
+                Extensions::default(),
+                extensions::extensions,
+            ),
         }
     }
 
@@ -181,10 +188,6 @@ impl Check<'_> {
                 }
             }
         }
-        if addresses.is_empty() {
-            let any = [Literal::ANY_IPV4, Literal::ANY_IPV6];
-            addresses.extend(any.map(ListenAddress::Ip));
-        }
         addresses
     }
 
@@ -226,6 +229,15 @@ impl Check<'_> {
             self.report_value(name, given, text, fault);
             default
         })
+    }
+
+    /// All values of an option, each as it was given.
+    fn texts(&self, name: &'static str) -> Vec<String> {
+        let text = |given: &Given| match &given.value {
+            Value::Text(text) => Some(text.clone()),
+            Value::Flag(_) | Value::Path(_) => None,
+        };
+        self.raw.all(name).iter().filter_map(text).collect()
     }
 
     fn report_value(&mut self, name: &'static str, given: &Given, value: &str, fault: Fault) {

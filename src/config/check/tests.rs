@@ -1,8 +1,8 @@
 use super::*;
-use crate::config::Host;
 use crate::config::option::Platform;
 use crate::config::parse;
 use crate::config::settings::{CONNECTION_TIMEOUT, PROMPT_TIMEOUT, RESPONSE_TIMEOUT};
+use crate::config::{Host, IpFamily};
 
 fn check_line(line: &str) -> Result<(Config, Vec<Warning>), Vec<String>> {
     let read = parse::words(line.split_whitespace().map(Into::into));
@@ -49,15 +49,14 @@ fn defaults() -> Config {
         },
         serve: Some(Serve {
             smtp: Some(SmtpServer {
-                listen: vec![
-                    ListenAddress::Ip(literal("0.0.0.0")),
-                    ListenAddress::Ip(literal("::")),
-                ],
+                listen: Vec::new(),
                 port: 25,
                 size_max: None,
                 idle_timeout: Some(Duration::from_secs(60)),
                 anonymous: Anonymous::default(),
                 remote_clients: false,
+                dnsbl: Vec::new(),
+                extensions: Extensions::default(),
             }),
         }),
         forward: None,
@@ -145,6 +144,20 @@ const CHANGES: &[(&str, Change)] = &[
             smtp(c).listen.push(ListenAddress::Unix("/run/smtp".into()));
         },
     ),
+    ("--interface fd#3,smtp=fd#3,eth0-ipv6", |c| {
+        let name = "eth0".to_owned();
+        let only = Some(IpFamily::Ipv6);
+        let eth0 = ListenAddress::Interface { name, only };
+        smtp(c).listen = vec![ListenAddress::Inherited(3), eth0];
+    }),
+    ("--dnsbl a.test,b.test --dnsbl=c.test -r", |c| {
+        smtp(c).dnsbl = vec!["a.test,b.test".to_owned(), "c.test".to_owned()];
+        smtp(c).remote_clients = true;
+    }),
+    ("--server-smtp-config chunking,-pipelining", |c| {
+        smtp(c).extensions.chunking = true;
+        smtp(c).extensions.pipelining = false;
+    }),
 ];
 
 #[test]
@@ -310,6 +323,12 @@ fn bad_values_name_option_value_and_what_is_allowed() {
             "--as-proxy: \"a:0\" has no port number from 1 to 65535 (or smtp, smtps, submission) after its last colon",
         ),
         ("--forward-to=", "--forward-to: \"\" is empty"),
+        (
+            "--server-smtp-config chunky",
+            "--server-smtp-config: \"chunky\" is not a switch; pipelining, chunking, smtputf8, \
+             smtputf8strict and strictparsing are, with + or -, no, with- or without- before them",
+        ),
+        ("--dnsbl a.test", "--dnsbl: needs --remote-clients"),
         ("--interface=", "--interface: \"\" is empty"),
         ("--interface=::1,", "--interface: \"\" is empty"),
         (
@@ -328,7 +347,7 @@ fn bad_values_name_option_value_and_what_is_allowed() {
 
 #[test]
 fn all_problems_are_told_together() {
-    let line = "--pop -v --port=x --size=y --interface=a,b --domain=? --connection-timeout=z \
+    let line = "--pop -v --port=x --size=y --interface=1.2.3,b! --domain=? --connection-timeout=z \
                 --client-interface=lo --poll=0 --idle-timeout=i";
     let problems = bad(line);
     for name in [

@@ -55,11 +55,15 @@ pub(super) const OPTIONS: &[Opt] = &[
         long: "dnsbl",
         argument: Required("config"),
         repeat: true,
-        status: Planned,
+        status: Ready,
         summary: "refuse clients that are on DNS block lists",
-        doc: "Refuses connections from addresses that are on DNS block lists. The value is a list \
-            with commas: the address of the DNS server, a time limit in milliseconds, the number \
-            of lists that must agree, and the names of the lists.",
+        doc: "Refuses connections from addresses that are on DNS block lists; local addresses \
+            are not checked. The value is a list with commas: the names of the lists, then \
+            perhaps the number of lists that must agree (1 by default), a time limit in \
+            milliseconds (5000, or 5s) and the address and port of a DNS server (that of the \
+            system). The older order is understood as well: server, time limit, number, lists. \
+            A client is let in when the lists do not answer in time, unless the time limit has \
+            a minus sign; with a number of 0 the lists are only asked and logged.",
         ..Opt::FLAG
     },
     Opt {
@@ -104,9 +108,12 @@ pub(super) const OPTIONS: &[Opt] = &[
         status: Ready,
         summary: "local addresses to accept connections on",
         doc: "Accepts connections on these addresses only: IPv4 or IPv6 addresses (a link-local \
-            one needs its zone, as in fe80::1%eth0) and absolute paths of unix-domain sockets, \
-            separated by commas or given one by one. A prefix of smtp= confines an address to the \
-            SMTP server. By default connections are accepted on all IPv4 and IPv6 addresses.",
+            one needs its zone, as in fe80::1%eth0), names of network interfaces (eth0 for the \
+            addresses that it has at start, eth0-ipv4 and eth0-ipv6 for those of one kind), \
+            absolute paths of unix-domain sockets, and sockets that the program is started with \
+            (fd#3), separated by commas or given one by one. A prefix of smtp= confines an \
+            address to the SMTP server. By default connections are accepted on the sockets that \
+            systemd hands on, or else on all IPv4 and IPv6 addresses.",
         ..Opt::FLAG
     },
     Opt {
@@ -117,6 +124,18 @@ pub(super) const OPTIONS: &[Opt] = &[
         summary: "seconds to wait for the remote server's greeting",
         doc: "Limits how many seconds to wait for the greeting of the remote SMTP server before \
             going on without it; 0 means no limit. The default is 20.",
+        ..Opt::FLAG
+    },
+    Opt {
+        long: "server-smtp-config",
+        short: Some('Z'),
+        argument: Required("switches"),
+        status: Ready,
+        summary: "SMTP extensions to offer",
+        doc: "Switches features of the SMTP server on and off; the words are separated by commas, \
+            and - or no before a word switches it off: pipelining (on by default), chunking (off; \
+            BINARYMIME as well), smtputf8 (off), smtputf8strict (always on), and strictparsing \
+            (on; off accepts addresses without angle brackets, domain or proper dots).",
         ..Opt::FLAG
     },
     Opt {

@@ -5,6 +5,8 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
 
+pub(in crate::sys) use super::names::canonical_name;
+
 const NOWHERE: &CStr = c"/dev/null";
 
 /// More descriptors than this are of no use to us, and every filter program

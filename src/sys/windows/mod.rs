@@ -4,6 +4,7 @@
 mod ffi;
 
 pub(super) mod file;
+pub(super) mod interface;
 pub(super) mod poll;
 pub(super) mod process;
 pub(super) mod random;

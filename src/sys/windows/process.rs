@@ -27,6 +27,11 @@ pub(in crate::sys) fn host_name() -> Option<String> {
     Some(String::from_utf16_lossy(name))
 }
 
+/// The name service knows no more than the system does.
+pub(in crate::sys) fn canonical_name(_host: &str) -> Option<String> {
+    None
+}
+
 pub(in crate::sys) fn raise_descriptor_limit() -> u64 {
     u64::MAX
 }
