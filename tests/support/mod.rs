@@ -6,6 +6,7 @@ pub(crate) mod in_memory;
 pub(crate) mod name_server;
 #[cfg(target_os = "linux")]
 pub(crate) mod network;
+pub(crate) mod over_tcp;
 pub(crate) mod program;
 pub(crate) mod sink;
 pub(crate) mod transcript;
