@@ -49,6 +49,7 @@ pub(super) fn run(mut arguments: Vec<OsString>) -> u8 {
         ));
         return 1;
     }
+    process::keep_descriptors();
     let words = arguments.split_off(1.min(arguments.len()));
     let program = program_name(arguments.first());
     match config::resolve(words, &surroundings(), read_file) {
