@@ -26,11 +26,14 @@ pub(in crate::sys) struct Child {
 
 impl Child {
     pub(in crate::sys) fn spawn(program: &Path, arguments: &[Vec<u8>]) -> io::Result<Child> {
-        let kept = |name: &&str| std::env::var_os(name).map(|value| (*name, value));
+        let kept = ENVIRONMENT.map(|name| (name, std::env::var_os(name)));
         let mut child = Command::new(program)
             .args(arguments.iter().map(|argument| native_name(argument)))
             .env_clear()
-            .envs(ENVIRONMENT.iter().filter_map(kept))
+            .envs(
+                kept.into_iter()
+                    .filter_map(|(name, value)| Some((name, value?))),
+            )
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
