@@ -16,12 +16,15 @@ use crate::relay::context::Context;
 use crate::relay::disk::DiskWork;
 use crate::relay::forwarder::Forwarder;
 use crate::relay::instance;
-use crate::relay::limits::{DISK_THREADS_MAX, LOOKUP_THREADS_MAX, sessions_max};
+use crate::relay::limits::{
+    DISK_THREADS_MAX, LOOKUP_THREADS_MAX, PROGRAM_THREADS_MAX, sessions_max,
+};
 use crate::relay::listener::SmtpListener;
 use crate::relay::lookup::LookupWork;
+use crate::relay::programs::ProgramWork;
 use crate::relay::run::Relay;
 use crate::store::Spool;
-use crate::sys::{process, random, signal, socket, stderr, time};
+use crate::sys::{child, process, random, signal, socket, stderr, time};
 use crate::{info, warning};
 
 /// Files of the spool are for owner and group.
@@ -87,15 +90,21 @@ fn relay(config: &Config, program: &str) -> Result<u8, Failure> {
     }
     let descriptors = process::raise_descriptor_limit();
     let spool = open_spool(&config.spool_dir)?;
-    let listeners = match config.serve.as_ref().and_then(|serve| serve.smtp.as_ref()) {
-        Some(smtp) => bind(smtp)?,
-        None => Vec::new(),
-    };
-    let mut relay = assemble(spool, descriptors)?;
     let domain = domain(config);
+    let smtp = config.serve.as_ref().and_then(|serve| serve.smtp.as_ref());
+    let (listeners, verifier) = match smtp {
+        Some(smtp) => {
+            let verifier = instance::verifier(smtp, &domain).map_err(Failure::new)?;
+            (bind(smtp)?, verifier)
+        }
+        None => (Vec::new(), None),
+    };
+    let connections = smtp.map_or(0, instance::connections);
+    let mut relay = assemble(spool, sessions_max(descriptors, connections))?;
     let forwarder = add_forwarder(&mut relay, config, &domain)?;
-    if let Some(smtp) = config.serve.as_ref().and_then(|serve| serve.smtp.as_ref()) {
-        let service = Arc::new(instance::service(config, smtp, &domain, forwarder));
+    if let Some(smtp) = smtp {
+        let service = instance::service(config, smtp, &domain, verifier, forwarder);
+        let service = Arc::new(service);
         for listener in listeners {
             let listener = SmtpListener::new(listener, Arc::clone(&service), smtp.remote_clients);
             relay.add(Box::new(listener));
@@ -106,9 +115,9 @@ fn relay(config: &Config, program: &str) -> Result<u8, Failure> {
     {
         warning!("cannot close standard error: {error}");
     }
-    relay
-        .run()
-        .map_err(|error| Failure::new(format!("cannot wait for events: {error}")))
+    let result = relay.run();
+    child::end_all();
+    result.map_err(|error| Failure::new(format!("cannot wait for events: {error}")))
 }
 
 fn open_log(config: &Config, program: &str) {
@@ -146,7 +155,7 @@ fn bind(smtp: &SmtpServer) -> Result<Vec<Listener>, Failure> {
     smtp.listen.iter().map(bind).collect()
 }
 
-fn assemble(spool: Arc<Spool>, descriptors: u64) -> Result<Relay, Failure> {
+fn assemble(spool: Arc<Spool>, sessions_max: usize) -> Result<Relay, Failure> {
     let fail = |error: io::Error| Failure::new(format!("cannot set up the event loop: {error}"));
     let (sender, receiver) = socket::wake_pair().map_err(fail)?;
     let sender = Arc::new(sender);
@@ -161,12 +170,13 @@ fn assemble(spool: Arc<Spool>, descriptors: u64) -> Result<Relay, Failure> {
         waker(&sender),
     );
     let lookups = Pool::new(LookupWork, LOOKUP_THREADS_MAX, waker(&sender));
+    let programs = Pool::new(ProgramWork, PROGRAM_THREADS_MAX, waker(&sender));
     let context = Context::new(
         Instant::now(),
         time::wall_clock,
         spool,
-        (disk, lookups),
-        sessions_max(descriptors),
+        (disk, lookups, programs),
+        sessions_max,
     );
     Ok(Relay::new(Poller::new(receiver), signals, context))
 }

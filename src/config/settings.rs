@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::address::{Address, ListenAddress, Literal};
+use super::program::Program;
 use super::value::Anonymous;
 use crate::base::OneLine;
 
@@ -25,6 +26,9 @@ pub const RESPONSE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How long to wait for the remote server's greeting unless told otherwise.
 pub const PROMPT_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How long a filter or verifier may take unless told otherwise.
+pub const FILTER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What the program is to do, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,6 +84,10 @@ pub struct SmtpServer {
     pub anonymous: Anonymous,
     /// Whether to serve clients that are not local.
     pub remote_clients: bool,
+    /// What recipients are put to.
+    pub address_verifier: Option<Program>,
+    /// How long a filter or verifier may take; nothing means for ever.
+    pub filter_timeout: Option<Duration>,
 }
 
 /// When, where and how to forward.

@@ -17,6 +17,9 @@ pub const DISK_THREADS_MAX: usize = 4;
 /// Threads that look names up.
 pub const LOOKUP_THREADS_MAX: usize = 4;
 
+/// Programs that run at once; further ones wait for their turn.
+pub const PROGRAM_THREADS_MAX: usize = 20;
+
 /// SMTP sessions at once, where the descriptors allow as many.
 pub const SESSIONS_MAX: usize = 10_000;
 
@@ -38,10 +41,11 @@ pub const DEFERRED_REMEMBERED_MAX: usize = 10_000;
 pub const DELETIONS_UNSYNCED_MAX: u32 = 100;
 
 /// How many SMTP sessions the descriptors suffice for: each may need two more for
-/// the files of its message.
-pub fn sessions_max(descriptors: u64) -> usize {
+/// the files of its message, and so many for connections of its own.
+pub fn sessions_max(descriptors: u64, connections: usize) -> usize {
     let descriptors = usize::try_from(descriptors).unwrap_or(usize::MAX);
-    (descriptors.saturating_sub(DESCRIPTORS_RESERVED) / 3).clamp(1, SESSIONS_MAX)
+    let each = 3 + connections;
+    (descriptors.saturating_sub(DESCRIPTORS_RESERVED) / each).clamp(1, SESSIONS_MAX)
 }
 
 #[cfg(test)]
@@ -50,9 +54,10 @@ mod tests {
 
     #[test]
     fn sessions_leave_descriptors_for_their_files() {
-        assert_eq!(sessions_max(64), 16);
-        assert_eq!(sessions_max(10), 1);
-        assert_eq!(sessions_max(1 << 20), SESSIONS_MAX);
-        assert_eq!(sessions_max(u64::MAX), SESSIONS_MAX);
+        assert_eq!(sessions_max(64, 0), 16);
+        assert_eq!(sessions_max(64, 1), 12);
+        assert_eq!(sessions_max(10, 0), 1);
+        assert_eq!(sessions_max(1 << 20, 0), SESSIONS_MAX);
+        assert_eq!(sessions_max(u64::MAX, 1), SESSIONS_MAX);
     }
 }

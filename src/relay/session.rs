@@ -6,7 +6,8 @@ use crate::event::{Interest, Ready, Token};
 
 use super::context::Context;
 use super::mail::Mail;
-use super::{disk, lookup};
+use super::verification::News;
+use super::{disk, lookup, programs};
 
 /// What kind of session it is, for counting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub enum Kind {
     SmtpClient,
     /// Decides when to forward.
     Forwarder,
+    /// Asks a network verifier.
+    VerifierClient,
 }
 
 /// News for a session from a worker or from another session.
@@ -27,6 +30,10 @@ pub enum Message {
     Disk(Option<disk::Done>),
     /// A name was looked up; nothing where that panicked.
     Lookup(Option<lookup::Done>),
+    /// A program has ended; nothing where running it panicked.
+    Program(Option<programs::Done>),
+    /// Between an SMTP session and the one with its verifier.
+    Verification(News),
     /// To the forwarder.
     Mail(Mail),
     /// To a client session: there is no more mail in this pass.

@@ -517,7 +517,7 @@ impl Session for SmtpClient {
                 self.current = None;
                 self.lost("internal error", context);
             }
-            Message::Mail(_) => {}
+            Message::Mail(_) | Message::Program(_) | Message::Verification(_) => {}
         }
         self.drive(context);
         self.leave(context);

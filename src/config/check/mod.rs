@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::address::{Address, Host, ListenAddress, Literal};
 use super::problem::{Kind, Origin, Problem, Problems, shown};
+use super::program::Program;
 use super::raw::{Given, LIST_MAX, Raw, Value};
 use super::settings::{self, Config, Forward, Log, Serve, SmtpServer};
 use super::value::{self, Anonymous, Fault};
@@ -118,6 +119,8 @@ impl Check<'_> {
             idle_timeout: self.timeout("idle-timeout", settings::IDLE_TIMEOUT),
             anonymous,
             remote_clients: self.flag("remote-clients"),
+            address_verifier: self.program("address-verifier"),
+            filter_timeout: self.timeout("filter-timeout", settings::FILTER_TIMEOUT),
         }
     }
 
@@ -196,6 +199,14 @@ impl Check<'_> {
             }),
             _ => PathBuf::from(settings::SPOOL_DIR),
         }
+    }
+
+    fn program(&mut self, name: &'static str) -> Option<Program> {
+        let Value::Text(text) = &self.raw.first(name)?.value else {
+            return None;
+        };
+        let program = Program::parse(text, self.context);
+        program.map_err(|kind| self.report(name, kind)).ok()
     }
 
     fn timeout(&mut self, name: &'static str, default: Duration) -> Option<Duration> {

@@ -77,7 +77,7 @@ const DOCUMENTED: [&str; 68] = [
 ];
 
 /// What this version can do.
-const READY: [&str; 30] = [
+const READY: [&str; 32] = [
     "as-client",
     "as-proxy",
     "as-server",
@@ -94,8 +94,10 @@ const READY: [&str; 30] = [
     "response-timeout",
     "port",
     "remote-clients",
+    "address-verifier",
     "anonymous",
     "domain",
+    "filter-timeout",
     "interface",
     "prompt-timeout",
     "size",
