@@ -12,14 +12,17 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("event", &["sys", "base"]),
     ("net", &["event", "sys", "base"]),
     ("store", &["sys", "base"]),
+    ("filter", &["store", "net", "event", "proto", "sys", "base"]),
     (
         "relay",
-        &["store", "net", "event", "proto", "config", "sys", "base"],
+        &[
+            "filter", "store", "net", "event", "proto", "config", "sys", "base",
+        ],
     ),
     (
         "cli",
         &[
-            "relay", "store", "net", "event", "proto", "config", "sys", "base",
+            "relay", "filter", "store", "net", "event", "proto", "config", "sys", "base",
         ],
     ),
 ];

@@ -16,12 +16,15 @@ use crate::relay::context::Context;
 use crate::relay::disk::DiskWork;
 use crate::relay::forwarder::Forwarder;
 use crate::relay::instance;
-use crate::relay::limits::{DISK_THREADS_MAX, LOOKUP_THREADS_MAX, sessions_max};
+use crate::relay::limits::{
+    DISK_THREADS_MAX, LOOKUP_THREADS_MAX, PROGRAM_THREADS_MAX, sessions_max,
+};
 use crate::relay::listener::SmtpListener;
 use crate::relay::lookup::LookupWork;
+use crate::relay::programs::ProgramWork;
 use crate::relay::run::Relay;
 use crate::store::Spool;
-use crate::sys::{process, random, signal, socket, stderr, time};
+use crate::sys::{child, process, random, signal, socket, stderr, time};
 use crate::warning;
 
 use super::own_name::own_name;
@@ -58,6 +61,7 @@ pub(super) fn run(mut arguments: Vec<OsString>) -> u8 {
         ));
         return 1;
     }
+    process::keep_descriptors();
     let words = arguments.split_off(1.min(arguments.len()));
     let program = program_name(arguments.first());
     match config::resolve(words, &surroundings(), read_file) {
@@ -98,12 +102,19 @@ fn relay(config: &Config, program: &str) -> Result<u8, Failure> {
     let block_lists = serving::block_lists(smtp)?;
     let listeners = smtp.map_or(Ok(Vec::new()), serving::listeners)?;
     let spool = open_spool(&config.spool_dir)?;
-    let sockets_of_check = serving::sockets_of_check(&block_lists);
-    let mut relay = assemble(spool, sessions_max(descriptors, sockets_of_check))?;
     let domain = config.domain.clone().unwrap_or_else(own_name);
+    let verifier = match smtp {
+        Some(smtp) => instance::verifier(smtp, &domain).map_err(Failure::new)?,
+        None => None,
+    };
+    let sockets_of_check = serving::sockets_of_check(&block_lists);
+    let connections = smtp.map_or(0, instance::connections);
+    let sessions_max = sessions_max(descriptors, sockets_of_check, connections);
+    let mut relay = assemble(spool, sessions_max)?;
     let forwarder = add_forwarder(&mut relay, config, &domain)?;
     if let Some(smtp) = smtp {
-        let service = Arc::new(instance::service(config, smtp, &domain, forwarder));
+        let service = instance::service(config, smtp, &domain, verifier, forwarder);
+        let service = Arc::new(service);
         let door = serving::door(&mut relay, smtp, block_lists);
         for listener in listeners {
             let listener = SmtpListener::new(listener, Arc::clone(&service), Rc::clone(&door));
@@ -115,9 +126,9 @@ fn relay(config: &Config, program: &str) -> Result<u8, Failure> {
     {
         warning!("cannot close standard error: {error}");
     }
-    relay
-        .run()
-        .map_err(|error| Failure::new(format!("cannot wait for events: {error}")))
+    let result = relay.run();
+    child::end_all();
+    result.map_err(|error| Failure::new(format!("cannot wait for events: {error}")))
 }
 
 fn open_log(config: &Config, program: &str) {
@@ -159,11 +170,12 @@ fn assemble(spool: Arc<Spool>, sessions_max: usize) -> Result<Relay, Failure> {
         waker(&sender),
     );
     let lookups = Pool::new(LookupWork, LOOKUP_THREADS_MAX, waker(&sender));
+    let programs = Pool::new(ProgramWork, PROGRAM_THREADS_MAX, waker(&sender));
     let context = Context::new(
         Instant::now(),
         time::wall_clock,
         spool,
-        (disk, lookups),
+        (disk, lookups, programs),
         sessions_max,
     );
     Ok(Relay::new(Poller::new(receiver), signals, context))

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::address::{Address, ListenAddress, Literal};
 use super::extensions::Extensions;
+use super::program::Program;
 use super::value::Anonymous;
 use crate::base::OneLine;
 
@@ -26,6 +27,9 @@ pub const RESPONSE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How long to wait for the remote server's greeting unless told otherwise.
 pub const PROMPT_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How long a filter or verifier may take unless told otherwise.
+pub const FILTER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What the program is to do, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,6 +89,10 @@ pub struct SmtpServer {
     pub dnsbl: Vec<String>,
     /// Which extensions are offered, and how strictly.
     pub extensions: Extensions,
+    /// What recipients are put to.
+    pub address_verifier: Option<Program>,
+    /// How long a filter or verifier may take; nothing means for ever.
+    pub filter_timeout: Option<Duration>,
 }
 
 /// When, where and how to forward.

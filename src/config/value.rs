@@ -81,6 +81,8 @@ pub enum Fault {
     NotASwitch,
     /// Something that cannot be switched off.
     AlwaysStrict,
+    /// The verifier of accounts, which is not available in this version.
+    Accounts,
     /// A proxy, which is not available in this version.
     Socks,
 }
@@ -124,6 +126,7 @@ impl fmt::Display for Fault {
                  are, with + or -, no, with- or without- before them"
             }
             Fault::AlwaysStrict => "cannot be switched off in this version",
+            Fault::Accounts => "asks for accounts of this system, not available in this version",
             Fault::Socks => "goes through a SOCKS proxy, not available in this version",
         };
         f.write_str(text)
@@ -160,6 +163,13 @@ pub(super) fn size(text: &str) -> Result<Option<u64>, Fault> {
 pub(super) fn timeout(text: &str) -> Result<Option<Duration>, Fault> {
     let seconds = number(text, 0, SECONDS_MAX)?;
     Ok((seconds > 0).then_some(Duration::from_secs(seconds)))
+}
+
+/// Reads the exit status of a program.
+pub(super) fn exit_status(text: &str) -> Result<u8, Fault> {
+    let max = u8::MAX.into();
+    let number = number(text, 0, max)?;
+    u8::try_from(number).map_err(|_| Fault::NotInRange { min: 0, max })
 }
 
 /// Reads a period: seconds, or milliseconds where the text ends in `ms`.

@@ -7,5 +7,6 @@ pub mod dns;
 pub mod dnsbl;
 pub mod line;
 pub mod message;
+pub mod netverifier;
 pub mod smtp;
 pub mod stuff;

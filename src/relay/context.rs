@@ -12,6 +12,7 @@ use crate::store::Spool;
 use super::disk::{self, DiskWork};
 use super::limits::BUFFER_MAX;
 use super::lookup::{self, LookupWork};
+use super::programs::{self, ProgramWork};
 use super::session::{Message, Session};
 
 /// The loop's side of a session's world.
@@ -35,6 +36,7 @@ pub struct Context {
     clock: fn() -> WallClock,
     disk: Pool<DiskWork>,
     lookups: Pool<LookupWork>,
+    programs: Pool<ProgramWork>,
     jobs: usize,
     pub(super) posts: VecDeque<(Token, Message)>,
     pub(super) started: Vec<Box<dyn Session>>,
@@ -46,7 +48,7 @@ impl Context {
         now: Instant,
         clock: fn() -> WallClock,
         spool: Arc<Spool>,
-        pools: (Pool<DiskWork>, Pool<LookupWork>),
+        pools: (Pool<DiskWork>, Pool<LookupWork>, Pool<ProgramWork>),
         smtp_sessions_max: usize,
     ) -> Context {
         Context {
@@ -61,6 +63,7 @@ impl Context {
             clock,
             disk: pools.0,
             lookups: pools.1,
+            programs: pools.2,
             jobs: 0,
             posts: VecDeque::new(),
             started: Vec::new(),
@@ -84,6 +87,12 @@ impl Context {
         self.lookups.submit(token, job);
     }
 
+    /// Has a program run; the session gets [`Message::Program`].
+    pub fn run_program(&mut self, token: Token, job: programs::Job) {
+        self.jobs += 1;
+        self.programs.submit(token, job);
+    }
+
     /// Sends a message to another session.
     pub fn post(&mut self, token: Token, message: Message) {
         self.posts.push_back((token, message));
@@ -103,12 +112,17 @@ impl Context {
     pub(super) fn collect(&mut self) {
         let disk = self.disk.drain();
         let lookups = self.lookups.drain();
-        self.jobs -= disk.len() + lookups.len();
+        let programs = self.programs.drain();
+        self.jobs -= disk.len() + lookups.len() + programs.len();
         let posts = disk.into_iter().map(|c| (c.token, Message::Disk(c.done)));
         self.posts.extend(posts);
         let posts = lookups
             .into_iter()
             .map(|c| (c.token, Message::Lookup(c.done)));
+        self.posts.extend(posts);
+        let posts = programs
+            .into_iter()
+            .map(|c| (c.token, Message::Program(c.done)));
         self.posts.extend(posts);
     }
 }

@@ -11,6 +11,7 @@ use super::limits::CHUNK;
 use super::mail::{Fate, Mail};
 use super::session::Message;
 use super::settlement::Settlement;
+use super::verification::News;
 
 /// What is to be done.
 pub enum Job {
@@ -272,7 +273,7 @@ fn settle(mail: Locked, settlement: Settlement) -> Settled {
 }
 
 /// Deals with news for a session that is gone: whatever files they bring along
-/// are put back or removed.
+/// are put back or removed, and who serves only that session is told.
 pub fn abandon(message: Message, context: &mut Context) {
     let job = match message {
         Message::Disk(Some(Done::Appended {
@@ -290,6 +291,10 @@ pub fn abandon(message: Message, context: &mut Context) {
         }
         Message::Disk(Some(Done::Synced(Err(trouble)))) => {
             error!("{trouble}");
+            return;
+        }
+        Message::Verification(News::Started(by)) => {
+            context.post(by, Message::Verification(News::HangUp));
             return;
         }
         _ => return,

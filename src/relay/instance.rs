@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::OneLine;
-use crate::config::{Address, Config, Forward, Literal, SmtpServer};
+use crate::config::{Address, Config, Forward, Literal, Program, SmtpServer};
 use crate::event::Token;
+use crate::filter::spec::Spec;
 use crate::net::address::{AddressError, Target};
 use crate::net::connector::TIMEOUT_MAX;
 use crate::net::resolver::Family;
@@ -16,6 +17,7 @@ use crate::proto::smtp::{client, server};
 use super::forwarder::Schedule;
 use super::smtp_client::Route;
 use super::smtp_server::Service;
+use super::verification::Verifier;
 
 /// Whether a configuration without listeners means to end after one pass.
 pub fn schedule(config: &Config, forward: &Forward) -> Schedule {
@@ -31,6 +33,7 @@ pub fn service(
     config: &Config,
     smtp: &SmtpServer,
     domain: &OneLine,
+    verifier: Option<Verifier>,
     forwarder: Option<Token>,
 ) -> Service {
     let on_disconnect = config
@@ -50,13 +53,43 @@ pub fn service(
                 true => PathRules::Strict,
                 false => PathRules::Lenient,
             },
+            verify: verifier.is_some(),
             idle_timeout: smtp.idle_timeout,
             note_commands: config.log.enabled && config.log.verbose,
             ..server::Settings::default()
         }),
         trace: !smtp.anonymous.content,
+        verifier: verifier.map(Arc::new),
         forwarder: forwarder.filter(|_| on_disconnect),
     }
+}
+
+/// What recipients are put to, once it is known that it can be asked at all.
+pub fn verifier(smtp: &SmtpServer, domain: &OneLine) -> Result<Option<Verifier>, String> {
+    let fail = |error: &dyn std::fmt::Display| format!("--address-verifier: {error}");
+    let Some(program) = &smtp.address_verifier else {
+        return Ok(None);
+    };
+    let spec = spec(program).map_err(|error| fail(&error))?;
+    spec.check().map_err(|error| fail(&error))?;
+    Ok(Some(Verifier {
+        spec,
+        timeout: smtp.filter_timeout,
+        domain: domain.clone(),
+    }))
+}
+
+fn spec(program: &Program) -> Result<Spec, AddressError> {
+    Ok(match program {
+        Program::File(path) => Spec::Program(path.clone()),
+        Program::Net(address) => Spec::Net(target(address)?),
+        Program::Exit(status) => Spec::Exit(*status),
+    })
+}
+
+/// How many connections of its own a session with a client may have.
+pub fn connections(smtp: &SmtpServer) -> usize {
+    usize::from(matches!(smtp.address_verifier, Some(Program::Net(_))))
 }
 
 /// Where and how mail is forwarded.

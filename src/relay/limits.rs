@@ -17,6 +17,9 @@ pub const DISK_THREADS_MAX: usize = 6;
 /// Threads that look names up.
 pub const LOOKUP_THREADS_MAX: usize = 4;
 
+/// Programs that run at once; further ones wait for their turn.
+pub const PROGRAM_THREADS_MAX: usize = 20;
+
 /// SMTP sessions at once, where the descriptors allow as many.
 pub const SESSIONS_MAX: usize = 10_000;
 
@@ -47,10 +50,11 @@ pub const DEFERRED_REMEMBERED_MAX: usize = 10_000;
 pub const DELETIONS_UNSYNCED_MAX: u32 = 100;
 
 /// How many SMTP sessions the descriptors suffice for: each may need two more for
-/// the files of its message or, before that, so many to ask name servers by.
-pub fn sessions_max(descriptors: u64, questions: usize) -> usize {
+/// the files of its message or, before that, so many to ask name servers by, and
+/// so many for connections of its own.
+pub fn sessions_max(descriptors: u64, questions: usize, connections: usize) -> usize {
     let descriptors = usize::try_from(descriptors).unwrap_or(usize::MAX);
-    let each = 1 + questions.max(2);
+    let each = 1 + questions.max(2) + connections;
     (descriptors.saturating_sub(DESCRIPTORS_RESERVED) / each).clamp(1, SESSIONS_MAX)
 }
 
@@ -60,11 +64,12 @@ mod tests {
 
     #[test]
     fn sessions_leave_descriptors_for_their_files() {
-        assert_eq!(sessions_max(64, 0), 16);
-        assert_eq!(sessions_max(64, 2), 16);
-        assert_eq!(sessions_max(64, 5), 8);
-        assert_eq!(sessions_max(10, 0), 1);
-        assert_eq!(sessions_max(1 << 20, 0), SESSIONS_MAX);
-        assert_eq!(sessions_max(u64::MAX, 384), SESSIONS_MAX);
+        assert_eq!(sessions_max(64, 0, 0), 16);
+        assert_eq!(sessions_max(64, 2, 0), 16);
+        assert_eq!(sessions_max(64, 5, 0), 8);
+        assert_eq!(sessions_max(64, 0, 1), 12);
+        assert_eq!(sessions_max(10, 0, 0), 1);
+        assert_eq!(sessions_max(1 << 20, 0, 0), SESSIONS_MAX);
+        assert_eq!(sessions_max(u64::MAX, 384, 1), SESSIONS_MAX);
     }
 }

@@ -249,6 +249,7 @@ mod tests {
     use crate::event::Pool;
     use crate::relay::disk::DiskWork;
     use crate::relay::lookup::LookupWork;
+    use crate::relay::programs::ProgramWork;
     use crate::store::Spool;
     use crate::sys::socket::wake_pair;
     use crate::sys::{signal, time};
@@ -294,8 +295,11 @@ mod tests {
             self.over
         }
 
-        fn last_words(&self) -> Option<(Token, Message)> {
-            Some((self.heir?, Message::NoMoreMail))
+        fn last_words(&self) -> Vec<(Token, Message)> {
+            self.heir
+                .map(|heir| (heir, Message::NoMoreMail))
+                .into_iter()
+                .collect()
         }
     }
 
@@ -305,7 +309,8 @@ mod tests {
         let (sender, receiver) = wake_pair().unwrap();
         let signals = signal::watch(Arc::new(sender)).unwrap();
         let disk = Pool::new(DiskWork::new(Arc::clone(&spool)), 1, || {});
-        let pools = (disk, Pool::new(LookupWork, 1, || {}));
+        let lookups = Pool::new(LookupWork, 1, || {});
+        let pools = (disk, lookups, Pool::new(ProgramWork, 1, || {}));
         let context = Context::new(Instant::now(), time::wall_clock, spool, pools, 1);
         Relay::new(Poller::new(receiver), signals, context)
     }

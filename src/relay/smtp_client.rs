@@ -542,7 +542,7 @@ impl Session for SmtpClient {
                 self.current = None;
                 self.lost("internal error", context);
             }
-            Message::Mail(_) => {}
+            Message::Mail(_) | Message::Program(_) | Message::Verification(_) => {}
         }
         self.drive(context);
         self.leave(context);
@@ -561,8 +561,8 @@ impl Session for SmtpClient {
         self.over
     }
 
-    fn last_words(&self) -> Option<(Token, Message)> {
+    fn last_words(&self) -> Vec<(Token, Message)> {
         let ending = Ending::Dropped("internal error".to_owned());
-        Some((self.forwarder, Message::Mail(Mail::ClientOver(ending))))
+        vec![(self.forwarder, Message::Mail(Mail::ClientOver(ending)))]
     }
 }

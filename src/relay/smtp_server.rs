@@ -8,7 +8,7 @@ use crate::base::{OneLine, ascii};
 use crate::event::{Interest, Ready, Token};
 use crate::proto::smtp::reply::Reply;
 use crate::proto::smtp::server::{
-    Action, CloseReason, ContentFacts, Event, Machine, Phase, Settings, Transaction,
+    Action, CloseReason, ContentFacts, Event, Machine, Phase, Settings, Transaction, Verdict,
 };
 use crate::proto::smtp::trace::{self, TraceFacts};
 use crate::store::{self, Receipt, Writer};
@@ -25,6 +25,7 @@ use super::mail::{Mail, Trigger};
 use super::peer::Peer;
 use super::session::{Kind, Message, Session};
 use super::verdict;
+use super::verification::{Verification, Verifier};
 
 /// How long a client that is being hung up on may take to take the last replies.
 const CLOSE_MAX: Duration = Duration::from_secs(30);
@@ -38,6 +39,8 @@ pub struct Service {
     pub machine: Arc<Settings>,
     /// Whether content gets a Received header field.
     pub trace: bool,
+    /// What recipients are put to.
+    pub verifier: Option<Arc<Verifier>>,
     /// Who wants to know when a client that left mail has gone.
     pub forwarder: Option<Token>,
 }
@@ -49,6 +52,7 @@ pub struct SmtpServer {
     machine: Machine,
     peer: Peer,
     token: Token,
+    verification: Option<Verification>,
     intake: Option<Intake>,
     transaction: Option<Box<Transaction>>,
     reason: Option<CloseReason>,
@@ -82,12 +86,15 @@ impl SmtpServer {
             visit,
         } = guest;
         let machine = Machine::new(Arc::clone(&service.machine));
+        let verifier = service.verifier.clone();
+        let verification = verifier.map(|verifier| Verification::new(verifier, &peer));
         SmtpServer {
             service,
             connection: Connection::new(stream),
             machine,
             peer,
             token: Token::NOBODY,
+            verification,
             intake: None,
             transaction: None,
             reason: None,
@@ -154,8 +161,11 @@ impl SmtpServer {
                 }
                 Action::Commit(facts) => self.commit(facts),
                 Action::Discard => self.discard(context),
-                // Not switched on in the settings.
-                Action::Verify(_) => {}
+                Action::Verify(request) => {
+                    if let Some(verification) = &mut self.verification {
+                        verification.ask(*request, self.token, context);
+                    }
+                }
                 Action::Close(reason) => self.reason = Some(reason),
             }
         }
@@ -287,15 +297,15 @@ impl SmtpServer {
 
     fn finish(&mut self, context: &mut Context) {
         self.over = true;
+        for (token, message) in self.last_words() {
+            context.post(token, message);
+        }
         let reason = self
             .reason
             .as_ref()
             .map(CloseReason::explain)
             .unwrap_or_default();
         info!("smtp connection closed: {reason}: {}", self.peer);
-        if let Some((forwarder, message)) = self.trigger() {
-            context.post(forwarder, message);
-        }
     }
 
     /// What the forwarder is told when a client that has left mail has gone.
@@ -311,6 +321,12 @@ impl SmtpServer {
             machine.resume(now, event, actions)
         });
         self.drive(context);
+    }
+
+    fn verified(&mut self, verdict: Option<Verdict>, context: &mut Context) {
+        if let Some(verdict) = verdict {
+            self.resume(Event::Verified(verdict), context);
+        }
     }
 
     fn stored(&mut self, result: Result<Receipt, Reply>, context: &mut Context) {
@@ -441,6 +457,16 @@ impl Session for SmtpServer {
                 self.submit(context);
                 self.drive(context);
             }
+            Message::Program(done) => {
+                let verification = self.verification.as_mut();
+                let verdict = verification.and_then(|one| one.on_decision(done));
+                self.verified(verdict, context);
+            }
+            Message::Verification(news) => {
+                let verification = self.verification.as_mut();
+                let verdict = verification.and_then(|one| one.on_news(news));
+                self.verified(verdict, context);
+            }
             other => disk::abandon(other, context),
         }
     }
@@ -454,7 +480,9 @@ impl Session for SmtpServer {
         self.over
     }
 
-    fn last_words(&self) -> Option<(Token, Message)> {
-        self.trigger()
+    fn last_words(&self) -> Vec<(Token, Message)> {
+        let verification = self.verification.as_ref();
+        let to_verifier = verification.and_then(Verification::last_words);
+        self.trigger().into_iter().chain(to_verifier).collect()
     }
 }

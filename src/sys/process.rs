@@ -49,6 +49,13 @@ pub fn ensure_standard_descriptors() -> io::Result<()> {
     platform::ensure_standard_descriptors()
 }
 
+/// Keeps the descriptors that the process was started with, but for the standard
+/// ones, from the programs that it starts. Those that it opens itself never get
+/// there. Call it before the limit of descriptors is raised.
+pub fn keep_descriptors() {
+    platform::keep_descriptors();
+}
+
 /// Whether the process has all privileges now.
 pub fn is_root() -> bool {
     platform::is_root()

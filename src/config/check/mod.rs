@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::address::{Address, Host, ListenAddress, Literal};
 use super::extensions::{self, Extensions};
 use super::problem::{Kind, Origin, Problem, Problems, shown};
+use super::program::Program;
 use super::raw::{Given, LIST_MAX, Raw, Value};
 use super::settings::{self, Config, Forward, Log, Serve, SmtpServer};
 use super::value::{self, Anonymous, Fault};
@@ -125,6 +126,8 @@ impl Check<'_> {
                 Extensions::default(),
                 extensions::extensions,
             ),
+            address_verifier: self.program("address-verifier"),
+            filter_timeout: self.timeout("filter-timeout", settings::FILTER_TIMEOUT),
         }
     }
 
@@ -199,6 +202,14 @@ impl Check<'_> {
             }),
             _ => PathBuf::from(settings::SPOOL_DIR),
         }
+    }
+
+    fn program(&mut self, name: &'static str) -> Option<Program> {
+        let Value::Text(text) = &self.raw.first(name)?.value else {
+            return None;
+        };
+        let program = Program::parse(text, self.context);
+        program.map_err(|kind| self.report(name, kind)).ok()
     }
 
     fn timeout(&mut self, name: &'static str, default: Duration) -> Option<Duration> {

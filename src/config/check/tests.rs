@@ -57,6 +57,8 @@ fn defaults() -> Config {
                 remote_clients: false,
                 dnsbl: Vec::new(),
                 extensions: Extensions::default(),
+                address_verifier: None,
+                filter_timeout: Some(Duration::from_secs(60)),
             }),
         }),
         forward: None,
@@ -126,6 +128,16 @@ const CHANGES: &[(&str, Change)] = &[
     ("--port 10025", |c| smtp(c).port = 10025),
     ("--port 0", |c| smtp(c).port = 0),
     ("--remote-clients", |c| smtp(c).remote_clients = true),
+    ("--address-verifier a/verify", |c| {
+        smtp(c).address_verifier = Some(Program::File("/home/me/a/verify".into()));
+    }),
+    ("--address-verifier=exit:2", |c| {
+        smtp(c).address_verifier = Some(Program::Exit(2));
+    }),
+    ("--filter-timeout 0", |c| smtp(c).filter_timeout = None),
+    ("--filter-timeout 3", |c| {
+        smtp(c).filter_timeout = Some(Duration::from_secs(3));
+    }),
     ("--size 1000", |c| smtp(c).size_max = Some(1000)),
     ("--size 0", |_| {}),
     ("--idle-timeout 0", |c| smtp(c).idle_timeout = None),
@@ -307,6 +319,15 @@ fn bad_values_name_option_value_and_what_is_allowed() {
         (
             "--anonymous=no",
             "--anonymous: \"no\" is not a scope; vrfy, server, content and client are",
+        ),
+        (
+            "--address-verifier=net:a",
+            "--address-verifier: \"net:a\" has no port; write host:port, or [address]:port for IPv6",
+        ),
+        ("--address-verifier=", "--address-verifier: \"\" is empty"),
+        (
+            "--filter-timeout=1s",
+            "--filter-timeout: \"1s\" is not a number from 0 to 4294967295",
         ),
         ("--domain=", "--domain: \"\" is empty"),
         ("--spool-dir=", "--spool-dir: \"\" is empty"),

@@ -33,10 +33,18 @@ pub(super) const OPTIONS: &[Opt] = &[
     Opt {
         long: "address-verifier",
         argument: Required("program"),
-        status: Planned,
+        status: Ready,
         summary: "program that checks recipient addresses",
-        doc: "Runs a program, or asks a network service given as net:<host:port>, for each \
-            recipient of a message, to have the address accepted, refused or marked as local.",
+        doc: "Runs a program for each recipient of a message, and for VRFY, to have the address \
+            accepted, refused or marked as local. It gets the address, the sender, the client's \
+            address, the local domain, the authentication mechanism or none, and the \
+            authenticated name as its six arguments. Exit code 0 means a local mailbox, with its \
+            full name and its mailbox name on two lines of output; 1 a remote address, with a \
+            first line that is ignored and the address to use as the second; 3 refuses for now, \
+            100 drops the connection, and any other refuses, with the text for the client and \
+            one for the log as output. The value is the name of one file, without arguments. \
+            Instead, net:<host:port> or net:<path> asks a service, and exit:<number> acts like a \
+            program that only exits.",
         ..Opt::FLAG
     },
     Opt {
@@ -95,9 +103,11 @@ pub(super) const OPTIONS: &[Opt] = &[
         long: "filter-timeout",
         short: Some('W'),
         argument: Required("time"),
-        status: Planned,
-        summary: "seconds that a filter may take",
-        doc: "Limits how many seconds a filter or verifier may run for. The default is 60.",
+        status: Ready,
+        summary: "seconds that a filter or verifier may take",
+        doc: "Limits how many seconds a filter or verifier may run for, or a service may take to \
+            answer; then a program is killed with all that it has started. 0 means no limit. The \
+            default is 60.",
         ..Opt::FLAG
     },
     Opt {

@@ -80,7 +80,7 @@ const DOCUMENTED: [&str; 68] = [
 const ADDED: [&str; 1] = ["Z server-smtp-config="];
 
 /// What this version can do.
-const READY: [&str; 32] = [
+const READY: [&str; 34] = [
     "as-client",
     "as-proxy",
     "as-server",
@@ -97,9 +97,11 @@ const READY: [&str; 32] = [
     "response-timeout",
     "port",
     "remote-clients",
+    "address-verifier",
     "anonymous",
     "dnsbl",
     "domain",
+    "filter-timeout",
     "interface",
     "server-smtp-config",
     "prompt-timeout",

@@ -58,6 +58,9 @@ pub(in crate::sys) fn ensure_standard_descriptors() -> io::Result<()> {
     Ok(())
 }
 
+/// Handles are inherited only where that was asked for.
+pub(in crate::sys) fn keep_descriptors() {}
+
 pub(in crate::sys) fn is_root() -> bool {
     false
 }
