@@ -6,22 +6,24 @@
 //! One line for each secret, as fields with blanks or tabs between them. Empty
 //! lines and lines that start with `#` mean nothing; line ends may be LF or CRLF.
 //!
-//! | line | meaning |
-//! |---|---|
-//! | `server TYPE ID SECRET` | a user who may log in here |
-//! | `client TYPE ID SECRET [SELECTOR]` | how we log in at the next hop, for messages with that selector |
-//! | `client plain:b = = SELECTOR` | messages with that selector are sent without logging in |
-//! | `server none RANGE KEYWORD` | peers of these addresses need not log in; the keyword stands for their name |
+//! - `server TYPE ID SECRET`: a user who may log in here
+//! - `client TYPE ID SECRET [SELECTOR]`: how we log in at the next hop, for
+//!   messages with that selector
+//! - `client plain:b = = SELECTOR`: messages with that selector are sent without
+//!   logging in
+//! - `server none RANGE KEYWORD`: peers of these addresses need not log in; the
+//!   keyword stands for their name
 //!
-//! The first two fields are of either case. Types of secrets:
+//! The first two fields are of either case. Types of secrets, with other names:
 //!
-//! | type | other names | secret |
-//! |---|---|---|
-//! | `plain` | `login` | a password in xtext (RFC 3461 4) |
-//! | `plain:b` | `login:b` | a password in base64, and so is the id; `=` stands for nothing |
-//! | `md5` | `cram-md5`, `apop` | the stored key of HMAC-MD5 ([`crate::base::hash::hmac`]), in base64 or dotted |
-//! | `sha1`, `sha256`, `sha512` | `cram-sha1`, ... | likewise, in base64 |
-//! | `oauth` | `xoauth2`, `oauthbearer` | for clients: a token, or the whole message of one of the two mechanisms, in base64 |
+//! - `plain` (`login`): a password in xtext (RFC 3461 4)
+//! - `plain:b` (`login:b`): a password in base64, and so is the id; `=` stands for
+//!   nothing
+//! - `md5` (`cram-md5`, `apop`): the stored key of HMAC-MD5
+//!   ([`crate::base::hash::hmac`]), in base64 or dotted
+//! - `sha1`, `sha256`, `sha512` (`cram-sha1`, ...): likewise, in base64
+//! - `oauth` (`xoauth2`, `oauthbearer`): for clients; a token, or the whole message
+//!   of one of the two mechanisms, in base64
 //!
 //! With `:file` after any type (`plain:file`, `oauth:file`, ...) the last field is
 //! the absolute path, in xtext, of a file whose one line is the secret: a password
@@ -31,9 +33,9 @@
 //!
 //! Ids are in xtext, but `=` may stand for itself; they are compared after
 //! decoding. From the first field after the fourth that starts with `#`, the rest
-//! of a line is a comment. Fields too many, and types that are unknown or make no
-//! sense on that side, are only warned of; the line is then not used in the latter
-//! case. All else that is wrong makes the whole file unusable.
+//! of a line is a comment. Fields too many are warned of. So are types that are
+//! unknown or make no sense on that side, and their lines are not used. All else
+//! that is wrong makes the whole file unusable.
 //!
 //! [`trust`] says what a RANGE is.
 #![forbid(unsafe_code)]

@@ -184,20 +184,15 @@ impl Parser<'_, '_> {
         if matches!(&proof, Proof::Password(password) if password.expose().len() > FIELD_MAX) {
             return Err("the password is too long".to_owned());
         }
-        let line = Some(self.line);
-        let credentials = self.secrets.servers.entry(id.clone()).or_default();
-        if credentials
-            .iter()
-            .any(|other| other.proof.kind() == proof.kind())
-        {
-            let id = ascii::escape(&id);
-            return Err(format!(
-                "duplicate server secret: [server {} {id}]",
-                sort.name()
-            ));
-        }
-        credentials.push(Credential { id, proof, line });
-        Ok(())
+        let credential = Credential {
+            id,
+            proof,
+            line: Some(self.line),
+        };
+        self.secrets.add_server(credential).map_err(|duplicate| {
+            let id = ascii::escape(&duplicate.id);
+            format!("duplicate server secret: [server {} {id}]", sort.name())
+        })
     }
 
     fn client(&mut self, sort: Sort, storage: Storage, entry: &Entry<'_>) -> Result<(), String> {

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use super::field;
 use super::trust::{Ranges, Trusted};
 use crate::base::OneLine;
-use crate::base::hash::Algorithm;
 use crate::base::secret::Secret;
 use crate::proto::sasl::{Account, Credential, Kinds, Mechanism, Proof};
 
@@ -16,9 +15,11 @@ use crate::proto::sasl::{Account, Credential, Kinds, Mechanism, Proof};
 #[derive(Debug, Default)]
 pub struct Secrets {
     /// By user name.
-    pub(super) servers: HashMap<Vec<u8>, Vec<Credential>>,
+    servers: HashMap<Vec<u8>, Vec<Credential>>,
     /// By selector; messages without one use the empty selector.
     pub(super) clients: BTreeMap<Vec<u8>, Arc<Account>>,
+    /// Of the servers' secrets, so that nobody has to look at all of them.
+    pub(super) kinds: Kinds,
     pub(super) ranges: Ranges,
     pub(super) warnings: Vec<Problem>,
 }
@@ -74,20 +75,29 @@ impl Secrets {
     }
 
     /// What kinds of secrets there are for users who log in here.
-    pub fn kinds(&self) -> Kinds {
-        let has = |wanted: &dyn Fn(&Proof) -> bool| {
-            self.servers
-                .values()
-                .flatten()
-                .any(|credential| wanted(&credential.proof))
-        };
-        let has_state = |algorithm: &Algorithm| {
-            has(&|proof| matches!(proof, Proof::State(state) if state.algorithm() == *algorithm))
-        };
-        Kinds {
-            passwords: has(&|proof| matches!(proof, Proof::Password(_))),
-            states: Algorithm::ALL.into_iter().filter(has_state).collect(),
+    pub fn kinds(&self) -> &Kinds {
+        &self.kinds
+    }
+
+    /// Adds a secret of a user who may log in here, or gives it back where there is
+    /// one of the same kind already.
+    pub(super) fn add_server(&mut self, credential: Credential) -> Result<(), Credential> {
+        let credentials = self.servers.entry(credential.id.clone()).or_default();
+        if credentials
+            .iter()
+            .any(|other| other.proof.kind() == credential.proof.kind())
+        {
+            return Err(credential);
         }
+        match &credential.proof {
+            Proof::Password(_) => self.kinds.passwords = true,
+            Proof::State(state) if !self.kinds.states.contains(&state.algorithm()) => {
+                self.kinds.states.push(state.algorithm());
+            }
+            Proof::State(_) | Proof::Token(_) => {}
+        }
+        credentials.push(credential);
+        Ok(())
     }
 
     /// The secret of a user who logs in here with that mechanism: the stored key

@@ -10,7 +10,7 @@ use std::io::{self, BufRead, IsTerminal, Read, Write};
 use crate::base::hash::{Algorithm, hmac};
 use crate::base::secret::Secret;
 use crate::base::{ascii, base64, xtext};
-use crate::sys::{self, stderr, terminal};
+use crate::sys::{self, process, stderr, terminal};
 
 const PROGRAM: &str = "emailrelay-passwd";
 
@@ -64,6 +64,8 @@ enum Form {
 /// Runs the program with the arguments of the process and returns its exit
 /// status: 0 for success, 1 for failure.
 pub fn main() -> u8 {
+    // The work can go on without.
+    let _ = process::forbid_core_dumps();
     let words = std::env::args_os()
         .skip(1)
         .map(OsString::into_encoded_bytes)

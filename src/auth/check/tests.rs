@@ -129,7 +129,7 @@ fn log_lines_are_those_that_watchers_look_for() {
     assert!(odd.contains("[a\\r\\nbxxx") && odd.len() < 200, "{odd}");
 }
 
-// A2: a password that is as good as the stand-in for unknown users is none.
+// A password that is as good as the stand-in for unknown users is none.
 #[test]
 fn a2_the_dummy_lets_nobody_in() {
     let dummy = std::str::from_utf8(DUMMY).unwrap();
@@ -144,7 +144,7 @@ fn a2_the_dummy_lets_nobody_in() {
     }
 }
 
-// A2: what the peer is told is the same whoever it says it is.
+// What the peer is told is the same whoever it says it is.
 #[test]
 fn a2_refusals_carry_no_difference_to_the_peer() {
     let known = by_password("alice", "wrong").unwrap_err();
@@ -154,7 +154,7 @@ fn a2_refusals_carry_no_difference_to_the_peer() {
     assert_eq!(known.mechanism, unknown.mechanism);
 }
 
-// A7: a proof is worth nothing with another challenge.
+// A proof is worth nothing with another challenge.
 #[test]
 fn a7_an_overheard_response_does_not_fit_again() {
     let secrets = secrets();

@@ -198,7 +198,6 @@ fn gives_the_warnings_of_the_text() {
     );
 }
 
-// A8.
 #[test]
 fn a8_files_that_others_may_read_are_told_of_or_refused() {
     let directory = TempDir::new();

@@ -70,7 +70,7 @@ fn reads_users_with_passwords() {
 fn an_empty_file_is_fine() {
     for text in ["", "\n", "# nothing", "\r\n\r\n"] {
         let secrets = parse(text);
-        assert_eq!(secrets.kinds(), Default::default());
+        assert_eq!(secrets.kinds(), &Default::default());
         assert!(secrets.client_account(b"").is_none());
         assert!(secrets.trusted(None).is_none());
     }
@@ -338,9 +338,8 @@ fn warns_of_what_is_odd_but_harmless() {
     assert!(secrets.client_account(b"").is_none());
 }
 
-// A10.
 #[test]
-fn problems_and_warnings_show_no_secret() {
+fn a10_problems_and_warnings_show_no_secret() {
     let text = "hidden plain me hidden\nhidden hidden\nserver hidden me hidden\n\
                 server plain hidden+ hidden+\nserver plain:b !hidden !hidden\n\
                 server md5 me hidden\nclient oauth me hidden!\nserver plain me hidden hidden";

@@ -89,10 +89,10 @@ mod tests {
         assert!(challenge.len() < 512);
     }
 
-    // A7: every bit of the random number is in the challenge, so that none that
+    // Every bit of the random number is in the challenge, so that none that
     // was overheard ever fits again.
     #[test]
-    fn challenges_carry_128_random_bits() {
+    fn a7_challenges_carry_128_random_bits() {
         let mut seen = std::collections::HashSet::from([NONCE.challenge()]);
         for bit in 0..128 {
             let mut random = [0xFF; 16];

@@ -119,9 +119,9 @@ mod tests {
         }
     }
 
-    // A6: credentials are not even looked at before encryption.
+    // Credentials are not even looked at before encryption.
     #[test]
-    fn says_why_it_refuses() {
+    fn a6_says_why_it_refuses() {
         for (config, channel, name, expected) in [
             ("", Channel::Clear, "PLAIN", Err(Answer::EncryptionNeeded)),
             ("", Channel::Clear, "login", Err(Answer::EncryptionNeeded)),

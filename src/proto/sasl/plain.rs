@@ -41,9 +41,9 @@ mod tests {
         assert_eq!(parsed("alice\0alice\0p w\u{e4}"), alice);
     }
 
-    // A3: nobody logs in as somebody else with an own password.
+    // Nobody logs in as somebody else with an own password.
     #[test]
-    fn authzid_of_somebody_else_is_refused() {
+    fn a3_authzid_of_somebody_else_is_refused() {
         for bad in [
             "admin\0alice\0pw",
             "Alice\0alice\0pw",
@@ -54,9 +54,8 @@ mod tests {
         }
     }
 
-    // A4.
     #[test]
-    fn malformed_messages_are_refused() {
+    fn a4_malformed_messages_are_refused() {
         for bad in [
             "",
             "\0",

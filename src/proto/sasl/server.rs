@@ -96,6 +96,7 @@ impl ServerExchange {
         };
         match initial {
             None => state.wait(&challenge),
+            Some(initial) if initial.len() > LINE_MAX => Step::Failed(Answer::LineTooLong),
             Some(b"=") => state.advance(Secret::default()),
             Some(initial) => match base64::decode(initial) {
                 Some(response) => state.advance(Secret::new(response)),

@@ -161,9 +161,8 @@ mod tests {
         assert!(attempts.failed());
     }
 
-    // A1.
     #[test]
-    fn delays_grow_to_half_a_minute() {
+    fn a1_delays_grow_to_half_a_minute() {
         let (mut throttle, now) = (Throttle::default(), Instant::now());
         let delays: Vec<u64> = (0..200)
             .map(|_| throttle.failed(now, address(1)).as_secs())

@@ -127,7 +127,7 @@ fn cram_gives_the_challenge_with_the_credentials() {
     }
 }
 
-// A4: nothing that is malformed gets as far as a check.
+// Nothing that is malformed gets as far as a check.
 #[test]
 fn a4_malformed_initial_responses() {
     for (initial, expected) in [
@@ -145,6 +145,7 @@ fn a4_malformed_initial_responses() {
     ] {
         assert_eq!(plain(Some(initial), &[]), [expected], "{initial}");
     }
+    assert_eq!(plain(Some(&"A".repeat(LINE_MAX + 1)), &[]), ["LineTooLong"]);
     let cram = Mechanism::Cram(Algorithm::Md5);
     for initial in ["=", "", "dGltIDEy"] {
         assert_eq!(
@@ -211,7 +212,7 @@ fn a4_names_and_passwords_have_a_limit() {
     assert_eq!(steps.last().map(String::as_str), Some("Rejected"));
 }
 
-// A5: the response to one mechanism means nothing to the next.
+// The response to one mechanism means nothing to the next.
 #[test]
 fn a5_a_mechanism_starts_afresh_after_another() {
     let cram = Mechanism::Cram(Algorithm::Md5);
@@ -259,4 +260,36 @@ fn a10_nothing_shows_a_password() {
     );
     // "hidden" as the numbers that a list of octets shows.
     assert!(!shown.contains("104, 105"), "{shown}");
+}
+
+#[test]
+fn no_line_makes_it_panic() {
+    // xorshift64: the same lines each time.
+    let mut random = 0x2545_F491_4F6C_DD1Du64;
+    let mut next = || {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        random
+    };
+    for _ in 0..2000 {
+        let mechanism = Mechanism::ALL[(next() % 9) as usize];
+        let mut octets: Vec<u8> = (0..next() % 40).map(|_| (next() % 256) as u8).collect();
+        if next() % 2 == 0 {
+            octets.iter_mut().for_each(|octet| *octet %= 3);
+            octets = base64::encode(&octets);
+        }
+        let initial = (next() % 2 == 0).then_some(octets.as_slice());
+        let mut step = ServerExchange::start(mechanism, initial, NONCE);
+        for _ in 0..3 {
+            let Step::Challenge { exchange, .. } = step else {
+                break;
+            };
+            step = exchange.respond(&octets);
+        }
+        assert!(
+            !matches!(step, Step::Challenge { .. }),
+            "there are two challenges at most"
+        );
+    }
 }
