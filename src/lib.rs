@@ -14,9 +14,11 @@
 //! | 1 | [`event`] | `sys`, `base` | poller, tokens, timers, worker pool, waker |
 //! | 2 | [`net`] | `event`, `sys`, `base` | addresses, listeners, connecting, resolving |
 //! | 2 | [`store`] | `sys`, `base` | the spool directory |
+//! | 2 | [`auth`] | `proto`, `sys`, `base` | secrets, trusted addresses, the check of credentials |
 //! | 3 | [`relay`] | all above | sessions, the forwarder, the loop |
 //! | 4 | [`cli`] | all above | start-up and exit codes |
 
+pub mod auth;
 pub mod base;
 pub mod cli;
 pub mod config;

@@ -1,6 +1,7 @@
 //! Start-up and exit codes.
 #![forbid(unsafe_code)]
 
+pub mod passwd;
 mod startup;
 
 use std::ffi::OsString;

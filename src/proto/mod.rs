@@ -5,5 +5,6 @@
 pub mod content;
 pub mod line;
 pub mod message;
+pub mod sasl;
 pub mod smtp;
 pub mod stuff;

@@ -9,6 +9,7 @@
 //! (`unix/`, `windows/`), which supplies, under the same names:
 //!
 //! - `file`: `Directory`, `Names`, locks and write-back
+//! - `file_mode`: `identity` and `mode` of a file's metadata
 //! - `poll`: `RawSocket`; `RawEntry` with `new`, `reported` and `forget`; `READ`,
 //!   `WRITE` and `TROUBLE`; `wait(&mut [RawEntry], timeout_ms)`
 //! - `socket`: `listen_tcp`, `connect_tcp`, `adopt`, `raw`; `LocalListener` and
@@ -17,6 +18,7 @@
 //! - `signal`: `install`: from then on a request to end or to reload calls
 //!   `signal::catch`
 //! - `process`: what `process.rs` lists, under the same names
+//! - `terminal`: `Hidden`, with `begin`: while it lives, standard input is not echoed
 //! - `time`: `zone_minutes(unix_seconds)`
 //! - `random`: `fill(&mut [u8])`
 //!
@@ -26,12 +28,14 @@
 
 mod address;
 pub mod file;
+pub mod file_mode;
 pub mod poll;
 pub mod process;
 pub mod random;
 pub mod signal;
 pub mod socket;
 pub mod stderr;
+pub mod terminal;
 #[cfg(test)]
 mod testing;
 pub mod time;
