@@ -37,6 +37,11 @@ impl RustlsEngine {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn handshake_kind(&self) -> Option<::rustls::HandshakeKind> {
+        self.connection.handshake_kind()
+    }
+
     /// Works off what has been read; repeats the error once there was one.
     fn process(&mut self) -> Result<(), Error> {
         let state = match self.connection.process_new_packets() {

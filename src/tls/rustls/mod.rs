@@ -198,3 +198,6 @@ impl Connector for RustlsConnector {
         Ok(Box::new(RustlsEngine::new(connection.into(), self.trust)))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@
 use super::*;
 
 #[cfg(feature = "rustls")]
-mod matrix;
+pub(in crate::tls) mod matrix;
 
 #[test]
 fn a_library_that_is_not_built_in_is_told_by_its_feature() {
