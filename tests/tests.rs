@@ -1,1 +1,3 @@
 //! The tests of the whole, one module for each topic.
+
+mod vendor;

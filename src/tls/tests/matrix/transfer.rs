@@ -162,6 +162,9 @@ fn what_follows_the_end_is_ignored(pair: Pair) {
     link.server.engine.decrypt(&mut wire, &mut plain).unwrap();
     assert_eq!(plain.as_slice(), b"st");
     assert!(link.server.engine.is_closed_by_peer() && wire.is_empty());
+    wire.push(b"nor is this");
+    link.server.engine.decrypt(&mut wire, &mut plain).unwrap();
+    assert!(wire.is_empty() && plain.as_slice() == b"st");
 }
 
 fn an_end_without_notice_is_not_the_end(pair: Pair) {
