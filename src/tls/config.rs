@@ -1,5 +1,4 @@
 //! What the options say about TLS, before anything is opened.
-#![forbid(unsafe_code)]
 
 use std::fmt;
 use std::ops::RangeInclusive;

@@ -1,5 +1,4 @@
 //! What can go wrong with TLS.
-#![forbid(unsafe_code)]
 
 use std::fmt;
 use std::io;

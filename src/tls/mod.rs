@@ -16,6 +16,7 @@
 //!
 //! Libraries differ only below this level: keywords, files, their limits and the
 //! complaints about them, names and PEM are the same for all.
+#![forbid(unsafe_code)]
 
 pub mod certificate;
 pub mod config;

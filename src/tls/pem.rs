@@ -1,7 +1,6 @@
 //! The text form of certificates and keys.
 // RFC 7468: "-----BEGIN label-----", base64, "-----END label-----"; RFC 1421 for
 // the header lines of keys that are encrypted in the traditional way.
-#![forbid(unsafe_code)]
 
 use crate::base::ascii;
 

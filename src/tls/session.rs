@@ -1,5 +1,4 @@
 //! What two ends have agreed upon, and what one knows of the other.
-#![forbid(unsafe_code)]
 
 use std::fmt;
 

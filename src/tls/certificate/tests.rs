@@ -84,6 +84,20 @@ fn reads_certificates_of_version_1() {
 }
 
 #[test]
+fn measures_keys_of_rsa() {
+    for (name, expected) in [("rsa", Some(2048)), ("short", Some(1024)), ("server", None)] {
+        let der = file(name);
+        assert_eq!(
+            Certificate::parse(&der).unwrap().rsa_bits(),
+            expected,
+            "{name}"
+        );
+    }
+    let der = made(&[], b"x");
+    assert_eq!(Certificate::parse(&der).unwrap().rsa_bits(), None);
+}
+
+#[test]
 fn knows_when_a_certificate_is_valid() {
     let der = file("expired");
     let certificate = Certificate::parse(&der).unwrap();
@@ -152,7 +166,7 @@ fn names_never_break_a_line() {
 
 #[test]
 fn malformed_certificates_are_none() {
-    for name in ["server", "v1", "client"] {
+    for name in ["server", "v1", "rsa"] {
         let der = file(name);
         for end in 0..der.len() {
             assert!(Certificate::parse(&der[..end]).is_none(), "{name} {end}");
@@ -162,7 +176,7 @@ fn malformed_certificates_are_none() {
                 let mut broken = der.clone();
                 broken[position] = octet;
                 // Whatever comes out, it must come out.
-                let _ = Certificate::parse(&broken);
+                let _ = Certificate::parse(&broken).map(|c| c.rsa_bits());
             }
         }
     }

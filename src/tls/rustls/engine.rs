@@ -1,5 +1,4 @@
 //! One connection of rustls as an [`Engine`].
-#![forbid(unsafe_code)]
 
 use std::io::{self, BufRead, Write};
 
@@ -21,7 +20,7 @@ pub(super) struct RustlsEngine {
     plain_waiting: usize,
     closing: bool,
     closed_by_peer: bool,
-    failed: bool,
+    failure: Option<OneLine>,
 }
 
 impl RustlsEngine {
@@ -33,7 +32,7 @@ impl RustlsEngine {
             plain_waiting: 0,
             closing: false,
             closed_by_peer: false,
-            failed: false,
+            failure: None,
         }
     }
 
@@ -42,14 +41,11 @@ impl RustlsEngine {
         self.connection.handshake_kind()
     }
 
-    /// Works off what has been read; repeats the error once there was one.
+    /// Works off what has been read.
     fn process(&mut self) -> Result<(), Error> {
         let state = match self.connection.process_new_packets() {
             Ok(state) => state,
-            Err(error) => {
-                self.failed = true;
-                return Err(self.fault(reason(&error)));
-            }
+            Err(error) => return Err(self.fail(&reason(&error))),
         };
         self.plain_waiting = state.plaintext_bytes_to_read();
         self.closed_by_peer |= state.peer_has_closed();
@@ -59,12 +55,19 @@ impl RustlsEngine {
         Ok(())
     }
 
-    fn fault(&self, reason: String) -> Error {
+    /// Ends the connection for good.
+    fn fail(&mut self, reason: &str) -> Error {
         let mut reason = OneLine::escaped(reason);
         reason.truncate(REASON_OCTETS_MAX);
+        let error = self.error(&reason);
+        self.failure = Some(reason);
+        error
+    }
+
+    fn error(&self, reason: &OneLine) -> Error {
         match self.session {
-            None => Error::Handshake(reason),
-            Some(_) => Error::Connection(reason),
+            None => Error::Handshake(reason.clone()),
+            Some(_) => Error::Connection(reason.clone()),
         }
     }
 
@@ -85,25 +88,24 @@ impl RustlsEngine {
 
     fn peer(&self) -> Option<Peer> {
         let certificate = self.connection.peer_certificates()?.first()?;
-        // What a client signs with is recorded only where it was checked that the
+        // A client's certificate is recorded only where it was checked that the
         // client has the key to it.
         let is_server = matches!(self.connection, Connection::Server(_));
-        let recorded = !is_server || verify::is_readable(certificate);
+        let recorded = !is_server || verify::is_provable(certificate);
         recorded.then(|| Peer::new(certificate, self.trust))
     }
 }
 
 impl Engine for RustlsEngine {
     fn feed_cipher(&mut self, input: &mut ByteQueue) -> Result<(), Error> {
-        self.process()?;
+        if let Some(reason) = &self.failure {
+            return Err(self.error(reason));
+        }
         while self.wants_input() && !input.is_empty() {
-            // Takes no more than a record, or a message of the handshake, lacks.
-            let taken = self.connection.read_tls(&mut input.as_slice());
-            let taken = taken.map_err(|error| {
-                self.failed = true;
-                self.fault(error.to_string())
-            })?;
-            input.consume(taken);
+            // Fails only where a message of the handshake has no end.
+            let read = self.connection.read_tls(&mut input.as_slice());
+            let count = read.map_err(|error| self.fail(&error.to_string()))?;
+            input.consume(count);
             self.process()?;
         }
         if self.closed_by_peer {
@@ -135,7 +137,7 @@ impl Engine for RustlsEngine {
     }
 
     fn write_plain(&mut self, bytes: &[u8]) -> usize {
-        if self.session.is_none() || self.closing || self.failed {
+        if self.session.is_none() || self.closing || self.failure.is_some() {
             return 0;
         }
         // It never fails, and takes what its bounded buffer has room for.
@@ -160,7 +162,7 @@ impl Engine for RustlsEngine {
     }
 
     fn wants_input(&self) -> bool {
-        self.plain_waiting == 0 && !self.closed_by_peer && !self.failed
+        self.plain_waiting == 0 && !self.closed_by_peer && self.failure.is_none()
     }
 
     fn wants_output(&self) -> bool {

@@ -1,5 +1,4 @@
 //! Keys and certificates in the form that rustls wants.
-#![forbid(unsafe_code)]
 
 use std::sync::Arc;
 

@@ -1,5 +1,4 @@
 //! The names of cipher suites.
-#![forbid(unsafe_code)]
 
 use ::rustls::CipherSuite;
 

@@ -161,6 +161,21 @@ fn a_client_that_cannot_prove_its_certificate_is_let_in_as_one_without() {
 }
 
 #[test]
+fn a_signature_is_asked_for_where_it_can_be_checked() {
+    for (name, expected) in [
+        ("client", true),
+        ("rsa", true),
+        ("v1", false),
+        ("short", false),
+    ] {
+        let chain = server(name, ABSENT).certificate.chain;
+        let text = std::fs::read(chain).unwrap();
+        let der = crate::tls::pem::sections(&text).unwrap().remove(0).der;
+        assert_eq!(verify::is_provable(&der.into()), expected, "{name}");
+    }
+}
+
+#[test]
 fn without_a_store_of_the_system_there_is_a_list_of_its_own() {
     let authorities = Authorities {
         origin: super::super::file::Origin::Library,

@@ -1,5 +1,4 @@
 //! Tickets for resumption (RFC 5077, RFC 8446 4.6.1).
-#![forbid(unsafe_code)]
 
 use std::sync::Arc;
 

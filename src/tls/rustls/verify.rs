@@ -1,6 +1,5 @@
 //! Who is believed to be who: one type for each rule, so that a rule cannot be
 //! switched to another by mistake.
-#![forbid(unsafe_code)]
 
 use std::sync::Arc;
 
@@ -191,10 +190,11 @@ impl AskAnyone {
     }
 }
 
-/// Whether the certificate is one that webpki understands, so that its owner's
-/// signature could be checked.
-pub(super) fn is_readable(certificate: &CertificateDer<'_>) -> bool {
-    ParsedCertificate::try_from(certificate).is_ok()
+/// Whether webpki and ring can check what is signed with the certificate's key.
+pub(super) fn is_provable(certificate: &CertificateDer<'_>) -> bool {
+    let rsa_bits = Certificate::parse(certificate).and_then(|c| c.rsa_bits());
+    let usual = rsa_bits.is_none_or(|bits| (2048..=8192).contains(&bits));
+    usual && ParsedCertificate::try_from(certificate).is_ok()
 }
 
 impl ClientCertVerifier for AskAnyone {
@@ -215,15 +215,15 @@ impl ClientCertVerifier for AskAnyone {
         Ok(ClientCertVerified::assertion())
     }
 
-    // A certificate that is not readable counts as none: its owner is let in, but
-    // the engine does not record it.
+    // A certificate that nobody can prove to have the key to counts as none: its
+    // owner is let in, but the engine does not record it.
     fn verify_tls12_signature(
         &self,
         message: &[u8],
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, RustlsError> {
-        match is_readable(certificate) {
+        match is_provable(certificate) {
             true => verify_tls12_signature(message, certificate, signature, &algorithms()),
             false => Ok(HandshakeSignatureValid::assertion()),
         }
@@ -235,7 +235,7 @@ impl ClientCertVerifier for AskAnyone {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, RustlsError> {
-        match is_readable(certificate) {
+        match is_provable(certificate) {
             true => verify_tls13_signature(message, certificate, signature, &algorithms()),
             false => Ok(HandshakeSignatureValid::assertion()),
         }

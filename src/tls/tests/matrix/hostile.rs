@@ -1,7 +1,7 @@
 //! Peers that speak something else, or nothing that makes sense.
 
 use super::link::{End, Pair, Random};
-use super::{VERSIONS, client, for_backends, plain_link, server};
+use super::{VERSIONS, by, client, for_backends, plain_link, server};
 use crate::base::ByteQueue;
 use crate::tls::{Engine, Error, VerifySource};
 
@@ -102,6 +102,28 @@ fn a_broken_handshake_never_becomes_secure(pair: Pair) {
     }
 }
 
+fn hostile_names_asked_for_do_no_harm(pair: Pair) {
+    let names: [&[u8; 12]; 4] = [
+        b"../../../etc",
+        b"a\\b\\c\\d\\e\\f\\",
+        &[0; 12],
+        b"*.*.*.*.*.*.",
+    ];
+    for name in names {
+        let settings = client(by("ca"), "mail.example");
+        let engine = pair.client.client(&settings).unwrap().connect().unwrap();
+        let mut hello = hello(&mut End::new(engine));
+        let position = hello.windows(12).position(|part| part == b"mail.example");
+        let position = position.expect("the name is asked for");
+        hello[position..position + 12].copy_from_slice(name);
+        let mut engine = server_engine(pair);
+        // Refused or not: it is nothing that the server looks for.
+        let (_, consumed) = feed(&mut *engine, &hello);
+        assert!(consumed > 0 && engine.wants_output());
+        assert!(engine.established().is_none());
+    }
+}
+
 fn hello(client: &mut End) -> Vec<u8> {
     let mut wire = ByteQueue::new(10_000);
     client.engine.take_cipher(&mut wire);
@@ -165,6 +187,7 @@ for_backends!(
     records_and_messages_without_end_are_refused,
     floods_of_nothing_are_refused,
     a_broken_handshake_never_becomes_secure,
+    hostile_names_asked_for_do_no_harm,
     a_broken_record_ends_the_connection_but_not_what_came_before,
     records_do_not_come_twice_or_out_of_order,
     clear_text_within_a_secure_connection_is_refused,
