@@ -9,17 +9,20 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("sys", &["base"]),
     ("proto", &["base"]),
     ("config", &["base"]),
+    ("tls", &["sys", "base"]),
     ("event", &["sys", "base"]),
     ("net", &["event", "sys", "base"]),
     ("store", &["sys", "base"]),
     (
         "relay",
-        &["store", "net", "event", "proto", "config", "sys", "base"],
+        &[
+            "auth", "tls", "store", "net", "event", "proto", "config", "sys", "base",
+        ],
     ),
     (
         "cli",
         &[
-            "relay", "store", "net", "event", "proto", "config", "sys", "base",
+            "relay", "auth", "tls", "store", "net", "event", "proto", "config", "sys", "base",
         ],
     ),
 ];

@@ -15,3 +15,4 @@ mod server_transcripts;
 mod stopping;
 mod support;
 mod trouble;
+mod vendor;
