@@ -35,6 +35,15 @@ impl Secret {
     }
 }
 
+/// As [`Secret::matches`].
+impl PartialEq for Secret {
+    fn eq(&self, other: &Secret) -> bool {
+        self.matches(&other.0)
+    }
+}
+
+impl Eq for Secret {}
+
 impl Drop for Secret {
     fn drop(&mut self) {
         // What was cut off by an owner before us may still be in the spare room.

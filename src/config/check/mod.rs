@@ -2,6 +2,7 @@
 
 pub(super) mod path;
 mod rules;
+mod security;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -92,6 +93,7 @@ impl Check<'_> {
         let smtp = (!self.flag("no-smtp")).then_some(smtp);
         Config {
             spool_dir: self.spool_dir(),
+            tls_config: self.tls_config(),
             domain: self.text("domain", None, |text| value::domain(text).map(Some)),
             daemon: !self.flag("no-daemon"),
             log: self.log(),
@@ -118,6 +120,8 @@ impl Check<'_> {
             idle_timeout: self.timeout("idle-timeout", settings::IDLE_TIMEOUT),
             anonymous,
             remote_clients: self.flag("remote-clients"),
+            auth: self.server_auth(),
+            tls: self.server_tls(),
         }
     }
 

@@ -77,7 +77,7 @@ const DOCUMENTED: [&str; 68] = [
 ];
 
 /// What this version can do.
-const READY: [&str; 30] = [
+const READY: [&str; 38] = [
     "as-client",
     "as-proxy",
     "as-server",
@@ -108,6 +108,14 @@ const READY: [&str; 30] = [
     "log-time",
     "no-syslog",
     "close-stderr",
+    "server-auth",
+    "server-auth-config",
+    "server-tls",
+    "server-tls-certificate",
+    "server-tls-connection",
+    "server-tls-required",
+    "server-tls-verify",
+    "tls-config",
 ];
 
 fn documented_form(option: &Opt) -> String {
