@@ -11,13 +11,16 @@
 //! | 0 | [`sys`] | `base` | every operating system call that std does not offer |
 //! | 1 | [`proto`] | `base` | protocols as pure machines: bytes and time in, actions out |
 //! | 1 | [`config`] | `base` | the option table, and all that is derived from it |
+//! | 1 | [`tls`] | `sys`, `base` | engines: ciphertext to plaintext and back |
 //! | 1 | [`event`] | `sys`, `base` | poller, tokens, timers, worker pool, waker |
 //! | 2 | [`net`] | `event`, `sys`, `base` | addresses, listeners, connecting, resolving |
 //! | 2 | [`store`] | `sys`, `base` | the spool directory |
+//! | 2 | [`auth`] | `proto`, `sys`, `base` | secrets, trusted addresses, the check of credentials |
 //! | 3 | [`filter`] | all above but `config` | programs and services that judge mail |
 //! | 4 | [`relay`] | all above | sessions, the forwarder, the loop |
 //! | 5 | [`cli`] | all above | start-up and exit codes |
 
+pub mod auth;
 pub mod base;
 pub mod cli;
 pub mod config;
@@ -28,3 +31,4 @@ pub mod proto;
 pub mod relay;
 pub mod store;
 pub mod sys;
+pub mod tls;

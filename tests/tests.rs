@@ -14,11 +14,15 @@ mod local_recipients;
 mod modes;
 mod net_verifier;
 mod outcomes;
+#[cfg(unix)]
+mod server_auth;
 mod server_machine;
 mod server_over_tcp;
+mod server_tls;
 mod server_transcripts;
 mod slow_clients;
 mod stopping;
 mod support;
 mod trouble;
+mod vendor;
 mod verifier;

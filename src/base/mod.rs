@@ -3,10 +3,13 @@
 #![forbid(unsafe_code)]
 
 pub mod ascii;
+pub mod base64;
 pub mod bytes;
 pub mod date;
+pub mod hash;
 pub mod log;
 pub mod oneline;
+pub mod secret;
 pub mod xtext;
 
 pub use bytes::ByteQueue;

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod own_name;
+pub mod passwd;
 mod serving;
 mod startup;
 

@@ -23,8 +23,10 @@ use crate::relay::listener::SmtpListener;
 use crate::relay::lookup::LookupWork;
 use crate::relay::programs::ProgramWork;
 use crate::relay::run::Relay;
+use crate::relay::security::Security;
 use crate::store::Spool;
 use crate::sys::{child, process, random, signal, socket, stderr, time};
+use crate::tls;
 use crate::warning;
 
 use super::own_name::own_name;
@@ -107,14 +109,19 @@ fn relay(config: &Config, program: &str) -> Result<u8, Failure> {
         Some(smtp) => instance::verifier(smtp, &domain).map_err(Failure::new)?,
         None => None,
     };
+    let security = match smtp {
+        Some(smtp) => instance::security(config, smtp).map_err(Failure::new)?,
+        None => Security::default(),
+    };
     let sockets_of_check = serving::sockets_of_check(&block_lists);
     let connections = smtp.map_or(0, instance::connections);
     let sessions_max = sessions_max(descriptors, sockets_of_check, connections);
     let mut relay = assemble(spool, sessions_max)?;
+    relay.context().security = security;
     let forwarder = add_forwarder(&mut relay, config, &domain)?;
     if let Some(smtp) = smtp {
         let service = instance::service(config, smtp, &domain, verifier, forwarder);
-        let service = Arc::new(service);
+        let service = Arc::new(service.map_err(Failure::new)?);
         let door = serving::door(&mut relay, smtp, block_lists);
         for listener in listeners {
             let listener = SmtpListener::new(listener, Arc::clone(&service), Rc::clone(&door));
@@ -204,6 +211,10 @@ fn surroundings() -> config::Context {
         app_dir: std::env::current_exe()
             .ok()
             .and_then(|path| path.parent().map(Path::to_owned)),
+        libraries: tls::providers()
+            .iter()
+            .map(|one| one.description())
+            .collect(),
         columns: std::env::var("COLUMNS").ok(),
         ..config::Context::new(platform)
     }

@@ -8,5 +8,6 @@ pub mod dnsbl;
 pub mod line;
 pub mod message;
 pub mod netverifier;
+pub mod sasl;
 pub mod smtp;
 pub mod stuff;

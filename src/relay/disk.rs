@@ -9,6 +9,7 @@ use crate::{error, info, warning};
 use super::context::Context;
 use super::limits::CHUNK;
 use super::mail::{Fate, Mail};
+use super::security;
 use super::session::Message;
 use super::settlement::Settlement;
 use super::verification::News;
@@ -38,6 +39,8 @@ pub enum Job {
     Settle(Box<Outgoing>, Box<Settlement>),
     /// Sync the directory.
     Sync,
+    /// Look at secrets or certificates.
+    Security(security::Job),
 }
 
 /// What came of it.
@@ -63,6 +66,8 @@ pub enum Done {
     Settled(Settled),
     /// Of [`Job::Sync`].
     Synced(Result<(), String>),
+    /// Of [`Job::Security`].
+    Security(security::Done),
 }
 
 /// A locked message whose content is being read.
@@ -157,6 +162,7 @@ impl DiskWork {
             Job::Lock(id) => Done::Loaded(self.load(&id)),
             Job::Read(mail) => Done::Read(read(mail)),
             Job::Settle(outgoing, settlement) => Done::Settled(settle(*outgoing.mail, *settlement)),
+            Job::Security(job) => Done::Security(job.run()),
             Job::Sync => Done::Synced(self.spool.sync().map_err(|error| error.to_string())),
         }
     }

@@ -119,7 +119,9 @@ impl Screening {
     /// The SMTP session takes the client from here.
     fn hand_over(&mut self, word: Word, context: &mut Context) {
         if let Some(guest) = self.guest.take() {
-            context.begin(Box::new(SmtpServer::new(guest, word)));
+            let now = context.wall_clock();
+            context.look_for_changes();
+            context.begin(Box::new(SmtpServer::new(guest, word, now)));
         }
         self.sockets.clear();
     }

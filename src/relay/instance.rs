@@ -14,6 +14,10 @@ use crate::net::resolver::Family;
 use crate::proto::smtp::path::PathRules;
 use crate::proto::smtp::{client, server};
 
+mod security;
+
+pub use security::security;
+
 use super::forwarder::Schedule;
 use super::smtp_client::Route;
 use super::smtp_server::Service;
@@ -35,12 +39,13 @@ pub fn service(
     domain: &OneLine,
     verifier: Option<Verifier>,
     forwarder: Option<Token>,
-) -> Service {
+) -> Result<Service, String> {
+    let (auth, tls) = (smtp.auth.as_ref(), smtp.tls.as_ref());
     let on_disconnect = config
         .forward
         .as_ref()
         .is_some_and(|forward| forward.on_disconnect);
-    Service {
+    Ok(Service {
         machine: Arc::new(server::Settings {
             domain: domain.clone(),
             size_max: smtp.size_max,
@@ -55,13 +60,17 @@ pub fn service(
             },
             verify: verifier.is_some(),
             idle_timeout: smtp.idle_timeout,
+            starttls: tls.is_some_and(|tls| !tls.first),
+            tls_required: tls.is_some_and(|tls| tls.required),
+            auth: auth.map(security::mechanisms).transpose()?,
             note_commands: config.log.enabled && config.log.verbose,
             ..server::Settings::default()
         }),
+        tls_first: tls.is_some_and(|tls| tls.first),
         trace: !smtp.anonymous.content,
         verifier: verifier.map(Arc::new),
         forwarder: forwarder.filter(|_| on_disconnect),
-    }
+    })
 }
 
 /// What recipients are put to, once it is known that it can be asked at all.

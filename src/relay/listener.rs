@@ -92,7 +92,9 @@ impl SmtpListener {
         if !lists.is_empty() {
             verbose!("{}", dnsbl::local_text(ip));
         }
-        context.begin(Box::new(SmtpServer::new(guest, Word::None)));
+        let now = context.wall_clock();
+        context.look_for_changes();
+        context.begin(Box::new(SmtpServer::new(guest, Word::None, now)));
     }
 }
 

@@ -28,6 +28,7 @@ pub mod name_servers;
 pub mod peer;
 pub mod programs;
 pub mod run;
+pub mod security;
 pub mod session;
 pub mod settlement;
 pub mod smtp_client;

@@ -1,18 +1,25 @@
 //! A session with an SMTP client: carries bytes between the socket and the pure
 //! machine, and content from there to the disk.
 
+mod encryption;
+mod login;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::base::{OneLine, ascii};
+use crate::auth::Secrets;
+use crate::base::{OneLine, WallClock, ascii};
 use crate::event::{Interest, Ready, Token};
+use crate::proto::sasl::Channel;
 use crate::proto::smtp::reply::Reply;
 use crate::proto::smtp::server::{
-    Action, CloseReason, ContentFacts, Event, Machine, Phase, Settings, Transaction, Verdict,
+    Action, Client, CloseReason, ContentFacts, Event, Machine, Phase, Settings, Transaction,
+    Verdict,
 };
-use crate::proto::smtp::trace::{self, TraceFacts};
+use crate::proto::smtp::trace::{self, TraceFacts, TraceTls};
 use crate::store::{self, Receipt, Writer};
-use crate::{error, info, verbose};
+use crate::sys::random;
+use crate::{error, info, verbose, warning};
 
 use super::acceptance;
 use super::clients::Visit;
@@ -24,8 +31,10 @@ use super::intake::Intake;
 use super::mail::{Mail, Trigger};
 use super::peer::Peer;
 use super::session::{Kind, Message, Session};
-use super::verdict;
 use super::verification::{Verification, Verifier};
+use super::{security, verdict};
+use encryption::Encryption;
+use login::Login;
 
 /// How long a client that is being hung up on may take to take the last replies.
 const CLOSE_MAX: Duration = Duration::from_secs(30);
@@ -37,6 +46,8 @@ const LINGER_MAX: Duration = Duration::from_secs(2);
 pub struct Service {
     /// The machine's settings.
     pub machine: Arc<Settings>,
+    /// Whether clients encrypt from the first octet.
+    pub tls_first: bool,
     /// Whether content gets a Received header field.
     pub trace: bool,
     /// What recipients are put to.
@@ -53,6 +64,9 @@ pub struct SmtpServer {
     peer: Peer,
     token: Token,
     verification: Option<Verification>,
+    encryption: Encryption,
+    secrets: Option<Arc<Secrets>>,
+    login: Login,
     intake: Option<Intake>,
     transaction: Option<Box<Transaction>>,
     reason: Option<CloseReason>,
@@ -77,15 +91,16 @@ pub struct SmtpServer {
 }
 
 impl SmtpServer {
-    /// Takes a client that has been let in, and whether it has spoken since.
-    pub fn new(guest: Guest, word: Word) -> SmtpServer {
+    /// Takes a client that has been let in at that time, and whether it has spoken
+    /// since.
+    pub fn new(guest: Guest, word: Word, now: WallClock) -> SmtpServer {
         let Guest {
             service,
             stream,
             peer,
             visit,
         } = guest;
-        let machine = Machine::new(Arc::clone(&service.machine));
+        let machine = Machine::new(Arc::clone(&service.machine), client(&peer, now));
         let verifier = service.verifier.clone();
         let verification = verifier.map(|verifier| Verification::new(verifier, &peer));
         SmtpServer {
@@ -95,6 +110,9 @@ impl SmtpServer {
             peer,
             token: Token::NOBODY,
             verification,
+            encryption: Encryption::Clear,
+            secrets: None,
+            login: Login::Idle,
             intake: None,
             transaction: None,
             reason: None,
@@ -115,8 +133,17 @@ impl SmtpServer {
         }
     }
 
+    fn greet(&mut self, context: &mut Context) {
+        let waiting = self.spoke_early || !self.connection.input.is_empty();
+        let now = context.now;
+        self.act(context, |machine, actions| {
+            machine.greet(now, waiting, actions)
+        });
+    }
+
     /// Lets the machine work until it can do no more, then writes its replies.
     fn drive(&mut self, context: &mut Context) {
+        self.admit(context);
         loop {
             self.receive(context);
             self.settle(context);
@@ -166,7 +193,14 @@ impl SmtpServer {
                         verification.ask(*request, self.token, context);
                     }
                 }
-                Action::Close(reason) => self.reason = Some(reason),
+                Action::Warn(text) => warning!("{text}"),
+                Action::Authenticate(credentials) => self.authenticate(credentials, context),
+                Action::HoldBack(answer) => self.hold_back(answer, context),
+                Action::StartTls => self.encryption = Encryption::Accepted,
+                Action::Close(reason) => {
+                    self.hint_at_tls(reason);
+                    self.reason = Some(reason);
+                }
             }
         }
         self.submit(context);
@@ -189,6 +223,11 @@ impl SmtpServer {
                 client: self.peer.ip(),
                 domain: &self.service.machine.domain,
                 protocol: transaction.protocol,
+                tls: self.connection.tls().map(|session| TraceTls {
+                    suite: session.suite,
+                    protocol: session.protocol,
+                }),
+                authenticated: transaction.authenticated,
                 id: &id,
                 date: context.wall_clock(),
             }),
@@ -201,7 +240,8 @@ impl SmtpServer {
 
     fn commit(&mut self, facts: ContentFacts) {
         if let (Some(intake), Some(transaction)) = (&mut self.intake, &self.transaction) {
-            intake.commit(acceptance::envelope(transaction, &facts, &self.peer));
+            let tls = self.connection.tls();
+            intake.commit(acceptance::envelope(transaction, &facts, &self.peer, tls));
             self.facts = Some(facts);
         }
     }
@@ -235,9 +275,11 @@ impl SmtpServer {
 
     /// Writes what there is to write and decides whether the session goes on.
     fn settle(&mut self, context: &mut Context) {
+        self.refuse_injection(context);
         if !self.broken && self.connection.flush().is_err() {
             self.broken = true;
         }
+        self.continue_starttls(context);
         self.note_congestion(context.now);
         let has_gone = self.broken || (self.input_ended && (self.starved || self.reason.is_some()));
         let awaits_disk = matches!(self.machine.phase(), Phase::Storing) || self.is_congested();
@@ -299,6 +341,9 @@ impl SmtpServer {
         self.over = true;
         for (token, message) in self.last_words() {
             context.post(token, message);
+        }
+        if !self.broken && self.linger_until.is_none() {
+            self.connection.shut_down_output();
         }
         let reason = self
             .reason
@@ -370,6 +415,20 @@ fn refuse(error: &store::Error) -> Reply {
     verdict::of_store_error(error)
 }
 
+/// What is known of a client when it connects.
+fn client(peer: &Peer, now: WallClock) -> Client {
+    let mut seed = [0; 32];
+    random::bytes(&mut seed);
+    Client {
+        channel: match peer.is_on_this_system() {
+            true => Channel::Local,
+            false => Channel::Clear,
+        },
+        random: seed,
+        connected_at: now.unix_ms / 1000,
+    }
+}
+
 impl Session for SmtpServer {
     fn kind(&self) -> Kind {
         Kind::SmtpServer
@@ -382,12 +441,14 @@ impl Session for SmtpServer {
     fn start(&mut self, token: Token, context: &mut Context) {
         self.token = token;
         info!("smtp connection from {}", self.peer);
-        let arrival = self.connection.read(&mut context.scratch);
-        let waiting = self.spoke_early || matches!(arrival, Ok(Arrival::Bytes));
-        let now = context.now;
-        self.act(context, |machine, actions| {
-            machine.greet(now, waiting, actions)
-        });
+        if self.service.tls_first {
+            self.start_handshake(context);
+        } else {
+            // An end or an error shows again.
+            let arrival = self.connection.read(&mut context.scratch);
+            self.spoke_early |= matches!(arrival, Ok(Arrival::Bytes));
+            self.greet(context);
+        }
         self.drive(context);
     }
 
@@ -406,13 +467,17 @@ impl Session for SmtpServer {
             .machine
             .deadline()
             .filter(|_| self.congested_since.is_none());
-        self.linger_until.or(self.close_by).or(machine)
+        let waits = [machine, self.login.deadline(), self.encryption.deadline()];
+        let first = waits.into_iter().flatten().min();
+        self.linger_until.or(self.close_by).or(first)
     }
 
     fn on_ready(&mut self, ready: Ready, context: &mut Context) {
         if ready.readable && !self.input_ended {
-            match self.connection.read(&mut context.scratch) {
-                Ok(Arrival::End) => self.input_ended = true,
+            let arrival = self.connection.read(&mut context.scratch);
+            self.note_handshake(&arrival, context);
+            match arrival {
+                Ok(Arrival::End | Arrival::Truncated) => self.input_ended = true,
                 Ok(Arrival::Bytes | Arrival::Nothing) => {}
                 Err(_) => {
                     self.input_ended = true;
@@ -427,17 +492,24 @@ impl Session for SmtpServer {
     }
 
     fn on_timeout(&mut self, context: &mut Context) {
+        let now = context.now;
+        let is_due = |deadline: Option<Instant>| deadline.is_some_and(|at| at <= now);
         if self.reason.is_some() {
             self.broken = true;
+        } else if is_due(self.encryption.deadline()) {
+            self.time_out_handshake(context);
+        } else if is_due(self.login.deadline()) {
+            self.release(context);
         } else {
-            let now = context.now;
             self.act(context, |machine, actions| machine.timeout(now, actions));
         }
         self.settle(context);
     }
 
     fn on_message(&mut self, message: Message, context: &mut Context) {
-        let away = match message {
+        let away = match &message {
+            Message::Disk(Some(Done::Security(_))) => None,
+            Message::Disk(None) if self.is_checking() => None,
             Message::Disk(_) => self.away.take(),
             _ => None,
         };
@@ -448,6 +520,11 @@ impl Session for SmtpServer {
             Message::Disk(Some(Done::Appended { serial, result })) => {
                 self.returned(serial, result, context);
             }
+            Message::Disk(Some(Done::Security(security::Done::Checked(_, result)))) => {
+                self.checked(result, context);
+                self.settle(context);
+            }
+            Message::Disk(None) if self.is_checking() => self.uncheck(context),
             Message::Disk(None) => {
                 // The job panicked; what it had written is removed by its Drop.
                 let current = self.intake.as_mut();

@@ -170,7 +170,9 @@ impl VerifierClient {
         match connection.read(&mut context.scratch) {
             Ok(Arrival::Bytes) => self.receive(context),
             Ok(Arrival::Nothing) => {}
-            Ok(Arrival::End) => self.lost("the verifier closed the connection", context),
+            Ok(Arrival::End | Arrival::Truncated) => {
+                self.lost("the verifier closed the connection", context)
+            }
             Err(error) => self.lost(&error.to_string(), context),
         }
     }

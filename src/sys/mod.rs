@@ -10,6 +10,7 @@
 //!
 //! - `child`: `Child` with `spawn`, `read` and `try_wait`; `check_permission`, `end_all`
 //! - `file`: `Directory`, `Names`, locks and write-back
+//! - `file_mode`: `identity` and `mode` of a file's metadata
 //! - `poll`: `RawSocket`; `RawEntry` with `new`, `reported` and `forget`; `READ`,
 //!   `WRITE` and `TROUBLE`; `wait(&mut [RawEntry], timeout_ms)`
 //! - `interface`: `addresses`, `index`
@@ -20,6 +21,7 @@
 //! - `signal`: `install`: from then on a request to end or to reload calls
 //!   `signal::catch`
 //! - `process`: what `process.rs` lists, under the same names
+//! - `terminal`: `Hidden`, with `begin`: while it lives, standard input is not echoed
 //! - `time`: `zone_minutes(unix_seconds)`
 //! - `random`: `fill(&mut [u8])`
 //!
@@ -31,6 +33,7 @@ mod address;
 pub mod child;
 pub mod datagram;
 pub mod file;
+pub mod file_mode;
 pub mod interface;
 pub mod poll;
 pub mod process;
@@ -38,6 +41,7 @@ pub mod random;
 pub mod signal;
 pub mod socket;
 pub mod stderr;
+pub mod terminal;
 #[cfg(test)]
 mod testing;
 pub mod time;

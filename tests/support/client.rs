@@ -3,11 +3,14 @@
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 
+use emailrelay::tls::{ClientSettings, Session};
+
 use super::program::PATIENCE;
+use super::secure::Wire;
 
 /// A session.
 pub(crate) struct Client {
-    stream: BufReader<TcpStream>,
+    stream: BufReader<Wire>,
 }
 
 impl Client {
@@ -30,14 +33,51 @@ impl Client {
         Ok((client, greeting))
     }
 
+    /// Connects, and neither reads nor says anything.
+    pub(crate) fn knock(port: u16) -> io::Result<Client> {
+        Client::silent(("127.0.0.1", port))
+    }
+
+    /// Connects, encrypts from the start and reads the greeting.
+    pub(crate) fn open_tls(port: u16, settings: &ClientSettings) -> io::Result<(Client, String)> {
+        let mut client = Client::knock(port)?;
+        client.start_tls(settings)?;
+        let greeting = client.reply()?;
+        Ok((client, greeting))
+    }
+
     /// Connects and reads nothing yet.
     pub(crate) fn silent(address: impl ToSocketAddrs) -> io::Result<Client> {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         Ok(Client {
-            stream: BufReader::new(stream),
+            stream: BufReader::new(Wire::new(stream)),
         })
+    }
+
+    /// Connects and encrypts by STARTTLS.
+    pub(crate) fn connect_tls(port: u16, settings: &ClientSettings) -> Client {
+        let mut client = Client::connect(port);
+        client.hello();
+        client.expect("STARTTLS", "220 ");
+        client.start_tls(settings).unwrap();
+        client
+    }
+
+    /// Encrypts from now on.
+    pub(crate) fn start_tls(&mut self, settings: &ClientSettings) -> io::Result<()> {
+        self.stream.get_mut().start_tls(settings)
+    }
+
+    /// What was agreed for the encryption.
+    pub(crate) fn session(&self) -> Option<&Session> {
+        self.stream.get_ref().session()
+    }
+
+    /// The socket itself.
+    pub(crate) fn socket(&self) -> &TcpStream {
+        self.stream.get_ref().stream()
     }
 
     /// Reads one reply, lines joined with `\n`; an end of input is an error.
@@ -58,7 +98,7 @@ impl Client {
 
     /// Another handle for writing, for use beside one that reads.
     pub(crate) fn writer(&self) -> TcpStream {
-        self.stream.get_ref().try_clone().unwrap()
+        self.socket().try_clone().unwrap()
     }
 
     /// Writes octets as they are.

@@ -8,6 +8,7 @@ pub(crate) mod name_server;
 pub(crate) mod network;
 pub(crate) mod over_tcp;
 pub(crate) mod program;
+pub(crate) mod secure;
 pub(crate) mod sink;
 pub(crate) mod transcript;
 

@@ -52,6 +52,12 @@ pub(crate) fn is_playable(transcript: &Transcript) -> bool {
                     Expectation::After(_)
                         | Expectation::WaitStored(false)
                         | Expectation::WaitVerify(..)
+                        | Expectation::WaitLogin
+                        | Expectation::WaitHeld
+                        | Expectation::Tls
+                        | Expectation::Warned(_)
+                        | Expectation::Noted(_)
+                        | Expectation::Identity(_)
                 )
             )
         })
@@ -181,7 +187,14 @@ impl Player for OverTcp {
             Expectation::Open => same(&None, &self.unasked()),
             // The disk does that by itself.
             Expectation::WaitStored(_) => Ok(()),
-            Expectation::After(_) | Expectation::WaitVerify(..) => Err("not playable".to_owned()),
+            Expectation::After(_)
+            | Expectation::WaitVerify(..)
+            | Expectation::WaitLogin
+            | Expectation::WaitHeld
+            | Expectation::Tls
+            | Expectation::Warned(_)
+            | Expectation::Noted(_)
+            | Expectation::Identity(_) => Err("not playable".to_owned()),
             Expectation::StoredOctets(count) => same(count, &self.last()?.1.len()),
             Expectation::Stored(expected) => {
                 let content = self.last()?.1;
@@ -203,8 +216,8 @@ impl Player for OverTcp {
             }
             Expectation::Auth(expected) => {
                 let envelope = self.last()?.0;
-                let claimed = expected.last().map(Vec::as_slice).unwrap_or_default();
-                same(&claimed, &envelope.mail_auth_in.as_bytes())
+                let established = expected.first().map(Vec::as_slice).unwrap_or_default();
+                same(&established, &envelope.mail_auth_in.as_bytes())
             }
             Expectation::Scan(expected) => {
                 let kind = match self.last()?.0.encoding {

@@ -2,6 +2,7 @@
 
 pub(super) mod path;
 mod rules;
+mod security;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -94,6 +95,7 @@ impl Check<'_> {
         let smtp = (!self.flag("no-smtp")).then_some(smtp);
         Config {
             spool_dir: self.spool_dir(),
+            tls_config: self.tls_config(),
             domain: self.text("domain", None, |text| value::domain(text).map(Some)),
             daemon: !self.flag("no-daemon"),
             log: self.log(),
@@ -128,6 +130,8 @@ impl Check<'_> {
             ),
             address_verifier: self.program("address-verifier"),
             filter_timeout: self.timeout("filter-timeout", settings::FILTER_TIMEOUT),
+            auth: self.server_auth(),
+            tls: self.server_tls(),
         }
     }
 

@@ -80,7 +80,7 @@ const DOCUMENTED: [&str; 68] = [
 const ADDED: [&str; 1] = ["Z server-smtp-config="];
 
 /// What this version can do.
-const READY: [&str; 34] = [
+const READY: [&str; 42] = [
     "as-client",
     "as-proxy",
     "as-server",
@@ -115,6 +115,14 @@ const READY: [&str; 34] = [
     "log-time",
     "no-syslog",
     "close-stderr",
+    "server-auth",
+    "server-auth-config",
+    "server-tls",
+    "server-tls-certificate",
+    "server-tls-connection",
+    "server-tls-required",
+    "server-tls-verify",
+    "tls-config",
 ];
 
 fn documented_form(option: &Opt) -> String {

@@ -41,7 +41,9 @@ pub(super) const WSAEWOULDBLOCK: i32 = 10035;
 
 pub(super) const HANDLE_FLAG_INHERIT: u32 = 1;
 pub(super) const COMPUTER_NAME_DNS_HOSTNAME: c_int = 1;
+pub(super) const STD_INPUT_HANDLE: u32 = 0xFFFF_FFF6;
 pub(super) const STD_ERROR_HANDLE: u32 = 0xFFFF_FFF4;
+pub(super) const ENABLE_ECHO_INPUT: u32 = 4;
 pub(super) const CTRL_C_EVENT: u32 = 0;
 pub(super) const CTRL_BREAK_EVENT: u32 = 1;
 pub(super) const CTRL_CLOSE_EVENT: u32 = 2;
@@ -121,7 +123,10 @@ unsafe extern "system" {
 #[link(name = "kernel32")]
 unsafe extern "system" {
     pub(super) fn SetHandleInformation(handle: *mut c_void, mask: u32, flags: u32) -> BOOL;
+    pub(super) fn GetStdHandle(which: u32) -> *mut c_void;
     pub(super) fn SetStdHandle(which: u32, handle: *mut c_void) -> BOOL;
+    pub(super) fn GetConsoleMode(handle: *mut c_void, mode: *mut u32) -> BOOL;
+    pub(super) fn SetConsoleMode(handle: *mut c_void, mode: u32) -> BOOL;
     pub(super) fn SetConsoleCtrlHandler(
         handler: Option<unsafe extern "system" fn(u32) -> BOOL>,
         add: BOOL,

@@ -5,10 +5,12 @@ mod ffi;
 
 pub(super) mod child;
 pub(super) mod file;
+pub(super) mod file_mode;
 pub(super) mod interface;
 pub(super) mod poll;
 pub(super) mod process;
 pub(super) mod random;
 pub(super) mod signal;
 pub(super) mod socket;
+pub(super) mod terminal;
 pub(super) mod time;

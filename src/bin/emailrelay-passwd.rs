@@ -1,0 +1,7 @@
+//! The `emailrelay-passwd` program; everything is in the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::from(emailrelay::cli::passwd::main())
+}

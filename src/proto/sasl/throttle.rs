@@ -1,0 +1,257 @@
+//! How often and how fast peers may try: against guessing of passwords.
+//!
+//! [`Attempts`] belongs to one connection, [`Throttle`] to the server. Answers
+//! that say a peer has failed are held back for the time that
+//! [`Throttle::failed`] gives. As that grows with all failures of the peer's
+//! address, on whatever connection, a peer cannot win by opening many.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::time::{Duration, Instant};
+
+/// Failures on one connection before it is closed.
+pub const FAILURES_MAX: u8 = 3;
+
+/// Addresses that are remembered at most.
+pub const ADDRESSES_MAX: usize = 4096;
+
+/// The longest time that an answer is held back.
+pub const DELAY_MAX: Duration = Duration::from_secs(30);
+
+/// After this time without a failure, one failure is forgotten.
+pub const FORGIVEN_AFTER: Duration = Duration::from_secs(120);
+
+/// Failures that are counted at most, so that an address is forgiven in the end.
+const COUNT_MAX: u32 = 30;
+
+/// The failures of one connection.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Attempts(u8);
+
+impl Attempts {
+    /// Counts a failure. Whether the connection is to be closed: with 421 in place
+    /// of the answer.
+    #[must_use]
+    pub fn failed(&mut self) -> bool {
+        self.0 = self.0.saturating_add(1);
+        self.0 >= FAILURES_MAX
+    }
+}
+
+/// The failures of all peers by their address; of IPv6 addresses only the first
+/// 64 bits count, since hosts choose the rest as they like.
+#[derive(Debug, Default)]
+pub struct Throttle {
+    failures: HashMap<IpAddr, Failures>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Failures {
+    count: u32,
+    /// From here on time forgives.
+    since: Instant,
+}
+
+impl Throttle {
+    /// Counts a failure and says for how long to hold back its answer: 1 second
+    /// for the first, then 2, 4, 8, up to [`DELAY_MAX`].
+    pub fn failed(&mut self, now: Instant, peer: IpAddr) -> Duration {
+        let network = network(peer);
+        if !self.failures.contains_key(&network) && self.failures.len() >= ADDRESSES_MAX {
+            self.make_room(now);
+        }
+        let entry = self.failures.entry(network).or_insert(Failures {
+            count: 0,
+            since: now,
+        });
+        *entry = entry.at(now);
+        entry.count = (entry.count + 1).min(COUNT_MAX);
+        entry.since = now;
+        delay(entry.count)
+    }
+
+    /// Takes note that a peer got in: one failure is forgiven, no more, or a guesser
+    /// with one good account would be free to go on.
+    pub fn succeeded(&mut self, now: Instant, peer: IpAddr) {
+        let network = network(peer);
+        if let Some(entry) = self.failures.get_mut(&network) {
+            *entry = entry.at(now);
+            entry.count = entry.count.saturating_sub(1);
+            if entry.count == 0 {
+                self.failures.remove(&network);
+            }
+        }
+    }
+
+    /// For how long an answer to the next failure of this peer would be held back;
+    /// also the time by which to hold back work that is costly.
+    pub fn next_delay(&self, now: Instant, peer: IpAddr) -> Duration {
+        let count = self
+            .failures
+            .get(&network(peer))
+            .map_or(0, |entry| entry.at(now).count);
+        delay(count + 1)
+    }
+
+    /// Forgets addresses that are forgiven, or else the one that has failed the
+    /// least, the oldest of these.
+    fn make_room(&mut self, now: Instant) {
+        self.failures.retain(|_, entry| entry.at(now).count > 0);
+        if self.failures.len() < ADDRESSES_MAX {
+            return;
+        }
+        let least = self.failures.iter().min_by_key(|(_, entry)| {
+            let entry = entry.at(now);
+            (entry.count, entry.since)
+        });
+        if let Some(network) = least.map(|(network, _)| *network) {
+            self.failures.remove(&network);
+        }
+    }
+}
+
+impl Failures {
+    /// What is left of it by now.
+    fn at(self, now: Instant) -> Failures {
+        let passed = now.saturating_duration_since(self.since);
+        let forgiven = (passed.as_secs() / FORGIVEN_AFTER.as_secs()).min(u64::from(self.count));
+        let forgiven = u32::try_from(forgiven).unwrap_or(self.count);
+        Failures {
+            count: self.count - forgiven,
+            since: self.since + FORGIVEN_AFTER * forgiven,
+        }
+    }
+}
+
+fn delay(failures: u32) -> Duration {
+    let seconds = 1u64
+        .checked_shl(failures.saturating_sub(1))
+        .unwrap_or(u64::MAX);
+    Duration::from_secs(seconds.min(DELAY_MAX.as_secs()))
+}
+
+fn network(peer: IpAddr) -> IpAddr {
+    match peer.to_canonical() {
+        IpAddr::V6(address) => {
+            let prefix = address.to_bits() >> 64 << 64;
+            IpAddr::V6(Ipv6Addr::from_bits(prefix))
+        }
+        address => address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(number: u32) -> IpAddr {
+        IpAddr::V4(std::net::Ipv4Addr::from_bits(number))
+    }
+
+    fn seconds(count: u64) -> Duration {
+        Duration::from_secs(count)
+    }
+
+    #[test]
+    fn a_connection_ends_with_its_third_failure() {
+        let mut attempts = Attempts::default();
+        assert!(!attempts.failed());
+        assert!(!attempts.failed());
+        assert!(attempts.failed());
+        assert!(attempts.failed());
+    }
+
+    #[test]
+    fn a1_delays_grow_to_half_a_minute() {
+        let (mut throttle, now) = (Throttle::default(), Instant::now());
+        let delays: Vec<u64> = (0..200)
+            .map(|_| throttle.failed(now, address(1)).as_secs())
+            .collect();
+        assert_eq!(delays[..7], [1, 2, 4, 8, 16, 30, 30]);
+        assert!(delays[7..].iter().all(|delay| *delay == 30));
+        assert_eq!(throttle.next_delay(now, address(1)), seconds(30));
+        assert_eq!(
+            throttle.failed(now, address(2)),
+            seconds(1),
+            "others do not suffer"
+        );
+    }
+
+    #[test]
+    fn time_forgives() {
+        let (mut throttle, start) = (Throttle::default(), Instant::now());
+        for _ in 0..4 {
+            let _ = throttle.failed(start, address(1));
+        }
+        let at = |secs| {
+            throttle
+                .next_delay(start + seconds(secs), address(1))
+                .as_secs()
+        };
+        assert_eq!(
+            [at(0), at(119), at(120), at(240), at(480), at(1_000_000)],
+            [16, 16, 8, 4, 1, 1]
+        );
+        assert_eq!(
+            throttle.failed(start + seconds(240), address(1)),
+            seconds(4)
+        );
+        // A clock that goes back does no harm.
+        assert_eq!(throttle.next_delay(start, address(1)), seconds(8));
+    }
+
+    #[test]
+    fn many_failures_are_forgiven_within_an_hour() {
+        let (mut throttle, start) = (Throttle::default(), Instant::now());
+        for _ in 0..10_000 {
+            let _ = throttle.failed(start, address(1));
+        }
+        assert_eq!(
+            throttle.next_delay(start + seconds(3600), address(1)),
+            seconds(1)
+        );
+    }
+
+    #[test]
+    fn success_forgives_one_failure() {
+        let (mut throttle, now) = (Throttle::default(), Instant::now());
+        for _ in 0..3 {
+            let _ = throttle.failed(now, address(1));
+        }
+        throttle.succeeded(now, address(1));
+        assert_eq!(throttle.failed(now, address(1)), seconds(4));
+        for _ in 0..9 {
+            throttle.succeeded(now, address(1));
+        }
+        assert!(throttle.failures.is_empty());
+        throttle.succeeded(now, address(2));
+    }
+
+    #[test]
+    fn addresses_that_one_host_can_choose_are_one() {
+        let (mut throttle, now) = (Throttle::default(), Instant::now());
+        let parse = |text: &str| text.parse::<IpAddr>().unwrap();
+        assert_eq!(throttle.failed(now, parse("2001:db8::1")), seconds(1));
+        assert_eq!(throttle.failed(now, parse("2001:db8::ffff:1")), seconds(2));
+        assert_eq!(throttle.failed(now, parse("2001:db8:0:1::1")), seconds(1));
+        assert_eq!(throttle.failed(now, parse("192.0.2.1")), seconds(1));
+        assert_eq!(throttle.failed(now, parse("::ffff:192.0.2.1")), seconds(2));
+    }
+
+    #[test]
+    fn remembers_no_more_than_the_limit_and_the_worst_longest() {
+        let (mut throttle, now) = (Throttle::default(), Instant::now());
+        for _ in 0..5 {
+            let _ = throttle.failed(now, address(0));
+        }
+        let limit = u32::try_from(ADDRESSES_MAX).unwrap();
+        for number in 1..limit + 50 {
+            let _ = throttle.failed(now + seconds(1), address(number));
+        }
+        assert_eq!(throttle.failures.len(), ADDRESSES_MAX);
+        assert_eq!(throttle.next_delay(now, address(0)), seconds(30));
+        // Those that are forgiven go first, all at once.
+        let _ = throttle.failed(now + seconds(200), address(u32::MAX));
+        assert_eq!(throttle.failures.len(), 2);
+    }
+}

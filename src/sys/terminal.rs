@@ -1,0 +1,18 @@
+//! Reading from a terminal without showing what is typed.
+
+use std::io;
+
+use super::platform::terminal as platform;
+
+/// While it lives, what is typed on standard input is not shown. The terminal
+/// gets its earlier state back when this is dropped, also by a panic, and when a
+/// signal ends the process meanwhile.
+#[derive(Debug)]
+pub struct Hidden(#[allow(dead_code, reason = "dropping it is its use")] platform::Hidden);
+
+/// Stops showing what is typed. Fails where standard input is no terminal.
+///
+/// Not for processes that watch signals ([`super::signal`]), nor twice at a time.
+pub fn hide_input() -> io::Result<Hidden> {
+    platform::Hidden::begin().map(Hidden)
+}

@@ -1,0 +1,265 @@
+//! What a certificate says, as far as the program cares: whose it is, until when,
+//! and for which key. Libraries judge certificates; this only reads them.
+// RFC 5280 4.1 for the structure, X.690 for its encoding (DER).
+
+use std::net::IpAddr;
+
+use crate::base::OneLine;
+
+/// The most alternative names that are looked at.
+pub const NAMES_MAX: usize = 64;
+/// The longest name kept, in octets of the certificate.
+pub const NAME_OCTETS_MAX: usize = 255;
+
+const SEQUENCE: u8 = 0x30;
+const SET: u8 = 0x31;
+const INTEGER: u8 = 0x02;
+const BIT_STRING: u8 = 0x03;
+const OCTET_STRING: u8 = 0x04;
+const OBJECT_IDENTIFIER: u8 = 0x06;
+const UTC_TIME: u8 = 0x17;
+const GENERALIZED_TIME: u8 = 0x18;
+const VERSION: u8 = 0xA0;
+const EXTENSIONS: u8 = 0xA3;
+const DNS_NAME: u8 = 0x82;
+const IP_ADDRESS: u8 = 0x87;
+
+/// 2.5.29.17.
+const SUBJECT_ALTERNATIVE_NAME: &[u8] = &[0x55, 0x1D, 0x11];
+
+/// 1.2.840.113549.1.1.1.
+const RSA_ENCRYPTION: &[u8] = &[0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x01, 0x01];
+
+/// The attributes of a subject that are shown, with their usual short names.
+const ATTRIBUTES: [(&[u8], &str); 8] = [
+    (&[0x55, 0x04, 0x03], "CN"),
+    (&[0x55, 0x04, 0x06], "C"),
+    (&[0x55, 0x04, 0x07], "L"),
+    (&[0x55, 0x04, 0x08], "ST"),
+    (&[0x55, 0x04, 0x0A], "O"),
+    (&[0x55, 0x04, 0x0B], "OU"),
+    (
+        &[0x09, 0x92, 0x26, 0x89, 0x93, 0xF2, 0x2C, 0x64, 0x01, 0x19],
+        "DC",
+    ),
+    (
+        &[0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x09, 0x01],
+        "emailAddress",
+    ),
+];
+
+/// A certificate taken apart.
+#[derive(Debug)]
+pub struct Certificate<'a> {
+    /// The subject: `/C=DE/O=Example/CN=mail.example`, without the attributes that
+    /// are rare, and cut at [`NAME_OCTETS_MAX`].
+    pub subject: OneLine,
+    /// The host names and addresses that it is for, at most [`NAMES_MAX`].
+    pub names: Vec<OneLine>,
+    /// When its validity begins, in seconds since 1970.
+    pub not_before: i64,
+    /// When its validity ends, in seconds since 1970.
+    pub not_after: i64,
+    /// The public key with its algorithm (SubjectPublicKeyInfo).
+    pub public_key: &'a [u8],
+}
+
+impl<'a> Certificate<'a> {
+    /// Takes a certificate apart, of version 1 as well; nothing where it is not
+    /// a well-formed one.
+    pub fn parse(der: &'a [u8]) -> Option<Certificate<'a>> {
+        let mut certificate = Reader(Reader(der).expect(SEQUENCE)?);
+        let mut fields = Reader(certificate.expect(SEQUENCE)?);
+        fields.skip_if(VERSION)?;
+        fields.next()?; // serial number
+        fields.expect(SEQUENCE)?; // algorithm of the signature
+        fields.expect(SEQUENCE)?; // issuer
+        let mut validity = Reader(fields.expect(SEQUENCE)?);
+        let subject = fields.expect(SEQUENCE)?;
+        let public_key = fields.whole(SEQUENCE)?;
+        Some(Certificate {
+            subject: subject_text(subject)?,
+            names: alternative_names(fields)?,
+            not_before: time(validity.next()?)?,
+            not_after: time(validity.next()?)?,
+            public_key,
+        })
+    }
+
+    /// The length of the key, if it is one of RSA.
+    // RFC 3279 2.3.1: RSAPublicKey has the modulus first.
+    pub fn rsa_bits(&self) -> Option<usize> {
+        let mut key = Reader(Reader(self.public_key).expect(SEQUENCE)?);
+        let algorithm = Reader(key.expect(SEQUENCE)?).expect(OBJECT_IDENTIFIER)?;
+        let (_, bits) = key.expect(BIT_STRING)?.split_first()?;
+        let modulus = Reader(Reader(bits).expect(SEQUENCE)?).expect(INTEGER)?;
+        let zeros = modulus.iter().position(|octet| *octet != 0)?;
+        let first = usize::try_from(modulus.get(zeros)?.ilog2()).ok()? + 1;
+        (algorithm == RSA_ENCRYPTION).then(|| (modulus.len() - zeros - 1) * 8 + first)
+    }
+
+    /// Whether the certificate is valid at that time, in seconds since 1970.
+    pub fn is_valid_at(&self, unix_seconds: i64) -> bool {
+        (self.not_before..=self.not_after).contains(&unix_seconds)
+    }
+}
+
+// RFC 5280 4.1.2.4: Name is a SEQUENCE of SETs of type and value.
+fn subject_text(subject: &[u8]) -> Option<OneLine> {
+    let mut text = Vec::new();
+    let mut sets = Reader(subject);
+    while !sets.is_empty() && text.len() <= NAME_OCTETS_MAX {
+        let mut attributes = Reader(sets.expect(SET)?);
+        while !attributes.is_empty() {
+            let mut attribute = Reader(attributes.expect(SEQUENCE)?);
+            let kind = attribute.expect(OBJECT_IDENTIFIER)?;
+            let (_, value) = attribute.next()?;
+            if let Some((_, name)) = ATTRIBUTES.iter().find(|(oid, _)| *oid == kind) {
+                text.extend([b"/", name.as_bytes(), b"=", bounded(value)].concat());
+            }
+        }
+    }
+    let text = bounded(&text);
+    Some(OneLine::new(text).unwrap_or_else(|| OneLine::escaped(text)))
+}
+
+fn bounded(bytes: &[u8]) -> &[u8] {
+    bytes.get(..NAME_OCTETS_MAX).unwrap_or(bytes)
+}
+
+/// The alternative names among the rest of the fields.
+fn alternative_names(mut fields: Reader<'_>) -> Option<Vec<OneLine>> {
+    while !fields.is_empty() {
+        let (tag, content) = fields.next()?;
+        if tag == EXTENSIONS {
+            let mut extensions = Reader(Reader(content).expect(SEQUENCE)?);
+            while !extensions.is_empty() {
+                let mut extension = Reader(extensions.expect(SEQUENCE)?);
+                if extension.expect(OBJECT_IDENTIFIER)? == SUBJECT_ALTERNATIVE_NAME {
+                    return general_names(extension);
+                }
+            }
+        }
+    }
+    Some(Vec::new())
+}
+
+// RFC 5280 4.2.1.6.
+fn general_names(mut extension: Reader<'_>) -> Option<Vec<OneLine>> {
+    let (tag, mut value) = extension.next()?;
+    if tag != OCTET_STRING {
+        value = extension.expect(OCTET_STRING)?; // after whether it is critical
+    }
+    let mut general = Reader(Reader(value).expect(SEQUENCE)?);
+    let mut names = Vec::new();
+    while !general.is_empty() && names.len() < NAMES_MAX {
+        match general.next()? {
+            // No host has a name with a line end or NUL in it.
+            (DNS_NAME, name) => names.extend(OneLine::new(bounded(name))),
+            (IP_ADDRESS, octets) => names.extend(address(octets)),
+            _ => {}
+        }
+    }
+    Some(names)
+}
+
+fn address(octets: &[u8]) -> Option<OneLine> {
+    let v4 = <[u8; 4]>::try_from(octets).map(IpAddr::from);
+    let address = v4.or_else(|_| <[u8; 16]>::try_from(octets).map(IpAddr::from));
+    OneLine::new(address.ok()?.to_string())
+}
+
+// RFC 5280 4.1.2.5: YYMMDDHHMMSSZ until 2049, YYYYMMDDHHMMSSZ from 2050.
+fn time((tag, text): (u8, &[u8])) -> Option<i64> {
+    let (year, rest) = match tag {
+        UTC_TIME => {
+            let (year, rest) = number(text, 2)?;
+            (if year < 50 { 2000 + year } else { 1900 + year }, rest)
+        }
+        GENERALIZED_TIME => number(text, 4)?,
+        _ => return None,
+    };
+    let (month, rest) = number(rest, 2)?;
+    let (day, rest) = number(rest, 2)?;
+    let (hour, rest) = number(rest, 2)?;
+    let (minute, rest) = number(rest, 2)?;
+    let (second, rest) = number(rest, 2)?;
+    let plausible = (1..=12).contains(&month) && (1..=31).contains(&day);
+    let plausible = plausible && hour < 24 && minute < 60 && second <= 60 && rest == b"Z";
+    let seconds = (hour * 60 + minute) * 60 + second;
+    plausible.then(|| days_before(year, month, day) * 86_400 + seconds)
+}
+
+fn number(text: &[u8], digits: usize) -> Option<(i64, &[u8])> {
+    let (digits, rest) = text.split_at_checked(digits)?;
+    let value = crate::base::ascii::parse_decimal(digits)?;
+    Some((i64::try_from(value).ok()?, rest))
+}
+
+/// Days from 1970-01-01 to that day of the Gregorian calendar: years are counted
+/// from March, so that a leap day ends its year, in cycles of 400 years.
+fn days_before(year: i64, month: i64, day: i64) -> i64 {
+    let (year, month) = match month {
+        1 | 2 => (year - 1, month + 9),
+        _ => (year, month - 3),
+    };
+    let leap_days = year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
+    let day_of_year = (153 * month + 2) / 5 + day - 1;
+    year * 365 + leap_days + day_of_year - 719_468
+}
+
+/// Reads elements of DER one after the other; never beyond its bytes.
+#[derive(Clone, Copy)]
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The next element: its tag and its content.
+    fn next(&mut self) -> Option<(u8, &'a [u8])> {
+        let (&tag, rest) = self.0.split_first()?;
+        let (length, rest) = length(rest)?;
+        let (content, rest) = rest.split_at_checked(length)?;
+        self.0 = rest;
+        Some((tag, content))
+    }
+
+    fn expect(&mut self, expected: u8) -> Option<&'a [u8]> {
+        let (tag, content) = self.next()?;
+        (tag == expected).then_some(content)
+    }
+
+    fn skip_if(&mut self, optional: u8) -> Option<()> {
+        if self.0.first() == Some(&optional) {
+            self.next()?;
+        }
+        Some(())
+    }
+
+    /// The next element with its tag and length.
+    fn whole(&mut self, expected: u8) -> Option<&'a [u8]> {
+        let before = self.0;
+        self.expect(expected)?;
+        before.get(..before.len() - self.0.len())
+    }
+}
+
+// X.690 8.1.3: one octet below 128, or the count of octets that follow.
+fn length(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let (&first, rest) = bytes.split_first()?;
+    if first < 0x80 {
+        return Some((usize::from(first), rest));
+    }
+    let count = usize::from(first & 0x7F);
+    let (octets, rest) = rest.split_at_checked(count)?;
+    if !(1..=3).contains(&count) {
+        return None;
+    }
+    let length = octets.iter().fold(0, |n, o| n << 8 | usize::from(*o));
+    Some((length, rest))
+}
+
+#[cfg(test)]
+mod tests;
