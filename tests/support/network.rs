@@ -2,8 +2,12 @@
 //! local, and any port is free.
 
 use std::env;
+use std::net::UdpSocket;
 use std::process::Command;
 use std::thread;
+use std::time::{Duration, Instant};
+
+use super::program::PATIENCE;
 
 /// Addresses that this host has in such a network, besides those of loopback.
 pub(crate) const ADDRESSES: [&str; 4] = ["192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8:1::1"];
@@ -59,6 +63,20 @@ fn set_up() {
         let mut words = command.split(' ');
         let status = Command::new(words.next().unwrap()).args(words).status();
         assert!(status.unwrap().success(), "{command}");
+    }
+    // The system takes a moment for the routes.
+    let until = Instant::now() + PATIENCE;
+    for address in ["fe80::9%lo", "::1"].iter().chain(&ADDRESSES) {
+        let any = if address.contains(':') {
+            "::"
+        } else {
+            "0.0.0.0"
+        };
+        let socket = UdpSocket::bind((any, 0)).unwrap();
+        while socket.connect((*address, 9)).is_err() {
+            assert!(Instant::now() < until, "{address} cannot be reached");
+            thread::sleep(Duration::from_millis(5));
+        }
     }
 }
 
