@@ -2,12 +2,8 @@
 //! local, and any port is free.
 
 use std::env;
-use std::net::UdpSocket;
 use std::process::Command;
 use std::thread;
-use std::time::{Duration, Instant};
-
-use super::program::PATIENCE;
 
 /// Addresses that this host has in such a network, besides those of loopback.
 pub(crate) const ADDRESSES: [&str; 4] = ["192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8:1::1"];
@@ -52,31 +48,17 @@ pub(crate) fn in_private_network(test: impl FnOnce()) {
 fn set_up() {
     let mut commands = vec![
         "mount --make-rprivate /".to_owned(),
-        "ip link set lo up".to_owned(),
         "ip addr add fe80::9/64 dev lo nodad".to_owned(),
     ];
     commands.extend(ADDRESSES.map(|address| match address.contains(':') {
         true => format!("ip addr add {address}/128 dev lo nodad"),
         false => format!("ip addr add {address}/32 dev lo"),
     }));
+    commands.push("ip link set lo up".to_owned());
     for command in &commands {
         let mut words = command.split(' ');
         let status = Command::new(words.next().unwrap()).args(words).status();
         assert!(status.unwrap().success(), "{command}");
-    }
-    // The system takes a moment for the routes.
-    let until = Instant::now() + PATIENCE;
-    for address in ["fe80::9%lo", "::1"].iter().chain(&ADDRESSES) {
-        let any = if address.contains(':') {
-            "::"
-        } else {
-            "0.0.0.0"
-        };
-        let socket = UdpSocket::bind((any, 0)).unwrap();
-        while socket.connect((*address, 9)).is_err() {
-            assert!(Instant::now() < until, "{address} cannot be reached");
-            thread::sleep(Duration::from_millis(5));
-        }
     }
 }
 
