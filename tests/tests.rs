@@ -8,6 +8,7 @@ mod durability;
 mod exhaustion;
 mod interfaces;
 mod interop;
+mod interop_extensions;
 mod kill;
 mod layering;
 mod local_recipients;

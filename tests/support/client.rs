@@ -2,6 +2,8 @@
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{TcpStream, ToSocketAddrs};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use emailrelay::tls::{ClientSettings, Session};
 
@@ -48,7 +50,7 @@ impl Client {
 
     /// Connects and reads nothing yet.
     pub(crate) fn silent(address: impl ToSocketAddrs) -> io::Result<Client> {
-        let stream = TcpStream::connect(address)?;
+        let stream = connect(address)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         Ok(Client {
@@ -156,6 +158,22 @@ impl Client {
 
     pub(crate) fn quit(mut self) {
         self.expect("QUIT", "221");
+    }
+}
+
+/// Connects, again and again while the system says that there is no route: in a
+/// network that has just been set up it may take routes away for a moment.
+fn connect(address: impl ToSocketAddrs) -> io::Result<TcpStream> {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match TcpStream::connect(&address) {
+            Err(error)
+                if error.kind() == io::ErrorKind::NetworkUnreachable && Instant::now() < until =>
+            {
+                thread::sleep(Duration::from_millis(5));
+            }
+            result => return result,
+        }
     }
 }
 
