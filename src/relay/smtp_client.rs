@@ -192,6 +192,7 @@ impl SmtpClient {
                         connection.output.push_all(&bytes);
                     }
                 }
+                Action::SendSecret(_) | Action::StartTls | Action::Authenticated(_) => {}
                 Action::Sent(line) => verbose!("tx>>: \"{line}\""),
                 Action::Heard(line) => verbose!("rx<<: \"{line}\""),
                 Action::Note(text) => warning!("{text}"),
