@@ -11,7 +11,7 @@
 //! | 0 | [`sys`] | `base` | every operating system call that std does not offer |
 //! | 1 | [`proto`] | `base` | protocols as pure machines: bytes and time in, actions out |
 //! | 1 | [`config`] | `base` | the option table, and all that is derived from it |
-//! | 1 | [`tls`] | `sys`, `base` | engines: ciphertext to plaintext and back; one folder per library |
+//! | 1 | [`tls`] | `sys`, `base` | engines: ciphertext to plaintext and back |
 //! | 1 | [`event`] | `sys`, `base` | poller, tokens, timers, worker pool, waker |
 //! | 2 | [`net`] | `event`, `sys`, `base` | addresses, listeners, connecting, resolving |
 //! | 2 | [`store`] | `sys`, `base` | the spool directory |

@@ -5,6 +5,16 @@ use std::time::Duration;
 /// What a session reads or has to write, in octets, before it is told to wait.
 pub const BUFFER_MAX: usize = 64 * 1024;
 
+/// Ciphertext that is read at once, in octets.
+pub const CIPHER_READ_MAX: usize = 16 * 1024;
+
+/// Ciphertext that waits for the socket, in octets.
+pub const CIPHER_WAITING_MAX: usize = 32 * 1024;
+
+/// The longest record of TLS, in octets with its header.
+// RFC 5246 6.2.3; RFC 8446 5.2 allows less.
+pub const TLS_RECORD_MAX: usize = 5 + 16 * 1024 + 2048;
+
 /// Content is handed to the disk in chunks of this size, in octets.
 pub const CHUNK: usize = 64 * 1024;
 

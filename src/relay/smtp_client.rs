@@ -453,7 +453,7 @@ impl Session for SmtpClient {
             }
             Link::Open(connection) if ready.readable => {
                 match connection.read(&mut context.scratch) {
-                    Ok(Arrival::End) => {
+                    Ok(Arrival::End | Arrival::Truncated) => {
                         self.drive(context);
                         self.lost("the peer closed the connection", context);
                     }

@@ -354,7 +354,7 @@ impl Session for SmtpServer {
     fn on_ready(&mut self, ready: Ready, context: &mut Context) {
         if ready.readable && !self.input_ended {
             match self.connection.read(&mut context.scratch) {
-                Ok(Arrival::End) => self.input_ended = true,
+                Ok(Arrival::End | Arrival::Truncated) => self.input_ended = true,
                 Ok(Arrival::Bytes | Arrival::Nothing) => {}
                 Err(_) => {
                     self.input_ended = true;

@@ -1,0 +1,225 @@
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::*;
+use crate::relay::limits::CIPHER_WAITING_MAX;
+use crate::sys::socket::{Address, Listener};
+use crate::tls::{self, CertificateFiles, ClientSettings, Keywords, ServerSettings, VerifySource};
+
+/// Two connections joined by sockets of the loopback interface.
+struct Pair {
+    client: Connection,
+    server: Connection,
+    scratch: Vec<u8>,
+}
+
+fn pair() -> Pair {
+    let any = Address::Tcp("127.0.0.1:0".parse().unwrap());
+    let listener = Listener::bind(&any, 1).unwrap();
+    let client = Stream::connect(&listener.local_address().unwrap(), None).unwrap();
+    let server = wait(|| listener.accept().ok().map(|(stream, _)| stream));
+    Pair {
+        client: Connection::new(client),
+        server: Connection::new(server),
+        scratch: vec![0; BUFFER_MAX],
+    }
+}
+
+/// The same with TLS started at both ends; nothing without a TLS library.
+fn encrypted() -> Option<Pair> {
+    let provider = tls::provider(None).ok()?;
+    let certificate = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pki/server-all.pem");
+    let settings = ServerSettings {
+        certificate: CertificateFiles::new([certificate]).unwrap(),
+        verify: VerifySource::None,
+        keywords: Keywords::default(),
+    };
+    let mut pair = pair();
+    let acceptor = provider.server(&settings).unwrap();
+    let connector = provider.client(&ClientSettings::default()).unwrap();
+    pair.server.start_tls(acceptor.accept().unwrap());
+    pair.client.start_tls(connector.connect().unwrap());
+    Some(pair)
+}
+
+fn wait<T>(mut look: impl FnMut() -> Option<T>) -> T {
+    let until = Instant::now() + Duration::from_secs(20);
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < until, "nothing happens");
+        std::thread::yield_now();
+    }
+}
+
+impl Pair {
+    fn turn(&mut self) {
+        self.client.flush().unwrap();
+        self.client.read(&mut self.scratch).unwrap();
+        self.server.flush().unwrap();
+        self.server.read(&mut self.scratch).unwrap();
+    }
+
+    fn shake_hands(&mut self) {
+        wait(|| {
+            self.turn();
+            let both = self.client.tls().is_some() && self.server.tls().is_some();
+            both.then_some(())
+        });
+    }
+
+    /// What reading brings at the server, once it brings anything.
+    fn arrival(&mut self) -> io::Result<Arrival> {
+        wait(|| match self.server.read(&mut self.scratch) {
+            Ok(Arrival::Nothing) => None,
+            other => Some(other),
+        })
+    }
+}
+
+#[test]
+fn carries_bytes_both_ways_in_clear_and_encrypted() {
+    for pair in [Some(pair()), encrypted()] {
+        let Some(mut pair) = pair else { continue };
+        let message: Vec<u8> = (0u8..=255).cycle().take(1_000_000).collect();
+        let (mut unsent, mut echoed) = (&message[..], Vec::new());
+        wait(|| {
+            let count = pair.client.output.push(unsent);
+            unsent = &unsent[count..];
+            pair.turn();
+            let count = pair.server.output.push(pair.server.input.as_slice());
+            pair.server.input.consume(count);
+            echoed.extend_from_slice(pair.client.input.as_slice());
+            pair.client.input.clear();
+            (echoed.len() >= message.len()).then_some(())
+        });
+        assert!(echoed == message);
+    }
+}
+
+#[test]
+fn output_waits_for_the_handshake() {
+    let Some(mut pair) = encrypted() else { return };
+    pair.server.output.push(b"220 hello\r\n");
+    assert!(pair.server.is_handshaking() && pair.server.tls().is_none());
+    pair.server.flush().unwrap();
+    assert_eq!(pair.server.output.len(), 11);
+    // Nothing can be written, so there is nothing to wake up for but the peer.
+    let interest = pair.server.interest(false).unwrap();
+    assert!(interest.read && !interest.write);
+    pair.shake_hands();
+    wait(|| {
+        pair.turn();
+        (pair.client.input.as_slice() == b"220 hello\r\n").then_some(())
+    });
+    assert!(!pair.server.is_handshaking());
+    let session = pair.server.tls().unwrap();
+    assert_eq!(session.protocol, "TLSv1.3");
+    assert!(pair.server.interest(false).is_none());
+}
+
+#[test]
+fn never_holds_plaintext_beyond_the_limit() {
+    let Some(mut pair) = encrypted() else { return };
+    pair.shake_hands();
+    let message = vec![b'x'; 10 * BUFFER_MAX];
+    let mut unsent = &message[..];
+    // The server does not consume anything, so it stops reading at some time.
+    wait(|| {
+        let count = pair.client.output.push(unsent);
+        unsent = &unsent[count..];
+        pair.turn();
+        pair.server.interest(true).is_none().then_some(())
+    });
+    let held = pair.server.input.len();
+    assert!(held <= BUFFER_MAX, "{held}");
+    assert_eq!(
+        pair.server.read(&mut pair.scratch).unwrap(),
+        Arrival::Nothing
+    );
+    // All that was decrypted can be consumed: nothing is stuck in between.
+    let mut received = 0;
+    wait(|| {
+        received += pair.server.input.len();
+        pair.server.input.clear();
+        let count = pair.client.output.push(unsent);
+        unsent = &unsent[count..];
+        pair.turn();
+        (received + pair.server.input.len() == message.len()).then_some(())
+    });
+}
+
+#[test]
+fn a_slow_reader_bounds_the_ciphertext() {
+    let Some(mut pair) = encrypted() else { return };
+    pair.shake_hands();
+    let chunk = vec![b'x'; BUFFER_MAX];
+    for _ in 0..2000 {
+        pair.server.output.push(&chunk);
+        pair.server.flush().unwrap();
+        let layer = pair.server.tls.as_ref().unwrap();
+        assert!(layer.waiting_octets() <= CIPHER_WAITING_MAX);
+    }
+    assert_eq!(pair.server.output.room(), 0);
+    assert!(pair.server.interest(false).unwrap().write);
+}
+
+#[test]
+fn tells_an_orderly_end_from_a_truncation() {
+    let Some(mut pair) = encrypted() else { return };
+    pair.shake_hands();
+    pair.client.output.push(b"QUIT\r\n");
+    pair.client.flush().unwrap();
+    pair.client.shut_down_output();
+    wait(|| {
+        let end = pair.server.read(&mut pair.scratch).unwrap() == Arrival::End;
+        end.then_some(())
+    });
+    assert_eq!(pair.server.input.as_slice(), b"QUIT\r\n");
+
+    let Some(mut pair) = encrypted() else { return };
+    pair.shake_hands();
+    // As if somebody on the way had ended the connection.
+    pair.client.stream.shutdown_write().unwrap();
+    assert_eq!(pair.arrival().unwrap(), Arrival::Truncated);
+
+    let mut clear = self::pair();
+    clear.client.shut_down_output();
+    assert_eq!(clear.arrival().unwrap(), Arrival::End);
+}
+
+#[test]
+fn an_end_within_the_handshake_is_a_truncation() {
+    let Some(mut pair) = encrypted() else { return };
+    pair.client.stream.shutdown_write().unwrap();
+    assert_eq!(pair.arrival().unwrap(), Arrival::Truncated);
+}
+
+#[test]
+fn clear_text_in_the_place_of_a_handshake_is_an_error_and_is_told() {
+    let Some(mut pair) = encrypted() else { return };
+    pair.client.tls = None;
+    pair.client.output.push(b"EHLO me\r\n");
+    pair.client.flush().unwrap();
+    let error = pair.arrival().unwrap_err();
+    assert!(error.to_string().contains("not tls"), "{error}");
+    wait(|| {
+        pair.client.read(&mut pair.scratch).unwrap();
+        // RFC 8446 6: the type of an alert.
+        (pair.client.input.as_slice().first() == Some(&21)).then_some(())
+    });
+}
+
+#[test]
+fn knows_what_came_before_the_handshake() {
+    let mut pair = pair();
+    assert!(!pair.server.has_unread_plain());
+    pair.client.output.push(b"STARTTLS\r\nNOOP\r\n");
+    pair.client.flush().unwrap();
+    assert_eq!(pair.arrival().unwrap(), Arrival::Bytes);
+    pair.server.input.consume(10);
+    assert!(pair.server.has_unread_plain());
+    pair.server.input.clear();
+    assert!(!pair.server.has_unread_plain());
+}
