@@ -35,6 +35,15 @@ impl Secret {
     }
 }
 
+/// As [`Secret::matches`].
+impl PartialEq for Secret {
+    fn eq(&self, other: &Secret) -> bool {
+        self.matches(&other.0)
+    }
+}
+
+impl Eq for Secret {}
+
 impl Drop for Secret {
     fn drop(&mut self) {
         // What was cut off by an owner before us may still be in the spare room.
@@ -43,15 +52,6 @@ impl Drop for Secret {
         wipe(&mut self.0);
     }
 }
-
-/// As by [`Secret::matches`].
-impl PartialEq for Secret {
-    fn eq(&self, other: &Secret) -> bool {
-        self.matches(&other.0)
-    }
-}
-
-impl Eq for Secret {}
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -14,6 +14,7 @@
 
 pub mod address;
 mod check;
+pub mod client_security;
 pub mod help;
 pub mod man;
 pub mod option;
@@ -29,6 +30,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use address::{Address, Host, ListenAddress, Literal, Zone};
+pub use client_security::{Authorities, ClientAccount, ClientAuth, ClientTls, TlsStart};
 pub use option::Platform;
 pub use parse::file::FILE_MAX;
 pub use problem::{Problem, Warning};

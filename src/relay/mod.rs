@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 pub mod acceptance;
+pub mod access;
 pub mod connection;
 pub mod context;
 pub mod disk;

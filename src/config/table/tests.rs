@@ -77,7 +77,7 @@ const DOCUMENTED: [&str; 68] = [
 ];
 
 /// What this version can do.
-const READY: [&str; 30] = [
+const READY: [&str; 39] = [
     "as-client",
     "as-proxy",
     "as-server",
@@ -89,6 +89,15 @@ const READY: [&str; 30] = [
     "forward-to",
     "poll",
     "client-interface",
+    "client-auth",
+    "client-auth-config",
+    "client-tls",
+    "client-tls-certificate",
+    "client-tls-connection",
+    "client-tls-required",
+    "client-tls-server-name",
+    "client-tls-verify",
+    "client-tls-verify-name",
     "connection-timeout",
     "idle-timeout",
     "response-timeout",

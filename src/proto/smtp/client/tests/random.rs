@@ -522,6 +522,25 @@ fn hostile_servers_get_no_content_unasked_and_every_message_an_outcome() {
     assert!(contents > 400, "{contents} contents");
 }
 
+/// An answer to what was sent, more or less; where a session starts, it has to be
+/// one for the most part, or we get nowhere.
+fn hostile_reply(sent: &[u8], random: &mut Random) -> Vec<u8> {
+    let is_start = ["EHLO", "STARTTLS", "AUTH"].map(|verb| sent.starts_with(verb.as_bytes()));
+    let fits = if is_start.contains(&true) { 90 } else { 60 };
+    if !sent.is_empty() && random.chance(fits) {
+        fitting(sent, random)
+    } else {
+        anything(random)
+    }
+}
+
+fn plainly(action: Action) -> Action {
+    match action {
+        Action::SendSecret(line) => Action::Send(line.expose().to_vec()),
+        action => action,
+    }
+}
+
 /// Lets a server say anything to the machine; returns how often content was sent.
 fn defy(world: &mut World, seed: u64) -> usize {
     let mut random = Random::new(seed);
@@ -533,10 +552,7 @@ fn defy(world: &mut World, seed: u64) -> usize {
         let actions = std::mem::take(&mut out);
         sent.clear();
         for action in actions {
-            let action = match action {
-                Action::SendSecret(line) => Action::Send(line.expose().to_vec()),
-                action => action,
-            };
+            let action = plainly(action);
             if let Action::Send(bytes) = &action {
                 world.check_privacy(bytes, seed);
                 let is_content = bytes.windows(7).any(|seven| seven == b"CONTENT");
@@ -566,15 +582,7 @@ fn defy(world: &mut World, seed: u64) -> usize {
                 action => world.act(action, &mut out),
             }
         }
-        // It has to let us get somewhere.
-        let is_start = [&b"EHLO"[..], b"STARTTLS", b"AUTH"].map(|verb| sent.starts_with(verb));
-        let fits = if is_start.contains(&true) { 90 } else { 60 };
-        let is_fitting = !sent.is_empty() && random.chance(fits);
-        let said = if is_fitting {
-            fitting(&sent, &mut random)
-        } else {
-            anything(&mut random)
-        };
+        let said = hostile_reply(&sent, &mut random);
         let has = |code: &[u8]| said.windows(3).any(|three| three == code);
         (ok, go) = (
             ok || has(b"250") || has(b"220") || has(b"0 o"),
