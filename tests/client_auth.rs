@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use crate::support::program::{Program, Scratch};
 use crate::support::secure_sink::{SecureSink, forward, pki, secrets, spool_with_mail};
@@ -137,6 +138,40 @@ fn an_account_can_be_given_on_the_command_line() {
     );
 }
 
+/// What our utility makes of a password will do in its place.
+#[test]
+fn stored_keys_of_emailrelay_passwd_log_in() {
+    if skip_without("python3") {
+        return;
+    }
+    for (hash, mechanism) in [("md5", "CRAM-MD5"), ("sha256", "CRAM-SHA256")] {
+        let passwd = env!("CARGO_BIN_EXE_emailrelay-passwd");
+        let mut command = Command::new(passwd);
+        command.args(["--password", "secret pw", "--hash", hash]);
+        let output = command.output().unwrap();
+        let key = String::from_utf8(output.stdout).unwrap();
+        let line = format!("client {hash} bob {}\n", key.trim());
+        let attempt = over_tls(&line, &format!("PLAIN {mechanism}"), &[]);
+        attempt.assert_sent(&mechanism.to_lowercase());
+    }
+}
+
+#[test]
+fn an_account_given_twice_is_not_shown() {
+    let spool = Scratch::new();
+    let twice = [
+        "--client-auth=plain:Ym9i:cHc=",
+        "--client-auth=plain:Ym9i:c2VjcmV0",
+    ];
+    let (status, log) = forward(&spool, "127.0.0.1:9", &twice);
+    assert_eq!(status, 1);
+    assert!(
+        log.contains("--client-auth") && !log.contains("c2Vj"),
+        "{log}"
+    );
+    assert!(!log.contains("cHc="), "{log}");
+}
+
 #[test]
 fn a_certificate_logs_in() {
     if skip_without("python3") {
@@ -197,6 +232,8 @@ fn a_wrong_password_pauses_the_route_and_costs_no_message() {
     );
     // Once: a pass that went on would have the account locked.
     assert_eq!(attempt.said("AUTH").len(), 1);
+    let errors = attempt.log.lines().filter(|line| line.contains("error: "));
+    assert_eq!(errors.count(), 1, "{}", attempt.log);
 }
 
 #[test]
@@ -363,4 +400,36 @@ fn polling(spool: &Scratch, sink: &SecureSink, secrets: &Path, options: &[&str])
     arguments.extend(["--client-auth", secrets.to_str().unwrap()]);
     arguments.extend(options);
     Program::spawn(&arguments)
+}
+
+#[test]
+fn aiosmtpd_takes_mail_with_tls_and_a_login() {
+    let Some(peer) = SecureSink::aiosmtpd("server") else {
+        return;
+    };
+    let ca = pki("ca.pem");
+    let verified = [
+        "--client-tls-verify",
+        &ca,
+        "--client-tls-verify-name",
+        "mail.example",
+    ];
+    for mechanism in ["a:plain", "a:login"] {
+        let spool = spool_with_mail();
+        let auth = [
+            "--client-auth=plain:Ym9i:c2VjcmV0IHB3",
+            "--client-auth-config",
+            mechanism,
+        ];
+        let tls = ["--client-tls", "--client-tls-required"];
+        let options = [&tls[..], &verified, &auth].concat();
+        let (status, log) = forward(&spool, &peer.address(), &options);
+        assert_eq!(status, 0, "{log}");
+        assert!(log.contains("verified with its name"), "{log}");
+        assert_eq!(spool.names(), [""; 0]);
+    }
+    // It wants both.
+    let spool = spool_with_mail();
+    let (status, log) = forward(&spool, &peer.address(), &["--client-tls"]);
+    assert_eq!(status, 1, "{log}");
 }

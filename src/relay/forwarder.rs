@@ -84,15 +84,6 @@ impl Forwarder {
         }
         verbose!("forwarding: [{trigger}]");
         self.pass = Some(Pass::default());
-        match self.access.take_if(|access| access.is_due(context.now)) {
-            Some(access) => context.submit(self.token, disk::Job::Refresh(access)),
-            None => context.submit(self.token, disk::Job::Scan),
-        }
-    }
-
-    fn refreshed(&mut self, access: Box<Access>, context: &mut Context) {
-        self.route = Arc::new(self.route.with(&access));
-        self.access = Some(access);
         context.submit(self.token, disk::Job::Scan);
     }
 
@@ -116,7 +107,25 @@ impl Forwarder {
         }
     }
 
+    /// Starts a session, with secrets and certificates as they are now.
     fn connect(&mut self, context: &mut Context) {
+        match self.access.take_if(|access| access.is_due(context.now)) {
+            Some(access) => context.submit(self.token, disk::Job::Refresh(access)),
+            None => self.begin_session(context),
+        }
+    }
+
+    fn refreshed(&mut self, access: Box<Access>, context: &mut Context) {
+        self.route = Arc::new(self.route.with(&access));
+        self.access = Some(access);
+        if context.stopping {
+            self.end_pass(context);
+        } else {
+            self.begin_session(context);
+        }
+    }
+
+    fn begin_session(&mut self, context: &mut Context) {
         let client = SmtpClient::new(Arc::clone(&self.route), self.token);
         context.begin(Box::new(client));
     }
@@ -164,8 +173,8 @@ impl Forwarder {
                 pass.failures_in_a_row += 1;
                 pass.failures_in_a_row < ROUTE_FAILURES_MAX
             }
+            // The report of the pass tells of it.
             Ending::RouteFailed(trouble) => {
-                error!("forwarding: {trouble}");
                 pass.trouble = Some(trouble);
                 false
             }

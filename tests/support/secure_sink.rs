@@ -33,16 +33,35 @@ impl SecureSink {
             pki(&format!("{certificate}.pem"))
         ));
         command.arg(format!("key={}", pki(&format!("{certificate}.key"))));
-        command.args(options).stdin(Stdio::null());
-        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-        let mut port = String::new();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        stdout.read_line(&mut port).unwrap();
+        let (child, port) = spawn(command.args(options));
         SecureSink {
             child,
             directory,
-            port: port.trim().parse().unwrap(),
+            port,
         }
+    }
+
+    /// Starts aiosmtpd, of which there is no transcript; nothing where it is not
+    /// installed.
+    pub(crate) fn aiosmtpd(certificate: &str) -> Option<SecureSink> {
+        let directory = Scratch::new();
+        let mut command = Command::new("/usr/bin/python3");
+        let is_there = command.args(["-c", "import aiosmtpd"]).output();
+        if !is_there.is_ok_and(|output| output.status.success()) {
+            eprintln!("skipped: no aiosmtpd");
+            return None;
+        }
+        let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers");
+        let mut command = Command::new("/usr/bin/python3");
+        command.arg(peers.join("aiosmtpd_secure.py"));
+        command.arg(pki(&format!("{certificate}.pem")));
+        command.arg(pki(&format!("{certificate}.key")));
+        let (child, port) = spawn(&mut command);
+        Some(SecureSink {
+            child,
+            directory,
+            port,
+        })
     }
 
     pub(crate) fn address(&self) -> String {
@@ -69,6 +88,16 @@ impl Drop for SecureSink {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Starts a server that prints its port.
+fn spawn(command: &mut Command) -> (Child, u16) {
+    let command = command.stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut port = String::new();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    stdout.read_line(&mut port).unwrap();
+    (child, port.trim().parse().unwrap())
 }
 
 /// A spool with one message in it.

@@ -6,10 +6,7 @@ use std::path::PathBuf;
 use super::{Check, path};
 use crate::base::secret::Secret;
 use crate::config::client_security::{Authorities, ClientAccount, ClientAuth, ClientTls, TlsStart};
-use crate::config::raw::Value;
-
-/// How a value of `--client-auth` starts that is an account and no path.
-const GIVEN_ACCOUNT: &[u8] = b"plain:";
+use crate::config::raw::{GIVEN_ACCOUNT, Value};
 
 impl Check<'_> {
     pub(super) fn client_tls(&mut self) -> Option<ClientTls> {

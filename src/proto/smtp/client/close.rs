@@ -3,7 +3,7 @@
 use super::outcome::PeerReply;
 use crate::base::OneLine;
 use crate::proto::sasl::ClientFailure;
-use crate::proto::smtp::reply_reader::ReplyFault;
+use crate::proto::smtp::reply_reader::{ReplyFault, as_text};
 
 /// What a session is doing, for telling where it failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,7 +135,7 @@ impl CloseReason {
             CloseReason::InjectedBeforeTls => "protocol error: unencrypted data after the reply \
                 to STARTTLS, perhaps put there by somebody in between"
                 .to_owned(),
-            CloseReason::TlsFailed(why) => why.to_string(),
+            CloseReason::TlsFailed(why) => as_text(why).into_owned(),
             CloseReason::Unauthenticated(failure) => failure.to_string(),
         }
     }

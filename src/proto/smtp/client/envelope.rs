@@ -78,6 +78,10 @@ impl Envelope {
         let awaited = self.awaited.pop_front();
         let awaited = awaited.expect("invariant: go_on stays here only with commands sent");
         let is_known = match awaited {
+            Awaited::Mail if self.may_do_without_submitter(context, reply) => {
+                self.next = Next::Mail;
+                return self.go_on(context);
+            }
             Awaited::Mail => self.mail_answered(reply),
             Awaited::Recipient(index) => self.recipient_answered(index, reply),
             Awaited::Data => return self.data_answered(context, reply),
@@ -145,6 +149,21 @@ impl Envelope {
             }
             Next::Nothing => None,
         }
+    }
+
+    /// Whether MAIL was refused for a parameter, which can only be that of AUTH: it
+    /// is of no use to the message, and some servers with AUTH do not know it. The
+    /// rest of the session does without.
+    // RFC 5321 4.1.1.11: 555 means that a parameter is not recognised.
+    fn may_do_without_submitter(&self, context: &mut Context<'_>, reply: &ReplyLines) -> bool {
+        let is_refused = reply.code == 555 && context.session.login_id.is_some();
+        // In a group the commands after MAIL are lost as well.
+        if !is_refused || !self.awaited.is_empty() {
+            return false;
+        }
+        context.session.login_id = None;
+        context.note("the peer does not know the AUTH parameter, going on without it");
+        true
     }
 
     /// Returns whether the reply is of a class that MAIL can have.

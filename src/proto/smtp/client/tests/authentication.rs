@@ -469,3 +469,27 @@ fn which_failures_are_for_the_operator() {
     settings.login = None;
     logs_in(&settings, "PLAIN", &["ready"], &[]);
 }
+
+#[test]
+fn a_server_that_does_not_know_the_parameter_gets_mail_without_it() {
+    let settings = logging_in([password()]);
+    let note = "note: the peer does not know the AUTH parameter, going on without it";
+    let plain = as_bob("plain");
+    let refused: [(&str, &[&str]); 4] = [
+        ("S:235 ok|", &[&plain, "ready"]),
+        ("M", &["> MAIL FROM:<s@t> AUTH=bob|"]),
+        ("S:555 what|", &[note, "> MAIL FROM:<s@t>|"]),
+        ("S:555 what|", &["done unsent [555] no-555", "ready"]),
+    ];
+    let first = ["> AUTH PLAIN AGJvYgBzZWNyZXQgcHc=|"];
+    logs_in(&settings, "PLAIN", &first, &refused);
+    let rest: [(&str, &[&str]); 6] = [
+        ("S:250 ok|", &["> RCPT TO:<a@b>|"]),
+        ("S:250 ok|", &["> DATA|"]),
+        ("S:354 ok|", &["need"]),
+        ("C:x", &["> x|.|"]),
+        ("S:250 ok|", &["done [250] ok", "ready"]),
+        ("M", &["> MAIL FROM:<s@t>|"]),
+    ];
+    logs_in(&settings, "PLAIN", &first, &[&refused[..3], &rest].concat());
+}
