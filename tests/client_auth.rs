@@ -133,7 +133,7 @@ fn an_account_can_be_given_on_the_command_line() {
     let (status, log) = forward(&spool, "127.0.0.1:9", &options);
     assert_eq!(status, 1);
     assert!(
-        log.contains("error: invalid client account details"),
+        log.contains("error: --client-auth: invalid client account details"),
         "{log}"
     );
 }
@@ -344,7 +344,8 @@ fn mistakes_in_the_secrets_file_are_errors_at_start() {
     let nowhere = directory.join("nowhere");
     let (status, log) = forward(&spool, "127.0.0.1:9", &["--client-auth", &nowhere]);
     assert_eq!(status, 1, "{log}");
-    let expected = format!("error: cannot read secrets file {nowhere}: no such file");
+    let expected =
+        format!("error: --client-auth: cannot read secrets file {nowhere}: no such file");
     assert!(log.contains(&expected), "{log}");
 }
 
@@ -382,7 +383,7 @@ fn certificates_are_read_again_when_their_files_change() {
     let program = polling(&spool, &sink, &path, &options);
     program.wait_for("tls handshake failed");
     fs::write(&authority, "no certificate").unwrap();
-    program.wait_for("the former certificates stay in use");
+    program.wait_for("keeping the tls certificates for forwarding");
     fs::copy(pki("ca.pem"), &authority).unwrap();
     program.wait_for("forwarding: 1 sent");
     assert_eq!(spool.names(), [""; 0]);

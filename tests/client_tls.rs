@@ -388,7 +388,10 @@ fn files_that_cannot_be_used_are_errors_at_start() {
         let options = ["--client-tls", option, file];
         let (status, log) = forward(&spool, "127.0.0.1:9", &options);
         assert_eq!(status, 1, "{log}");
-        assert!(log.contains("emailrelay: error: tls error: "), "{log}");
+        assert!(
+            log.contains(&format!("emailrelay: error: {option}: ")),
+            "{log}"
+        );
         assert!(log.contains(expected), "{option} {file}: {log}");
     }
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use emailrelay::proto::smtp::server::Action;
 
-use crate::support::in_memory::{Cut, InMemory, normal, read_settings};
+use crate::support::in_memory::{Cut, InMemory, normal, read_client, read_settings};
 use crate::support::transcript::{Expectation, Step, Transcript, different};
 
 #[test]
@@ -42,7 +42,10 @@ fn play(name: &Path) -> Result<(), String> {
 
 /// Whether it matters when the client sends something.
 fn depends_on_time(transcript: &Transcript) -> bool {
-    let waits = |step: &Step| matches!(step, Step::Expect(Expectation::After(_)));
+    let waits = |step: &Step| {
+        let is_wait = |e: &Expectation| matches!(e, Expectation::After(_) | Expectation::Tls);
+        matches!(step, Step::Expect(expectation) if is_wait(expectation))
+    };
     let mut steps = transcript.steps.iter().map(|(_, step)| step);
     speaks_first(transcript) || steps.any(waits)
 }
@@ -53,7 +56,8 @@ fn speaks_first(transcript: &Transcript) -> bool {
 
 fn play_cut(transcript: &Transcript, cut: Cut) -> Result<Vec<Action>, String> {
     let settings = read_settings(&transcript.settings)?;
-    let mut player = InMemory::new(settings, cut);
+    let client = read_client(&transcript.settings);
+    let mut player = InMemory::for_client(settings, client, cut);
     if cut == Cut::AtOnce {
         for (_, step) in &transcript.steps {
             if let Step::Send(octets) = step {

@@ -21,8 +21,10 @@ use crate::relay::limits::{DISK_THREADS_MAX, LOOKUP_THREADS_MAX, sessions_max};
 use crate::relay::listener::SmtpListener;
 use crate::relay::lookup::LookupWork;
 use crate::relay::run::Relay;
+use crate::relay::security::Security;
 use crate::store::Spool;
 use crate::sys::{process, random, signal, socket, stderr, time};
+use crate::tls;
 use crate::{info, warning};
 
 /// Files of the spool are for owner and group.
@@ -91,11 +93,17 @@ fn relay(config: &Config, program: &str) -> Result<u8, Failure> {
         Some(smtp) => bind(smtp)?,
         None => Vec::new(),
     };
+    let security = match config.serve.as_ref().and_then(|serve| serve.smtp.as_ref()) {
+        Some(smtp) => instance::security(config, smtp).map_err(Failure::new)?,
+        None => Security::default(),
+    };
     let mut relay = assemble(spool, descriptors)?;
+    relay.context().security = security;
     let domain = domain(config);
     let forwarder = add_forwarder(&mut relay, config, &domain)?;
     if let Some(smtp) = config.serve.as_ref().and_then(|serve| serve.smtp.as_ref()) {
-        let service = Arc::new(instance::service(config, smtp, &domain, forwarder));
+        let service = instance::service(config, smtp, &domain, forwarder);
+        let service = Arc::new(service.map_err(Failure::new)?);
         for listener in listeners {
             let listener = SmtpListener::new(listener, Arc::clone(&service), smtp.remote_clients);
             relay.add(Box::new(listener));
@@ -181,7 +189,7 @@ fn add_forwarder(
     };
     let login = access::login(forward).map_err(Failure::new)?;
     let route = instance::route(config, forward, domain, login).map_err(Failure::new)?;
-    let access = Access::open(forward).map_err(Failure::new)?;
+    let access = Access::open(config, forward).map_err(Failure::new)?;
     let forwarder = Forwarder::new(route, access, instance::schedule(config, forward));
     Ok(Some(relay.add(Box::new(forwarder))))
 }
@@ -211,6 +219,10 @@ fn surroundings() -> config::Context {
         app_dir: std::env::current_exe()
             .ok()
             .and_then(|path| path.parent().map(Path::to_owned)),
+        libraries: tls::providers()
+            .iter()
+            .map(|one| one.description())
+            .collect(),
         columns: std::env::var("COLUMNS").ok(),
         ..config::Context::new(platform)
     }

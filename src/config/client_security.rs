@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::settings::Verify;
 use crate::base::secret::Secret;
 
 /// How connections to the next hop are encrypted.
@@ -12,8 +13,8 @@ pub struct ClientTls {
     /// Files with what to show to servers that ask: nothing, one with everything,
     /// or that with the key and that with the certificates.
     pub certificate: Vec<PathBuf>,
-    /// Whom to believe that servers are who they say; nothing means anybody.
-    pub verify: Option<Authorities>,
+    /// Which servers are believed to be who they say.
+    pub verify: Verify,
     /// The name that the server's certificate has to be for.
     pub verify_name: Option<String>,
     /// The name to ask for.
@@ -29,17 +30,6 @@ pub enum TlsStart {
     Required,
     /// From the first octet.
     Immediately,
-}
-
-/// Who vouches for servers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Authorities {
-    /// `<none>`: nobody has to.
-    Nobody,
-    /// `<default>`: whom the system trusts.
-    System,
-    /// The authorities in this file or directory.
-    Path(PathBuf),
 }
 
 /// How to log in at the next hop.

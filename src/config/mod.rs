@@ -30,7 +30,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use address::{Address, Host, ListenAddress, Literal, Zone};
-pub use client_security::{Authorities, ClientAccount, ClientAuth, ClientTls, TlsStart};
+pub use client_security::{ClientAccount, ClientAuth, ClientTls, TlsStart};
 pub use option::Platform;
 pub use parse::file::FILE_MAX;
 pub use problem::{Problem, Warning};
@@ -53,6 +53,8 @@ pub struct Context {
     pub base_dir: Option<PathBuf>,
     /// What `@app` at the start of a path stands for: the program's directory.
     pub app_dir: Option<PathBuf>,
+    /// The TLS libraries that are built in, with their versions.
+    pub libraries: Vec<String>,
     /// The environment variable `COLUMNS`, for the width of the help.
     pub columns: Option<String>,
 }
@@ -64,6 +66,7 @@ impl Context {
             platform,
             base_dir: None,
             app_dir: None,
+            libraries: Vec::new(),
             columns: None,
         }
     }
@@ -141,7 +144,8 @@ fn text_to_print(raw: &Raw, context: &Context) -> Option<String> {
         let width = help::Width::from_columns(context.columns.as_deref());
         return Some(help::help(raw.is_on("verbose"), context.platform, width));
     }
-    raw.is_on("version").then(help::version)
+    raw.is_on("version")
+        .then(|| help::version(&context.libraries))
 }
 
 fn read_file(

@@ -41,6 +41,8 @@ pub enum Origin {
 /// What is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
+    /// Logging in by PAM is asked for.
+    NoPam,
     /// It cannot be read.
     Syntax(Syntax),
     /// This version cannot do that.
@@ -200,6 +202,9 @@ impl fmt::Display for Kind {
             Kind::Excludes { other } => write!(f, "cannot be used with --{other}"),
             Kind::AtMostTwice => f.write_str("cannot be given more than twice"),
             Kind::OtherFamily { to } => write!(f, "cannot be used to reach \"{to}\""),
+            Kind::NoPam => f.write_str(
+                "logging in by PAM is not available in this version: name a secrets file",
+            ),
             Kind::NotAvailable => f.write_str("not available in this version"),
             Kind::OtherSystem => f.write_str("not available on this system"),
             Kind::Unreadable { path, reason } => write!(f, "cannot read {path}: {reason}"),

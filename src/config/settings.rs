@@ -32,6 +32,8 @@ pub const PROMPT_TIMEOUT: Duration = Duration::from_secs(20);
 pub struct Config {
     /// The directory of spooled mail, absolute.
     pub spool_dir: PathBuf,
+    /// The keywords for the TLS library, as they were given.
+    pub tls_config: String,
     /// The name by which this system calls itself; nothing means that of the host.
     pub domain: Option<OneLine>,
     /// Whether to go into the background.
@@ -81,6 +83,47 @@ pub struct SmtpServer {
     pub anonymous: Anonymous,
     /// Whether to serve clients that are not local.
     pub remote_clients: bool,
+    /// How clients log in; nothing means that they cannot, and need not.
+    pub auth: Option<ServerAuth>,
+    /// How connections are encrypted; nothing means that they are not.
+    pub tls: Option<ServerTls>,
+}
+
+/// How clients log in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerAuth {
+    /// The secrets file, absolute.
+    pub secrets: PathBuf,
+    /// Which mechanisms they may use, as it was given.
+    pub config: Option<String>,
+}
+
+/// How connections of clients are encrypted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerTls {
+    /// From the first octet, rather than by STARTTLS.
+    pub first: bool,
+    /// Whether clients can do nothing of use in clear.
+    pub required: bool,
+    /// The file with the private key, absolute.
+    pub key: PathBuf,
+    /// The file with the certificates, absolute, and perhaps the same.
+    pub chain: PathBuf,
+    /// Which clients are let in.
+    pub verify: Verify,
+}
+
+/// Whose certificates are trusted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verify {
+    /// The option was not given.
+    Unset,
+    /// `<none>`: nobody's are looked at.
+    Nobody,
+    /// `<default>`: those by authorities that the system trusts.
+    SystemAuthorities,
+    /// Those by authorities in this file or directory, absolute.
+    Path(PathBuf),
 }
 
 /// When, where and how to forward.

@@ -1,16 +1,22 @@
 //! What is recorded of a message that is accepted: its envelope and its log line.
 
-use crate::base::OneLine;
+use crate::base::{OneLine, xtext};
 use crate::info;
 use crate::proto::smtp::params::BodyType;
 use crate::proto::smtp::server::{ContentFacts, Transaction};
 use crate::store::{Encoding, Envelope, Receipt};
+use crate::tls::Session;
 
 use super::peer::Peer;
 use super::settlement;
 
 /// The envelope, once the content is complete.
-pub fn envelope(transaction: &Transaction, facts: &ContentFacts, peer: &Peer) -> Envelope {
+pub fn envelope(
+    transaction: &Transaction,
+    facts: &ContentFacts,
+    peer: &Peer,
+    tls: Option<&Session>,
+) -> Envelope {
     let addresses = |local: bool| {
         let wanted = transaction
             .recipients
@@ -23,11 +29,22 @@ pub fn envelope(transaction: &Transaction, facts: &ContentFacts, peer: &Peer) ->
         reverse_path: transaction.reverse_path.clone(),
         local_recipients: addresses(true),
         remote_recipients: addresses(false),
+        authentication: OneLine::escaped(xtext::encode(transaction.identity.as_bytes())),
         client_address: peer.one_line(),
-        mail_auth_in: transaction.auth_claimed.clone().unwrap_or_default(),
+        client_certificate: tls.map(certificate).unwrap_or_default(),
+        mail_auth_in: transaction.auth_parameter.clone().unwrap_or_default(),
         utf8: transaction.smtputf8,
         ..Envelope::default()
     }
+}
+
+/// The lines of the client's certificate, if it has shown one.
+fn certificate(session: &Session) -> Vec<OneLine> {
+    let pem = session.peer.as_ref().and_then(|peer| peer.pem.as_deref());
+    pem.into_iter()
+        .flat_map(str::lines)
+        .map(OneLine::escaped)
+        .collect()
 }
 
 /// What the client declared counts only where the content cannot tell.

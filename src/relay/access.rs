@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::auth::{InvalidAccount, Refreshed, Secrets, SecretsFile};
-use crate::config::{Authorities, ClientAccount, ClientTls, Forward};
+use crate::config::settings::Verify;
+use crate::config::{ClientAccount, ClientTls, Config, Forward, TlsStart};
 use crate::proto::sasl::{self, Account};
 use crate::proto::smtp::client::Login;
 use crate::sys::file_mode::{self, Stamp};
@@ -39,17 +40,20 @@ struct TlsFiles {
     provider: &'static dyn Provider,
     settings: ClientSettings,
     seen: Vec<Option<Stamp>>,
+    /// Whether they have been read again since they changed: key and chain may be
+    /// replaced one after the other, within one tick of the file system's clock.
+    is_settled: bool,
     connector: Arc<dyn Connector>,
 }
 
 impl Access {
     /// Reads all files for the first time.
-    pub fn open(forward: &Forward) -> Result<Access, String> {
+    pub fn open(config: &Config, forward: &Forward) -> Result<Access, String> {
         let auth = forward.auth.as_ref();
         let tls = forward.tls.as_ref();
         Ok(Access {
             secrets: auth.map(|auth| open_secrets(&auth.account)).transpose()?,
-            tls: tls.map(TlsFiles::open).transpose()?,
+            tls: tls.map(|tls| TlsFiles::open(config, tls)).transpose()?,
             looked_at: None,
         })
     }
@@ -104,7 +108,7 @@ fn open_secrets(account: &ClientAccount) -> Result<SecretsSource, String> {
     match account {
         ClientAccount::File(path) => {
             let opened = SecretsFile::open(path, false);
-            let (file, warnings) = opened.map_err(|error| error.to_string())?;
+            let (file, warnings) = opened.map_err(|error| format!("--client-auth: {error}"))?;
             warnings.iter().for_each(|text| warning!("{text}"));
             if file.secrets().client_account(b"").is_none() {
                 let path = file.path().display();
@@ -113,9 +117,10 @@ fn open_secrets(account: &ClientAccount) -> Result<SecretsSource, String> {
             Ok(SecretsSource::File(file))
         }
         ClientAccount::Given(account) => {
-            let invalid = InvalidAccount.to_string();
-            let text = std::str::from_utf8(account.expose()).map_err(|_| invalid)?;
-            let secrets = Secrets::from_account(text).map_err(|error| error.to_string())?;
+            let invalid = |error: InvalidAccount| format!("--client-auth: {error}");
+            let text = std::str::from_utf8(account.expose());
+            let text = text.map_err(|_| invalid(InvalidAccount))?;
+            let secrets = Secrets::from_account(text).map_err(invalid)?;
             Ok(SecretsSource::Given(Arc::new(secrets)))
         }
     }
@@ -139,49 +144,90 @@ pub fn login(forward: &Forward) -> Result<Option<Login>, String> {
     }))
 }
 
-fn client_settings(tls: &ClientTls) -> ClientSettings {
+fn client_settings(tls: &ClientTls, keywords: Keywords) -> ClientSettings {
     ClientSettings {
         certificate: CertificateFiles::new(&tls.certificate),
         verify: match &tls.verify {
-            None => VerifySource::Absent,
-            Some(Authorities::Nobody) => VerifySource::None,
-            Some(Authorities::System) => VerifySource::Default,
-            Some(Authorities::Path(path)) => VerifySource::Path(path.clone()),
+            Verify::Unset => VerifySource::Absent,
+            Verify::Nobody => VerifySource::None,
+            Verify::SystemAuthorities => VerifySource::Default,
+            Verify::Path(path) => VerifySource::Path(path.clone()),
         },
         verify_name: tls.verify_name.clone(),
         server_name: tls.server_name.clone(),
-        keywords: Keywords::default(),
+        keywords,
     }
 }
 
 impl TlsFiles {
-    fn open(tls: &ClientTls) -> Result<TlsFiles, String> {
-        let told = |error: tls::Error| format!("tls error: {error}");
-        let settings = client_settings(tls);
-        let provider = tls::provider(settings.keywords.backend).map_err(told)?;
+    fn open(config: &Config, tls: &ClientTls) -> Result<TlsFiles, String> {
+        let keywords = Keywords::parse(&config.tls_config);
+        let serve = config.serve.as_ref();
+        let smtp = serve.and_then(|serve| serve.smtp.as_ref());
+        // Else the server has warned already.
+        if smtp.is_none_or(|smtp| smtp.tls.is_none())
+            && let Some(text) = keywords.warning()
+        {
+            warning!("{text}");
+        }
+        TlsFiles::of(client_settings(tls, keywords))
+            .map_err(|error| format!("{}: {error}", option_of(&error, tls)))
+    }
+
+    fn of(settings: ClientSettings) -> Result<TlsFiles, tls::Error> {
+        let provider = tls::provider(settings.keywords.backend)?;
         let seen = stamps(&settings);
-        let connector = Arc::from(provider.client(&settings).map_err(told)?);
+        let connector = Arc::from(provider.client(&settings)?);
         Ok(TlsFiles {
             provider,
             settings,
             seen,
+            is_settled: false,
             connector,
         })
     }
 
     fn refresh(&mut self) {
         let now = stamps(&self.settings);
-        if now == self.seen {
+        let is_same = now == self.seen;
+        if is_same && self.is_settled {
             return;
         }
-        self.seen = now;
+        (self.seen, self.is_settled) = (now, is_same);
         match self.provider.client(&self.settings) {
             Ok(connector) => {
-                info!("tls certificates for forwarding read again");
+                if !is_same {
+                    info!("re-reading tls certificate files for forwarding");
+                }
                 self.connector = Arc::from(connector);
             }
-            Err(error) => error!("{error}: the former certificates stay in use"),
+            // Told already where nothing has changed since.
+            Err(_) if is_same => {}
+            Err(error) => error!("keeping the tls certificates for forwarding: {error}"),
         }
+    }
+}
+
+/// The option that an error is about.
+fn option_of(error: &tls::Error, tls: &ClientTls) -> &'static str {
+    match error {
+        tls::Error::File { path, .. } if tls.certificate.contains(path) => {
+            "--client-tls-certificate"
+        }
+        tls::Error::File { .. } => "--client-tls-verify",
+        tls::Error::Mismatch { .. } => "--client-tls-certificate",
+        tls::Error::NotBuilt(_) | tls::Error::Version { .. } | tls::Error::EmptyRange { .. } => {
+            "--tls-config"
+        }
+        tls::Error::NotAName(name) => {
+            let asked_for = tls.server_name.as_ref().map(String::as_bytes);
+            match asked_for == Some(name.as_bytes()) {
+                true => "--client-tls-server-name",
+                false => "--client-tls-verify-name",
+            }
+        }
+        _ if tls.start == TlsStart::Immediately => "--client-tls-connection",
+        _ => "--client-tls",
     }
 }
 

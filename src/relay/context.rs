@@ -11,6 +11,7 @@ use crate::store::Spool;
 use super::disk::{self, DiskWork};
 use super::limits::BUFFER_MAX;
 use super::lookup::{self, LookupWork};
+use super::security::{self, Reread, Security};
 use super::session::{Message, Session};
 
 /// The loop's side of a session's world.
@@ -27,6 +28,8 @@ pub struct Context {
     pub scratch: Box<[u8]>,
     /// Set once the program is to stop.
     pub stopping: bool,
+    /// Secrets and certificates.
+    pub security: Security,
     /// The exit status, once a session has decided that the program's work is done.
     pub exit: Option<u8>,
     clock: fn() -> WallClock,
@@ -53,6 +56,7 @@ impl Context {
             smtp_sessions_max,
             scratch: vec![0; BUFFER_MAX].into_boxed_slice(),
             stopping: false,
+            security: Security::default(),
             exit: None,
             clock,
             disk: pools.0,
@@ -72,6 +76,25 @@ impl Context {
     pub fn submit(&mut self, token: Token, job: disk::Job) {
         self.jobs += 1;
         self.disk.submit(token, job);
+    }
+
+    /// Has the workers look for changes of secrets and certificates, if it is time.
+    pub fn look_for_changes(&mut self) {
+        let jobs = self.security.look(self.now);
+        self.submit_for_nobody(jobs);
+    }
+
+    /// Has the workers read secrets and certificates again.
+    pub fn reread(&mut self) {
+        let jobs = self.security.reread(self.now, Reread::Now);
+        self.submit_for_nobody(jobs);
+    }
+
+    /// What these jobs find is learnt by [`Context::collect`].
+    fn submit_for_nobody(&mut self, jobs: Vec<security::Job>) {
+        for job in jobs {
+            self.submit(Token::NOBODY, disk::Job::Security(job));
+        }
     }
 
     /// Has a worker look a name up; the session gets [`Message::Lookup`].
@@ -100,6 +123,11 @@ impl Context {
         let disk = self.disk.drain();
         let lookups = self.lookups.drain();
         self.jobs -= disk.len() + lookups.len();
+        for completion in &disk {
+            if let Some(disk::Done::Security(done)) = &completion.done {
+                self.security.learn(done);
+            }
+        }
         let posts = disk.into_iter().map(|c| (c.token, Message::Disk(c.done)));
         self.posts.extend(posts);
         let posts = lookups

@@ -10,6 +10,7 @@ use super::access::Access;
 use super::context::Context;
 use super::limits::CHUNK;
 use super::mail::{Fate, Mail};
+use super::security;
 use super::session::Message;
 use super::settlement::Settlement;
 
@@ -40,6 +41,8 @@ pub enum Job {
     Sync,
     /// Look whether files of secrets and certificates have changed.
     Refresh(Box<Access>),
+    /// Look at secrets or certificates.
+    Security(security::Job),
 }
 
 /// What came of it.
@@ -67,6 +70,8 @@ pub enum Done {
     Synced(Result<(), String>),
     /// Of [`Job::Refresh`].
     Refreshed(Box<Access>),
+    /// Of [`Job::Security`].
+    Security(security::Done),
 }
 
 /// A locked message whose content is being read.
@@ -161,6 +166,7 @@ impl DiskWork {
                 access.refresh();
                 Done::Refreshed(access)
             }
+            Job::Security(job) => Done::Security(job.run()),
             Job::Sync => Done::Synced(self.spool.sync().map_err(|error| error.to_string())),
         }
     }

@@ -13,6 +13,10 @@ use crate::net::resolver::{Family, ResolveError, resolve};
 use crate::proto::smtp::{client, server};
 use crate::sys::socket;
 
+mod security;
+
+pub use security::security;
+
 use super::forwarder::Schedule;
 use super::smtp_client::Route;
 use super::smtp_server::Service;
@@ -32,24 +36,29 @@ pub fn service(
     smtp: &SmtpServer,
     domain: &OneLine,
     forwarder: Option<Token>,
-) -> Service {
+) -> Result<Service, String> {
+    let (auth, tls) = (smtp.auth.as_ref(), smtp.tls.as_ref());
     let on_disconnect = config
         .forward
         .as_ref()
         .is_some_and(|forward| forward.on_disconnect);
-    Service {
+    Ok(Service {
         machine: Arc::new(server::Settings {
             domain: domain.clone(),
             size_max: smtp.size_max,
             anonymous_server: smtp.anonymous.server,
             vrfy: !smtp.anonymous.vrfy,
             idle_timeout: smtp.idle_timeout,
+            starttls: tls.is_some_and(|tls| !tls.first),
+            tls_required: tls.is_some_and(|tls| tls.required),
+            auth: auth.map(security::mechanisms).transpose()?,
             note_commands: config.log.enabled && config.log.verbose,
             ..server::Settings::default()
         }),
+        tls_first: tls.is_some_and(|tls| tls.first),
         trace: !smtp.anonymous.content,
         forwarder: forwarder.filter(|_| on_disconnect),
-    }
+    })
 }
 
 /// Where and how mail is forwarded, but for what is read from files.

@@ -21,6 +21,9 @@ pub const CHUNK: usize = 64 * 1024;
 /// Content that may wait for the disk, in octets, before reading pauses.
 pub const CHUNKS_WAITING_MAX: usize = 2 * CHUNK;
 
+/// How long a TLS handshake may take.
+pub const HANDSHAKE_MAX: Duration = Duration::from_secs(30);
+
 /// Threads that work on the disk.
 pub const DISK_THREADS_MAX: usize = 4;
 

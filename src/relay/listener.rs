@@ -54,7 +54,9 @@ impl SmtpListener {
             info!("smtp connection refused: too many sessions: {peer}");
             send_off(&stream, &verdict::too_many_sessions().render());
         } else {
-            let session = SmtpServer::new(Arc::clone(&self.service), stream, peer);
+            context.look_for_changes();
+            let now = context.wall_clock();
+            let session = SmtpServer::new(Arc::clone(&self.service), stream, peer, now);
             context.begin(Box::new(session));
         }
     }

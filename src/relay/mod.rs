@@ -22,6 +22,7 @@ pub mod lookup;
 pub mod mail;
 pub mod peer;
 pub mod run;
+pub mod security;
 pub mod session;
 pub mod settlement;
 pub mod smtp_client;

@@ -29,6 +29,16 @@ impl Peer {
         self.address.ip().map_or(local, |ip| ip.to_canonical())
     }
 
+    /// The IP address; nothing for a unix-domain peer.
+    pub fn remote_ip(&self) -> Option<IpAddr> {
+        self.address.ip().map(|ip| ip.to_canonical())
+    }
+
+    /// Whether nobody but this system can listen to what is said in clear.
+    pub fn is_on_this_system(&self) -> bool {
+        self.remote_ip().is_none_or(|ip| ip.is_loopback())
+    }
+
     /// The IP address, or the path of a unix-domain peer, as text.
     pub fn ip_text(&self) -> &str {
         &self.ip_text

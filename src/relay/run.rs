@@ -114,6 +114,10 @@ impl Relay {
             info!("told to stop: finishing what is in flight");
             self.stop();
         }
+        if caught.reload && !self.context.stopping {
+            info!("told to reload: reading secrets and certificates again");
+            self.context.reread();
+        }
         if self.context.exit.is_some() && !self.context.stopping {
             self.stop();
         }

@@ -1,19 +1,26 @@
 //! A session with an SMTP client: carries bytes between the socket and the pure
 //! machine, and content from there to the disk.
 
+mod encryption;
+mod login;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::base::{OneLine, ascii};
+use crate::auth::Secrets;
+use crate::base::{OneLine, WallClock, ascii};
 use crate::event::{Interest, Ready, Token};
+use crate::proto::sasl::Channel;
 use crate::proto::smtp::reply::Reply;
 use crate::proto::smtp::server::{
-    Action, CloseReason, ContentFacts, Event, Machine, Phase, Settings, Transaction,
+    Action, Client, CloseReason, ContentFacts, Event, Foreign, Machine, Phase, Settings,
+    Transaction,
 };
-use crate::proto::smtp::trace::{self, TraceFacts};
+use crate::proto::smtp::trace::{self, TraceFacts, TraceTls};
 use crate::store::{self, Receipt, Writer};
+use crate::sys::random;
 use crate::sys::socket::Stream;
-use crate::{error, info, verbose};
+use crate::{error, info, verbose, warning};
 
 use super::acceptance;
 use super::connection::{Arrival, Connection};
@@ -23,15 +30,22 @@ use super::intake::Intake;
 use super::mail::{Mail, Trigger};
 use super::peer::Peer;
 use super::session::{Kind, Message, Session};
-use super::verdict;
+use super::{security, verdict};
+use encryption::Encryption;
+use login::Login;
 
 /// How long a client that is being hung up on may take to read the last reply.
 const LINGER_MAX: Duration = Duration::from_secs(2);
+
+const TLS_HINT: &str = "received unexpected tls handshake packet from remote client: \
+     try enabling implicit tls (smtps)";
 
 /// What all sessions of a listener share.
 pub struct Service {
     /// The machine's settings.
     pub machine: Arc<Settings>,
+    /// Whether clients encrypt from the first octet.
+    pub tls_first: bool,
     /// Whether content gets a Received header field.
     pub trace: bool,
     /// Who wants to know when a client that left mail has gone.
@@ -45,6 +59,9 @@ pub struct SmtpServer {
     machine: Machine,
     peer: Peer,
     token: Token,
+    encryption: Encryption,
+    secrets: Option<Arc<Secrets>>,
+    login: Login,
     intake: Option<Intake>,
     transaction: Option<Box<Transaction>>,
     reason: Option<CloseReason>,
@@ -60,15 +77,18 @@ pub struct SmtpServer {
 }
 
 impl SmtpServer {
-    /// Takes an accepted connection.
-    pub fn new(service: Arc<Service>, stream: Stream, peer: Peer) -> SmtpServer {
-        let machine = Machine::new(Arc::clone(&service.machine));
+    /// Takes a connection that was accepted at that time.
+    pub fn new(service: Arc<Service>, stream: Stream, peer: Peer, now: WallClock) -> SmtpServer {
+        let machine = Machine::new(Arc::clone(&service.machine), client(&peer, now));
         SmtpServer {
             service,
             connection: Connection::new(stream),
             machine,
             peer,
             token: Token::NOBODY,
+            encryption: Encryption::Clear,
+            secrets: None,
+            login: Login::Idle,
             intake: None,
             transaction: None,
             reason: None,
@@ -84,8 +104,16 @@ impl SmtpServer {
         }
     }
 
+    fn greet(&mut self, context: &mut Context) {
+        let (now, waiting) = (context.now, !self.connection.input.is_empty());
+        self.act(context, |machine, actions| {
+            machine.greet(now, waiting, actions)
+        });
+    }
+
     /// Lets the machine work until it can do no more, then writes its replies.
     fn drive(&mut self, context: &mut Context) {
+        self.admit(context);
         let mut actions = Vec::new();
         while self.may_receive() {
             let before = self.connection.input.len();
@@ -123,7 +151,16 @@ impl SmtpServer {
                 Action::Discard => self.discard(context),
                 // Not switched on in the settings.
                 Action::Verify(_) => {}
-                Action::Close(reason) => self.reason = Some(reason),
+                Action::Warn(text) => warning!("{text}"),
+                Action::Authenticate(credentials) => self.authenticate(credentials, context),
+                Action::HoldBack(answer) => self.hold_back(answer, context),
+                Action::StartTls => self.encryption = Encryption::Accepted,
+                Action::Close(reason) => {
+                    if reason == CloseReason::WrongProtocol(Foreign::Tls) {
+                        warning!("{TLS_HINT}");
+                    }
+                    self.reason = Some(reason);
+                }
             }
         }
         self.submit(context);
@@ -146,6 +183,11 @@ impl SmtpServer {
                 client: self.peer.ip(),
                 domain: &self.service.machine.domain,
                 protocol: transaction.protocol,
+                tls: self.connection.tls().map(|session| TraceTls {
+                    suite: session.suite,
+                    protocol: session.protocol,
+                }),
+                authenticated: transaction.authenticated,
                 id: &id,
                 date: context.wall_clock(),
             }),
@@ -158,7 +200,8 @@ impl SmtpServer {
 
     fn commit(&mut self, facts: ContentFacts) {
         if let (Some(intake), Some(transaction)) = (&mut self.intake, &self.transaction) {
-            intake.commit(acceptance::envelope(transaction, &facts, &self.peer));
+            let tls = self.connection.tls();
+            intake.commit(acceptance::envelope(transaction, &facts, &self.peer, tls));
             self.facts = Some(facts);
         }
     }
@@ -189,9 +232,11 @@ impl SmtpServer {
 
     /// Writes what there is to write and decides whether the session goes on.
     fn settle(&mut self, context: &mut Context) {
+        self.refuse_injection(context);
         if !self.broken && self.connection.flush().is_err() {
             self.broken = true;
         }
+        self.continue_starttls(context);
         self.note_congestion(context.now);
         let has_gone = self.broken || (self.input_ended && !self.may_receive());
         let awaits_disk = matches!(self.machine.phase(), Phase::Storing) || self.is_congested();
@@ -250,6 +295,9 @@ impl SmtpServer {
 
     fn finish(&mut self, context: &mut Context) {
         self.over = true;
+        if !self.broken && self.linger_until.is_none() {
+            self.connection.shut_down_output();
+        }
         let reason = self
             .reason
             .as_ref()
@@ -313,6 +361,20 @@ fn refuse(error: &store::Error) -> Reply {
     verdict::of_store_error(error)
 }
 
+/// What is known of a client when it connects.
+fn client(peer: &Peer, now: WallClock) -> Client {
+    let mut seed = [0; 32];
+    random::bytes(&mut seed);
+    Client {
+        channel: match peer.is_on_this_system() {
+            true => Channel::Local,
+            false => Channel::Clear,
+        },
+        random: seed,
+        connected_at: now.unix_ms / 1000,
+    }
+}
+
 impl Session for SmtpServer {
     fn kind(&self) -> Kind {
         Kind::SmtpServer
@@ -325,14 +387,13 @@ impl Session for SmtpServer {
     fn start(&mut self, token: Token, context: &mut Context) {
         self.token = token;
         info!("smtp connection from {}", self.peer);
-        let waiting = matches!(
-            self.connection.read(&mut context.scratch),
-            Ok(Arrival::Bytes)
-        );
-        let now = context.now;
-        self.act(context, |machine, actions| {
-            machine.greet(now, waiting, actions)
-        });
+        if self.service.tls_first {
+            self.start_handshake(context);
+        } else {
+            // An end or an error shows again.
+            let _ = self.connection.read(&mut context.scratch);
+            self.greet(context);
+        }
         self.drive(context);
     }
 
@@ -348,12 +409,16 @@ impl Session for SmtpServer {
             .machine
             .deadline()
             .filter(|_| self.congested_since.is_none());
-        self.linger_until.or(machine)
+        let waits = [machine, self.login.deadline(), self.encryption.deadline()];
+        let first = waits.into_iter().flatten().min();
+        self.linger_until.or(first)
     }
 
     fn on_ready(&mut self, ready: Ready, context: &mut Context) {
         if ready.readable && !self.input_ended {
-            match self.connection.read(&mut context.scratch) {
+            let arrival = self.connection.read(&mut context.scratch);
+            self.note_handshake(&arrival, context);
+            match arrival {
                 Ok(Arrival::End | Arrival::Truncated) => self.input_ended = true,
                 Ok(Arrival::Bytes | Arrival::Nothing) => {}
                 Err(_) => {
@@ -369,10 +434,15 @@ impl Session for SmtpServer {
     }
 
     fn on_timeout(&mut self, context: &mut Context) {
+        let now = context.now;
+        let is_due = |deadline: Option<Instant>| deadline.is_some_and(|at| at <= now);
         if self.linger_until.is_some() {
             self.broken = true;
+        } else if is_due(self.encryption.deadline()) {
+            self.time_out_handshake(context);
+        } else if is_due(self.login.deadline()) {
+            self.release(context);
         } else {
-            let now = context.now;
             self.act(context, |machine, actions| machine.timeout(now, actions));
         }
         self.settle(context);
@@ -386,6 +456,11 @@ impl Session for SmtpServer {
             Message::Disk(Some(Done::Appended { serial, result })) => {
                 self.returned(serial, result, context);
             }
+            Message::Disk(Some(Done::Security(security::Done::Checked(_, result)))) => {
+                self.checked(result, context);
+                self.settle(context);
+            }
+            Message::Disk(None) if self.is_checking() => self.uncheck(context),
             Message::Disk(None) => {
                 // The job panicked; what it had written is removed by its Drop.
                 if let Some(intake) = &mut self.intake {

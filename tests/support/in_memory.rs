@@ -5,12 +5,14 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use emailrelay::auth::{self, Secrets};
 use emailrelay::base::{ByteQueue, OneLine};
+use emailrelay::proto::sasl::{Answer, Channel, Config, Credentials};
 use emailrelay::proto::smtp::path::PathRules;
 use emailrelay::proto::smtp::reply::Reply;
 use emailrelay::proto::smtp::server::{
-    Action, CloseReason, ContentFacts, Event, Machine, Phase, Settings, StrayLineEnds, Transaction,
-    Verdict,
+    Action, Admission, Client, CloseReason, ContentFacts, Event, Machine, Phase, Settings,
+    StrayLineEnds, Transaction, Verdict,
 };
 
 use super::transcript::{Expectation, Player, different, matches};
@@ -59,14 +61,34 @@ pub(crate) struct InMemory {
     stored: Vec<(Box<Transaction>, Vec<u8>, ContentFacts)>,
     storing: Option<ContentFacts>,
     verifying: bool,
+    secrets: Secrets,
+    login: Option<Box<Credentials>>,
+    held: Option<Answer>,
+    starting_tls: bool,
     pub(crate) closed: Option<CloseReason>,
     pub(crate) actions: Vec<Action>,
 }
 
 impl InMemory {
     pub(crate) fn new(settings: Settings, cut: Cut) -> InMemory {
+        InMemory::for_client(settings, read_client(&[]), cut)
+    }
+
+    pub(crate) fn for_client(
+        settings: Settings,
+        (client, trusted): (Client, Option<OneLine>),
+        cut: Cut,
+    ) -> InMemory {
+        let secrets = Secrets::parse("secrets", SECRETS, &mut |_| Err(String::new())).unwrap();
+        let mut machine = Machine::new(Arc::new(settings), client);
+        let kinds = secrets.kinds().clone();
+        machine.admit(Admission { kinds, trusted });
         InMemory {
-            machine: Machine::new(Arc::new(settings)),
+            machine,
+            secrets,
+            login: None,
+            held: None,
+            starting_tls: false,
             cut,
             now: Instant::now(),
             unsent: VecDeque::new(),
@@ -116,6 +138,16 @@ impl InMemory {
 
     /// Lets the machine receive until it wants nothing or there is nothing.
     pub(crate) fn pump(&mut self) {
+        self.pump_all();
+        let is_unread = !self.input.is_empty() || !self.unsent.is_empty();
+        if self.starting_tls && is_unread && self.closed.is_none() {
+            let mut actions = Vec::new();
+            self.machine.abort(CloseReason::Injection, &mut actions);
+            self.carry_out(actions);
+        }
+    }
+
+    fn pump_all(&mut self) {
         loop {
             let count = self.piece().min(self.unsent.len());
             let octets: Vec<u8> = self.unsent.drain(..count).collect();
@@ -176,7 +208,10 @@ impl InMemory {
                     assert!(self.open.is_none(), "a message is left open");
                     self.closed = Some(reason);
                 }
-                Action::Command(_) => {}
+                Action::Command(_) | Action::Warn(_) => {}
+                Action::Authenticate(credentials) => self.login = Some(credentials),
+                Action::HoldBack(answer) => self.held = Some(answer),
+                Action::StartTls => self.starting_tls = true,
             }
         }
     }
@@ -192,6 +227,69 @@ impl InMemory {
         self.machine.resume(self.now, event, &mut actions);
         self.carry_out(actions);
         self.pump();
+    }
+
+    /// Checks what has been logged or stored.
+    fn check_record(&self, expectation: &Expectation) -> Result<(), String> {
+        match expectation {
+            Expectation::Warned(pattern) => {
+                let is_it = |action: &Action| match action {
+                    Action::Warn(text) => matches(pattern, &text.to_string()),
+                    _ => false,
+                };
+                check(self.actions.iter().any(is_it), pattern, &"no such warning")
+            }
+            Expectation::Noted(expected) => {
+                let is_it = |action: &Action| match action {
+                    Action::Command(line) => line.as_bytes() == expected,
+                    _ => false,
+                };
+                check(
+                    self.actions.iter().any(is_it),
+                    &text(expected),
+                    &"no such note",
+                )
+            }
+            Expectation::Identity(expected) => {
+                let transaction = &self.last_stored()?.0;
+                let identity = transaction.identity.as_bytes();
+                check(identity == expected, &text(expected), &text(identity))
+            }
+            Expectation::StoredOctets(count) => {
+                let octets = self.last_stored()?.1.len();
+                check(octets == *count, count, &octets)
+            }
+            Expectation::Stored(expected) => {
+                let content = &self.last_stored()?.1;
+                check(content == expected, &text(expected), &text(content))
+            }
+            Expectation::StoredNothing => check(self.stored.is_empty(), &0, &self.stored.len()),
+            Expectation::From(expected) => {
+                let path = self.last_stored()?.0.reverse_path.as_bytes();
+                check(path == expected, &text(expected), &text(path))
+            }
+            Expectation::To(expected) => {
+                let recipients = self.last_stored()?.0.recipients.iter();
+                let paths: Vec<&[u8]> = recipients.map(|r| r.address.as_bytes()).collect();
+                check(paths == *expected, expected, &paths)
+            }
+            Expectation::Auth(expected) => {
+                let transaction = &self.last_stored()?.0;
+                let texts = [&transaction.auth_parameter, &transaction.auth_claimed];
+                let texts = texts.map(|text| text.as_ref().map(OneLine::as_bytes));
+                let expected: Vec<_> = expected.iter().map(|text| Some(text.as_slice())).collect();
+                check(expected == texts, &expected, &texts)
+            }
+            Expectation::Scan(expected) => {
+                let kind = match self.last_stored()?.2.eight_bit {
+                    None => "unknown",
+                    Some(true) => "8bit",
+                    Some(false) => "7bit",
+                };
+                check(kind == expected, expected, &kind)
+            }
+            other => Err(format!("not about a record: {other:?}")),
+        }
     }
 
     fn last_stored(&self) -> Result<&(Box<Transaction>, Vec<u8>, ContentFacts), String> {
@@ -247,49 +345,33 @@ impl Player for InMemory {
                 self.resume(Event::Verified(verdict(word, text)?));
                 Ok(())
             }
-            Expectation::StoredOctets(count) => {
-                let octets = self.last_stored()?.1.len();
-                check(octets == *count, count, &octets)
+            Expectation::WaitLogin => {
+                let credentials = self.login.take().ok_or("checks no credentials")?;
+                let result = auth::check(&self.secrets, &credentials);
+                let result = result.map(|identity| identity.id);
+                self.resume(Event::Authenticated(result.map_err(|_| Answer::Rejected)));
+                Ok(())
             }
-            Expectation::Stored(expected) => {
-                let content = &self.last_stored()?.1;
-                check(content == expected, &text(expected), &text(content))
+            Expectation::WaitHeld => {
+                let answer = self.held.take().ok_or("holds nothing back")?;
+                self.resume(Event::Authenticated(Err(answer)));
+                Ok(())
             }
-            Expectation::StoredNothing => check(self.stored.is_empty(), &0, &self.stored.len()),
-            Expectation::From(expected) => {
-                let path = self.last_stored()?.0.reverse_path.as_bytes();
-                check(path == expected, &text(expected), &text(path))
+            Expectation::Tls => {
+                let starting = std::mem::take(&mut self.starting_tls);
+                check(starting, &"tls", &"none")?;
+                self.machine.encrypted(self.now);
+                Ok(())
             }
-            Expectation::To(expected) => {
-                let recipients = self.last_stored()?.0.recipients.iter();
-                let paths: Vec<&[u8]> = recipients.map(|r| r.address.as_bytes()).collect();
-                check(paths == *expected, expected, &paths)
-            }
-            Expectation::Auth(expected) => {
-                let transaction = &self.last_stored()?.0;
-                let texts = [&transaction.auth_parameter, &transaction.auth_claimed];
-                let texts = texts.map(|text| text.as_ref().map(OneLine::as_bytes));
-                let expected: Vec<_> = expected.iter().map(|text| Some(text.as_slice())).collect();
-                check(expected == texts, &expected, &texts)
-            }
-            Expectation::Scan(expected) => {
-                let kind = match self.last_stored()?.2.eight_bit {
-                    None => "unknown",
-                    Some(true) => "8bit",
-                    Some(false) => "7bit",
-                };
-                check(kind == expected, expected, &kind)
-            }
+            record => self.check_record(record),
         }
     }
 
     fn finish(&mut self) -> Result<(), String> {
         check(self.lines.is_empty(), &"nothing more", &self.lines)?;
-        check(
-            self.storing.is_none() && !self.verifying,
-            &"no wait",
-            &"one",
-        )?;
+        let waits = self.storing.is_some() || self.verifying || self.starting_tls;
+        let waits = waits || self.login.is_some() || self.held.is_some();
+        check(!waits || self.closed.is_some(), &"no wait", &"one")?;
         let unread = self.unsent.len() + self.input.len();
         check(unread == 0 || self.closed.is_some(), &0, &unread)
     }
@@ -320,6 +402,24 @@ fn verdict(word: &str, text: &str) -> Result<Verdict, String> {
     })
 }
 
+/// The secrets of all dialogues.
+const SECRETS: &[u8] = b"server plain alice e+3Dmc2\n";
+
+/// The client, and what it is called if it is trusted.
+pub(crate) fn read_client(pairs: &[(String, String)]) -> (Client, Option<OneLine>) {
+    let value_of = |name: &str| pairs.iter().find(|(known, _)| known == name);
+    let client = Client {
+        channel: match value_of("local") {
+            Some(_) => Channel::Local,
+            None => Channel::Clear,
+        },
+        random: [7; 32],
+        connected_at: 1_795_361_082,
+    };
+    let trusted = value_of("trusted").map(|(_, keyword)| OneLine::escaped(keyword));
+    (client, trusted)
+}
+
 pub(crate) fn read_settings(pairs: &[(String, String)]) -> Result<Settings, String> {
     let mut settings = Settings {
         domain: OneLine::escaped("relay.test"),
@@ -347,6 +447,14 @@ fn apply(settings: &mut Settings, name: &str, value: &str) -> Result<(), String>
         "no-pipelining" => settings.pipelining = false,
         "chunking" => settings.chunking = true,
         "smtputf8" => settings.smtputf8 = true,
+        "starttls" => settings.starttls = true,
+        "tls-required" => settings.tls_required = true,
+        "auth" => {
+            let parsed = Config::parse_server(value).map_err(|problems| problems.join(", "))?;
+            settings.auth = Some(parsed.0);
+        }
+        // Of the client, for `read_client`.
+        "local" | "trusted" => {}
         "lenient" => settings.path_rules = PathRules::Lenient,
         "keep-stray-line-ends" => settings.stray_line_ends = StrayLineEnds::Keep,
         "serve-early-talkers" => settings.refuse_early_talkers = false,

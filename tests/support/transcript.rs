@@ -52,6 +52,18 @@ pub(crate) enum Expectation {
     WaitStored(bool),
     /// `wait verify WORD [TEXT]`: a verifier is at work, with that verdict.
     WaitVerify(String, String),
+    /// `wait login`: the credentials are being checked, and then have been.
+    WaitLogin,
+    /// `wait held`: the answer to a failure is held back, and then is not.
+    WaitHeld,
+    /// `tls`: the handshake is under way, and then done.
+    Tls,
+    /// `warned PATTERN`: the log has been warned of that.
+    Warned(String),
+    /// `noted "TEXT"`: a command line has been reported like that.
+    Noted(Vec<u8>),
+    /// `identity "TEXT"`: who the last message is from.
+    Identity(Vec<u8>),
     /// `stored N`: the last message stored has that many octets.
     StoredOctets(usize),
     /// `stored "TEXT"`: it has that content.
@@ -191,6 +203,12 @@ fn expectation(text: &str) -> Result<Expectation, String> {
         ("after", seconds) => Expectation::After(number(seconds)?),
         ("wait", "stored ok") => Expectation::WaitStored(true),
         ("wait", "stored fail") => Expectation::WaitStored(false),
+        ("wait", "login") => Expectation::WaitLogin,
+        ("wait", "held") => Expectation::WaitHeld,
+        ("tls", "") => Expectation::Tls,
+        ("warned", pattern) => Expectation::Warned(pattern.to_owned()),
+        ("noted", text) => Expectation::Noted(repeated(text)?),
+        ("identity", text) => Expectation::Identity(repeated(text)?),
         ("wait", rest) => {
             let verdict = rest.strip_prefix("verify ").ok_or("wait for what?")?;
             let (word, text) = verdict.split_once(' ').unwrap_or((verdict, ""));

@@ -3,15 +3,16 @@
 mod client_security;
 pub(super) mod path;
 mod rules;
+mod security;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::address::{Address, Host, ListenAddress, Literal};
-use super::client_security::{Authorities, TlsStart};
+use super::client_security::TlsStart;
 use super::problem::{Kind, Origin, Problem, Problems, shown};
 use super::raw::{Given, LIST_MAX, Raw, Value};
-use super::settings::{self, Config, Forward, Log, Serve, SmtpServer};
+use super::settings::{self, Config, Forward, Log, Serve, SmtpServer, Verify};
 use super::value::{self, Anonymous, Fault};
 use super::{Context, Warning, table};
 
@@ -71,7 +72,7 @@ fn verifies_if_offered(forward: &Forward) -> bool {
     let Some(tls) = &forward.tls else {
         return false;
     };
-    let verifies = matches!(tls.verify, Some(Authorities::System | Authorities::Path(_)));
+    let verifies = matches!(tls.verify, Verify::SystemAuthorities | Verify::Path(_));
     verifies && tls.start == TlsStart::IfOffered
 }
 
@@ -105,6 +106,7 @@ impl Check<'_> {
         let smtp = (!self.flag("no-smtp")).then_some(smtp);
         Config {
             spool_dir: self.spool_dir(),
+            tls_config: self.tls_config(),
             domain: self.text("domain", None, |text| value::domain(text).map(Some)),
             daemon: !self.flag("no-daemon"),
             log: self.log(),
@@ -131,6 +133,8 @@ impl Check<'_> {
             idle_timeout: self.timeout("idle-timeout", settings::IDLE_TIMEOUT),
             anonymous,
             remote_clients: self.flag("remote-clients"),
+            auth: self.server_auth(),
+            tls: self.server_tls(),
         }
     }
 

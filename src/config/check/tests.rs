@@ -5,6 +5,7 @@ use crate::config::Host;
 use crate::config::option::Platform;
 use crate::config::parse;
 use crate::config::settings::{CONNECTION_TIMEOUT, PROMPT_TIMEOUT, RESPONSE_TIMEOUT};
+use crate::config::settings::{ServerAuth, ServerTls, Verify};
 
 fn check_line(line: &str) -> Result<(Config, Vec<Warning>), Vec<String>> {
     let read = parse::words(line.split_whitespace().map(Into::into));
@@ -40,6 +41,7 @@ fn literal(text: &str) -> Literal {
 fn defaults() -> Config {
     Config {
         spool_dir: "/var/spool/emailrelay".into(),
+        tls_config: String::new(),
         domain: None,
         daemon: false,
         log: Log {
@@ -60,6 +62,8 @@ fn defaults() -> Config {
                 idle_timeout: Some(Duration::from_secs(60)),
                 anonymous: Anonymous::default(),
                 remote_clients: false,
+                auth: None,
+                tls: None,
             }),
         }),
         forward: None,
@@ -100,6 +104,27 @@ fn smtp(config: &mut Config) -> &mut SmtpServer {
     config.serve.as_mut().unwrap().smtp.as_mut().unwrap()
 }
 
+/// The server with TLS by a certificate of its own.
+fn tls(c: &mut Config, change: fn(&mut ServerTls)) {
+    let mut tls = ServerTls {
+        first: false,
+        required: false,
+        key: "/home/me/a.pem".into(),
+        chain: "/home/me/a.pem".into(),
+        verify: Verify::Unset,
+    };
+    change(&mut tls);
+    smtp(c).tls = Some(tls);
+}
+
+/// The server with a secrets file.
+fn auth(c: &mut Config, config: Option<&str>) {
+    smtp(c).auth = Some(ServerAuth {
+        secrets: "/home/me/secrets".into(),
+        config: config.map(str::to_owned),
+    });
+}
+
 /// Options of the process and the server, and what they change.
 const CHANGES: &[(&str, Change)] = &[
     ("--no-daemon", |_| {}),
@@ -136,6 +161,48 @@ const CHANGES: &[(&str, Change)] = &[
     ("--idle-timeout 0", |c| smtp(c).idle_timeout = None),
     ("--idle-timeout 5", |c| {
         smtp(c).idle_timeout = Some(Duration::from_secs(5))
+    }),
+    ("--server-auth secrets", |c| auth(c, None)),
+    ("--server-auth secrets --server-auth-config m:plain", |c| {
+        auth(c, Some("m:plain"))
+    }),
+    ("--server-tls --server-tls-certificate a.pem", |c| {
+        tls(c, |_| {})
+    }),
+    ("-K --server-tls-certificate a.pem,/b.pem", |c| {
+        tls(c, |t| t.chain = "/b.pem".into())
+    }),
+    (
+        "-K --server-tls-certificate=/k --server-tls-certificate=@app/c",
+        |c| {
+            tls(c, |t| {
+                t.key = "/k".into();
+                t.chain = "/opt/relay/c".into();
+            })
+        },
+    ),
+    (
+        "--server-tls-connection --server-tls-certificate a.pem",
+        |c| tls(c, |t| t.first = true),
+    ),
+    (
+        "-K --server-tls-certificate a.pem --server-tls-required",
+        |c| tls(c, |t| t.required = true),
+    ),
+    (
+        "-K --server-tls-certificate a.pem --server-tls-verify ca",
+        |c| tls(c, |t| t.verify = Verify::Path("/home/me/ca".into())),
+    ),
+    (
+        "-K --server-tls-certificate a.pem --server-tls-verify=<none>",
+        |c| tls(c, |t| t.verify = Verify::Nobody),
+    ),
+    (
+        "-K --server-tls-certificate a.pem --server-tls-verify=<default>",
+        |c| tls(c, |t| t.verify = Verify::SystemAuthorities),
+    ),
+    ("--tls-config rustls,tlsv1.3 -9=-tlsv1.3", |c| {
+        c.tls_config = "rustls,tlsv1.3,-tlsv1.3".into()
     }),
     ("--anonymous=vrfy,content", |c| {
         smtp(c).anonymous.vrfy = true;
@@ -241,6 +308,25 @@ fn no_goes_against_what_modes_imply() {
     assert!(proxy.forward.unwrap().on_disconnect);
     let client = good("-q mail.example.com:25 --dont-serve=no");
     assert!(client.serve.is_some());
+}
+
+#[test]
+fn secrets_are_in_a_file() {
+    for value in ["/pam", "pam:", "pam:x"] {
+        assert_eq!(
+            bad(&format!("-t --server-auth={value}")),
+            [
+                "--server-auth: logging in by PAM is not available in this version: \
+              name a secrets file"
+            ]
+        );
+    }
+    assert_eq!(bad("-t --server-auth="), ["--server-auth: \"\" is empty"]);
+    let empty = "--server-tls-certificate: \"\" is empty";
+    assert_eq!(bad("-t -K --server-tls-certificate="), [empty]);
+    assert_eq!(bad("-t -K --server-tls-certificate=a,"), [empty]);
+    let verify = bad("-t -K --server-tls-certificate=a --server-tls-verify=");
+    assert_eq!(verify, ["--server-tls-verify: \"\" is empty"]);
 }
 
 #[test]

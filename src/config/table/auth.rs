@@ -35,21 +35,23 @@ pub(super) const OPTIONS: &[Opt] = &[
         long: "server-auth",
         short: Some('S'),
         argument: Path("file"),
-        status: Planned,
+        status: Ready,
         summary: "accounts of SMTP clients",
-        doc: "Makes SMTP clients log in with an account from this secrets file, on lines of: the \
-            word server, the password's encoding (plain or md5), the user and the password. The \
-            value /pam asks the system's PAM service instead.",
+        doc: "Makes SMTP clients log in before they submit mail, with an account from this \
+            secrets file, on lines of: the word server, the password's encoding (plain or md5), \
+            the user and the password. Clients with addresses on lines of server, none, the \
+            address or network, and a name for them need not log in.",
         ..Opt::FLAG
     },
     Opt {
         long: "server-auth-config",
         argument: Required("config"),
-        status: Planned,
+        status: Ready,
         summary: "mechanisms that clients may log in with",
-        doc: "Chooses the authentication mechanisms that clients may use, in the form of \
-            --client-auth-config: m allows, x denies, and a and d do the same for encrypted \
-            connections.",
+        doc: "Chooses the authentication mechanisms that clients may use, as items of a letter, a \
+            colon and a list with commas, separated by semicolons: m names those that are allowed, \
+            x those that are denied, and a and d do the same for encrypted connections. In clear, \
+            passwords are accepted only from this system, or where m names such a mechanism.",
         ..Opt::FLAG
     },
     Opt {

@@ -77,7 +77,7 @@ const DOCUMENTED: [&str; 68] = [
 ];
 
 /// What this version can do.
-const READY: [&str; 39] = [
+const READY: [&str; 47] = [
     "as-client",
     "as-proxy",
     "as-server",
@@ -117,6 +117,14 @@ const READY: [&str; 39] = [
     "log-time",
     "no-syslog",
     "close-stderr",
+    "server-auth",
+    "server-auth-config",
+    "server-tls",
+    "server-tls-certificate",
+    "server-tls-connection",
+    "server-tls-required",
+    "server-tls-verify",
+    "tls-config",
 ];
 
 fn documented_form(option: &Opt) -> String {

@@ -3,7 +3,7 @@
 use crate::config::option::{
     Argument::{Path, Required},
     Opt,
-    Status::{Planned, Ready},
+    Status::Ready,
 };
 
 pub(super) const OPTIONS: &[Opt] = &[
@@ -72,17 +72,17 @@ pub(super) const OPTIONS: &[Opt] = &[
     Opt {
         long: "server-tls",
         short: Some('K'),
-        status: Planned,
+        status: Ready,
         summary: "offer encryption to clients",
-        doc: "Lets SMTP and POP clients encrypt their connections by the STARTTLS and STLS \
-            commands. Needs --server-tls-certificate.",
+        doc: "Lets SMTP clients encrypt their connections by the STARTTLS command. Needs \
+            --server-tls-certificate.",
         ..Opt::FLAG
     },
     Opt {
         long: "server-tls-certificate",
         argument: Path("pem-file"),
         repeat: true,
-        status: Planned,
+        status: Ready,
         summary: "certificate to present to clients",
         doc: "Presents the certificate chain in this PEM file, which also has the private key, to \
             clients; given twice, the first file has the key and the second the chain.",
@@ -90,23 +90,22 @@ pub(super) const OPTIONS: &[Opt] = &[
     },
     Opt {
         long: "server-tls-connection",
-        status: Planned,
+        status: Ready,
         summary: "encrypt SMTP clients from the first octet",
         doc: "Expects SMTP clients to encrypt from the first octet, without STARTTLS.",
         ..Opt::FLAG
     },
     Opt {
         long: "server-tls-required",
-        status: Planned,
+        status: Ready,
         summary: "insist on encryption by clients",
-        doc: "Lets clients neither log in nor submit or read mail before their connection is \
-            encrypted.",
+        doc: "Lets clients neither log in nor submit mail before their connection is encrypted.",
         ..Opt::FLAG
     },
     Opt {
         long: "server-tls-verify",
         argument: Path("ca-list"),
-        status: Planned,
+        status: Ready,
         summary: "authorities that clients must be certified by",
         doc: "Serves only clients that have a certificate by one of the authorities in this file \
             or directory; <default> stands for those that the system trusts.",
@@ -117,7 +116,7 @@ pub(super) const OPTIONS: &[Opt] = &[
         short: Some('9'),
         argument: Required("options"),
         repeat: true,
-        status: Planned,
+        status: Ready,
         summary: "TLS library and versions",
         doc: "Chooses the TLS library and sets it up, by keywords separated by commas; tlsv1.2 is \
             the lowest and -tlsv1.2 the highest protocol version to use, and so on for others.",

@@ -25,7 +25,7 @@ pub enum Step {
 
 /// What a client gave as proof of its identity; nothing about it is known to be
 /// right.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credentials {
     /// How it was given.
     pub mechanism: Mechanism,
@@ -36,7 +36,7 @@ pub struct Credentials {
 }
 
 /// The proof of a client.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Given {
     /// A password.
     Password(Secret),

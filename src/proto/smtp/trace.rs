@@ -16,12 +16,19 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    /// The keyword.
-    pub fn keyword(self) -> &'static str {
-        match self {
-            Protocol::Smtp => "SMTP",
-            Protocol::Esmtp => "ESMTP",
-            Protocol::Utf8Smtp => "UTF8SMTP",
+    /// The keyword. There is none for HELO with TLS or AUTH, which are extensions:
+    /// it counts as EHLO then.
+    pub fn keyword(self, encrypted: bool, authenticated: bool) -> &'static str {
+        match (self, encrypted, authenticated) {
+            (Protocol::Smtp, false, false) => "SMTP",
+            (Protocol::Smtp | Protocol::Esmtp, false, true) => "ESMTPA",
+            (Protocol::Smtp | Protocol::Esmtp, true, false) => "ESMTPS",
+            (Protocol::Smtp | Protocol::Esmtp, true, true) => "ESMTPSA",
+            (Protocol::Esmtp, false, false) => "ESMTP",
+            (Protocol::Utf8Smtp, false, false) => "UTF8SMTP",
+            (Protocol::Utf8Smtp, false, true) => "UTF8SMTPA",
+            (Protocol::Utf8Smtp, true, false) => "UTF8SMTPS",
+            (Protocol::Utf8Smtp, true, true) => "UTF8SMTPSA",
         }
     }
 }
@@ -37,27 +44,48 @@ pub struct TraceFacts<'a> {
     pub domain: &'a OneLine,
     /// The protocol that was spoken.
     pub protocol: Protocol,
+    /// How the connection is encrypted, if it is.
+    pub tls: Option<TraceTls<'a>>,
+    /// Whether the client has authenticated.
+    pub authenticated: bool,
     /// The name of the message in the spool.
     pub id: &'a OneLine,
     /// When the message was received.
     pub date: WallClock,
 }
 
+/// How a connection is encrypted.
+#[derive(Clone, Copy, Debug)]
+pub struct TraceTls<'a> {
+    /// The cipher suite by its registered name.
+    pub suite: &'a str,
+    /// The version of TLS, as logs have it.
+    pub protocol: &'a str,
+}
+
 /// Writes the Received field: one unfolded line with its CRLF, of at most 998
 /// octets before it, whatever the facts hold.
-// RFC 5321 4.4: from, by, with and id in this order, then the date.
+// RFC 5321 4.4: from, by, with and id in this order, then further clauses and the
+// date. RFC 8314 4.3: the clause "tls" has the name of the cipher suite; it has no
+// place for the version, which is a comment therefore.
 pub fn received(facts: &TraceFacts<'_>) -> Vec<u8> {
     let client = match facts.client.to_canonical() {
         IpAddr::V4(address) => format!("[{address}]"),
         // RFC 5321 4.1.3: the tag tells the address family.
         IpAddr::V6(address) => format!("[IPv6:{address}]"),
     };
+    let tls = facts
+        .tls
+        .map(|tls| format!(" tls {} ({})", tls.suite, tls.protocol));
     let line = format!(
-        "Received: from {} ({client}) by {} with {} id {} ; {}\r\n",
+        "Received: from {} ({client}) by {} with {} id {}{} ; {}\r\n",
         word(facts.helo),
         word(facts.domain),
-        facts.protocol.keyword(),
+        facts
+            .protocol
+            .keyword(facts.tls.is_some(), facts.authenticated),
         word(facts.id),
+        tls.unwrap_or_default(),
         facts.date.mail_date(),
     );
     line.into_bytes()
@@ -96,6 +124,8 @@ mod tests {
             client: client.parse().unwrap(),
             domain: &OneLine::new("relay.test").unwrap(),
             protocol,
+            tls: None,
+            authenticated: false,
             id: &OneLine::new(id).unwrap(),
             date: WallClock {
                 unix_ms: 1_795_361_082_000,

@@ -2,15 +2,14 @@
 
 use super::{ForwardChange, bad, forward, good, warned};
 use crate::base::secret::Secret;
-use crate::config::{
-    Authorities, ClientAccount, ClientAuth, ClientTls, Forward, TlsStart, Warning,
-};
+use crate::config::settings::Verify;
+use crate::config::{ClientAccount, ClientAuth, ClientTls, Forward, TlsStart, Warning};
 
 fn tls(forward: &mut Forward) -> &mut ClientTls {
     forward.tls.get_or_insert(ClientTls {
         start: TlsStart::IfOffered,
         certificate: vec![],
-        verify: None,
+        verify: Verify::Unset,
         verify_name: None,
         server_name: None,
     })
@@ -45,19 +44,18 @@ pub(super) const CHANGES: &[(&str, ForwardChange)] = &[
         |f| tls(f).certificate = vec!["/k".into(), "/c".into()],
     ),
     ("-j --client-tls-verify ca.pem", |f| {
-        tls(f).verify = Some(Authorities::Path("/home/me/ca.pem".into()));
+        tls(f).verify = Verify::Path("/home/me/ca.pem".into());
     }),
     ("-j --client-tls-verify=<default>", |f| {
-        tls(f).verify = Some(Authorities::System);
+        tls(f).verify = Verify::SystemAuthorities;
     }),
     ("-j --client-tls-verify=<none>", |f| {
-        tls(f).verify = Some(Authorities::Nobody);
+        tls(f).verify = Verify::Nobody;
     }),
-    ("-j --client-tls-verify=", |f| tls(f).verify = None),
     (
         "-j --client-tls-verify=<default> --client-tls-verify-name mx.example",
         |f| {
-            tls(f).verify = Some(Authorities::System);
+            tls(f).verify = Verify::SystemAuthorities;
             tls(f).verify_name = Some("mx.example".to_owned());
         },
     ),
@@ -100,6 +98,7 @@ fn files_need_names() {
             "-j --client-tls-certificate=a,",
             "--client-tls-certificate: ",
         ),
+        ("-j --client-tls-verify=", "--client-tls-verify: "),
         ("--client-auth=", "--client-auth: "),
     ] {
         let problems = bad(&format!("-t -o mail.example.com:25 {line}"));

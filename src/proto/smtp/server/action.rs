@@ -1,6 +1,7 @@
 //! What the machine asks of its driver, and what it is told in return.
 
 use crate::base::OneLine;
+use crate::proto::sasl::{Answer, Credentials};
 use crate::proto::smtp::params::BodyType;
 use crate::proto::smtp::reply::Reply;
 use crate::proto::smtp::trace::Protocol;
@@ -15,6 +16,18 @@ pub enum Action {
     Reply(Reply),
     /// A command line has come in, escaped and bounded (with `note_commands` only).
     Command(OneLine),
+    /// Something for the log to warn of.
+    Warn(OneLine),
+    /// Find out whether these are right; the machine waits for
+    /// [`Event::Authenticated`].
+    Authenticate(Box<Credentials>),
+    /// The client has failed to authenticate, and needs no check for it: give that
+    /// answer back in [`Event::Authenticated`], after the delay that it has earned.
+    HoldBack(Answer),
+    /// Start TLS once the replies have been flushed; the machine waits for
+    /// `Machine::encrypted`. Input that is there by then came behind STARTTLS, in
+    /// clear: the session is to be aborted for it.
+    StartTls,
     /// Open a message: its content follows.
     Begin(Box<Transaction>),
     /// Append to the message: octets as they are to be stored.
@@ -38,6 +51,8 @@ pub enum Event {
     Stored(Result<OneLine, Reply>),
     /// The verifier has decided.
     Verified(Verdict),
+    /// The client is who it says, by that name, or it gets that answer.
+    Authenticated(Result<OneLine, Answer>),
 }
 
 /// A decision of the verifier.
@@ -86,11 +101,18 @@ pub struct Transaction {
     pub size: Option<u64>,
     /// Whether paths and header may hold UTF-8.
     pub smtputf8: bool,
-    /// The submitter that the AUTH parameter of MAIL establishes: `<>`, since
-    /// RFC 4954 5 lets only authenticated clients name one.
+    /// The submitter that the AUTH parameter of MAIL establishes: what it says if
+    /// the client has authenticated, and `<>` if not (RFC 4954 5).
     pub auth_parameter: Option<OneLine>,
     /// What that parameter claimed, in xtext, or `<>`.
     pub auth_claimed: Option<OneLine>,
+    /// Who the client is: the name that it authenticated by, or else what peers of
+    /// its address are called; empty for a client that needs to be neither.
+    pub identity: OneLine,
+    /// Whether the client has authenticated.
+    pub authenticated: bool,
+    /// Whether the connection is encrypted.
+    pub encrypted: bool,
     /// The name given with EHLO or HELO.
     pub helo: OneLine,
     /// The protocol that was spoken.

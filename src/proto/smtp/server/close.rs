@@ -31,6 +31,14 @@ pub enum CloseReason {
     EarlyTalker,
     /// The client speaks another protocol.
     WrongProtocol(Foreign),
+    /// Too many failures to authenticate.
+    TooManyAuthFailures,
+    /// Something came in clear behind STARTTLS.
+    Injection,
+    /// There was no agreement on TLS.
+    TlsFailed,
+    /// The TLS handshake took longer than that.
+    TlsTimeout(Duration),
     /// The verifier wants the connection dropped.
     VerifierAbort,
     /// The server stops.
@@ -70,6 +78,14 @@ impl CloseReason {
             CloseReason::WrongProtocol(Foreign::Http) => "smtp protocol done: http request",
             CloseReason::WrongProtocol(Foreign::Tls) => "smtp protocol done: tls handshake packet",
             CloseReason::WrongProtocol(Foreign::Unknown) => "smtp protocol done: not smtp",
+            CloseReason::TooManyAuthFailures => {
+                "smtp protocol done: too many failed authentications"
+            }
+            CloseReason::Injection => "smtp protocol done: clear text behind starttls",
+            CloseReason::TlsFailed => "peer disconnected: ssl accept",
+            CloseReason::TlsTimeout(time) => {
+                return format!("tls handshake timeout: not done after {}s", time.as_secs());
+            }
             CloseReason::VerifierAbort => "smtp protocol done: address verifier abort",
             CloseReason::ShuttingDown => "smtp protocol done: shutting down",
         };
@@ -89,6 +105,10 @@ impl CloseReason {
             CloseReason::Overflow => Some(replies::OVERFLOW),
             CloseReason::BareLineEnd => Some(replies::BARE_LINE_END),
             CloseReason::BadChunkSize => Some(replies::BAD_ARGUMENT),
+            CloseReason::TooManyAuthFailures => Some(replies::TOO_MANY_FAILURES),
+            // The client has got the 220, and expects TLS or nothing.
+            CloseReason::Injection => None,
+            CloseReason::TlsFailed | CloseReason::TlsTimeout(_) => None,
             CloseReason::EarlyTalker => Some(replies::EARLY_TALKER),
             // A reply in clear text would only confuse the other side's TLS.
             CloseReason::WrongProtocol(Foreign::Tls) => None,

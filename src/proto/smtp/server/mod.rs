@@ -30,15 +30,20 @@
 //!
 //! Files: `table` dispatches commands, `session` has those that concern the
 //! session, `transaction` MAIL and RCPT, `content` DATA and BDAT, `wait` the
-//! events. AUTH and STARTTLS will be files and rows of the table of their own.
+//! events. `starttls` and `auth` have the commands of these names, `access` what
+//! they come to and who may do what, `log` what of a command may be logged.
 
+mod access;
 mod action;
+mod auth;
 mod close;
 mod content;
+mod log;
 mod pace;
 mod replies;
 mod session;
 mod settings;
+mod starttls;
 mod table;
 mod transaction;
 mod wait;
@@ -47,14 +52,18 @@ use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::base::{ByteQueue, OneLine, ascii};
+use crate::base::ByteQueue;
 use crate::proto::line::Framer;
+use crate::proto::sasl;
 use crate::proto::smtp::reply::Reply;
 
+pub use access::{Admission, Client};
 pub use action::{Action, ContentFacts, Event, Recipient, Transaction, Verdict, VerifyRequest};
 pub use close::{CloseReason, Foreign};
 pub use settings::{Limits, Settings, StrayLineEnds};
 
+use access::Access;
+use auth::Exchange;
 use content::{Incoming, Swallow};
 use replies::Fixed;
 use session::Session;
@@ -84,20 +93,43 @@ pub enum Phase {
 
 impl Machine {
     /// Makes the machine for a new connection; [`Machine::greet`] comes next.
-    pub fn new(settings: Arc<Settings>) -> Machine {
-        let limits = &settings.limits;
-        let framer = Framer::new(limits.command_line_max, limits.command_swallow_max);
+    pub fn new(settings: Arc<Settings>, client: Client) -> Machine {
         Machine {
             core: Core {
-                framer,
+                framer: framer(&settings),
+                access: Access::new(client),
                 counts: Counts::default(),
                 active_at: None,
                 has_spoken: false,
+                after_auth: false,
                 leaving: None,
                 settings,
             },
             state: State::Connected,
         }
+    }
+
+    /// Tells who may do what, before the greeting and whenever that has changed.
+    pub fn admit(&mut self, admission: Admission) {
+        self.core.access.admit(admission);
+    }
+
+    /// The TLS handshake is done: that after [`Action::StartTls`], or one before
+    /// [`Machine::greet`]. All that the client has said before is forgotten.
+    // RFC 3207 4.2
+    pub fn encrypted(&mut self, now: Instant) {
+        self.core.access.encrypt();
+        if matches!(self.state, State::Wait(Wait::Tls)) {
+            self.core.framer = framer(&self.core.settings);
+            self.core.has_spoken = false;
+            self.core.active_at = Some(now);
+            self.state = State::Command(Session::Start);
+        }
+    }
+
+    /// Ends the session for a reason that only the driver can know of.
+    pub fn abort(&mut self, reason: CloseReason, out: &mut Vec<Action>) {
+        self.hang_up(reason, out);
     }
 
     /// Greets the client, or sends it away if input was there before the greeting.
@@ -128,6 +160,7 @@ impl Machine {
             };
             let step = match state {
                 State::Command(session) => session.receive(&mut turn, input),
+                State::Auth(exchange) => exchange.receive(&mut turn, input),
                 State::Content(incoming) => incoming.receive(&mut turn, input),
                 State::Swallow(swallow) => swallow.receive(&mut turn, input),
                 state @ (State::Connected | State::Wait(_) | State::Closed) => Step::Rest(state),
@@ -138,7 +171,7 @@ impl Machine {
         }
     }
 
-    /// Ends the wait for the outcome of [`Action::Commit`] or [`Action::Verify`].
+    /// Ends the wait for the outcome of what an [`Action`] asked for.
     /// Input that is waiting can be received after it. Does nothing once the
     /// session has been closed.
     pub fn resume(&mut self, now: Instant, event: Event, out: &mut Vec<Action>) {
@@ -179,7 +212,7 @@ impl Machine {
     pub fn deadline(&self) -> Option<Instant> {
         let idle = self.core.idle_deadline();
         let pace = match &self.state {
-            State::Command(_) => None,
+            State::Command(_) | State::Auth(_) => None,
             State::Content(incoming) => incoming.pace().deadline(&self.core.settings.limits),
             State::Swallow(swallow) => swallow.pace().deadline(&self.core.settings.limits),
             State::Connected | State::Wait(_) | State::Closed => return None,
@@ -215,7 +248,8 @@ impl Machine {
     /// Whether input would be consumed.
     pub fn wants_input(&self) -> bool {
         match self.state {
-            State::Command(_) | State::Content(_) | State::Swallow(_) => true,
+            State::Command(_) | State::Auth(_) => true,
+            State::Content(_) | State::Swallow(_) => true,
             State::Connected | State::Wait(_) | State::Closed => false,
         }
     }
@@ -226,7 +260,7 @@ impl Machine {
             State::Connected => Phase::Idle,
             State::Command(session) => session.phase(),
             State::Content(_) => Phase::Content,
-            State::Swallow(_) => Phase::Idle,
+            State::Auth(_) | State::Swallow(_) => Phase::Idle,
             State::Wait(wait) => wait.phase(),
             State::Closed => Phase::Closed,
         }
@@ -280,6 +314,8 @@ enum State {
     Connected,
     /// A command.
     Command(Session),
+    /// The client's response to a challenge.
+    Auth(Exchange),
     /// Octets of content, after DATA or BDAT.
     Content(Box<Incoming>),
     /// The octets of a chunk that has been refused.
@@ -297,7 +333,8 @@ impl State {
             State::Command(session) => session.has_open_message(),
             State::Content(incoming) => incoming.has_open_message(),
             State::Wait(wait) => wait.has_open_message(),
-            State::Connected | State::Swallow(_) | State::Closed => false,
+            State::Connected | State::Auth(_) => false,
+            State::Swallow(_) | State::Closed => false,
         }
     }
 }
@@ -317,10 +354,13 @@ enum Step {
 struct Core {
     settings: Arc<Settings>,
     framer: Framer,
+    access: Access,
     counts: Counts,
     /// Since when we have been waiting for the client.
     active_at: Option<Instant>,
     has_spoken: bool,
+    /// Whether nothing but unknown commands has come since AUTH.
+    after_auth: bool,
     /// Why to close once the message is stored.
     leaving: Option<CloseReason>,
 }
@@ -375,15 +415,15 @@ impl Turn<'_> {
         // All recipients, and DATA.
         self.core.counts.forgiven = self.core.settings.limits.recipients_max + 1;
     }
-
-    fn note_command(&mut self, line: &[u8]) {
-        if self.core.settings.note_commands {
-            // It has been escaped, so it is one line.
-            let text = OneLine::new(ascii::escape_bounded(line, NOTED_MAX));
-            self.out.extend(text.map(Action::Command));
-        }
-    }
 }
 
-/// How many octets of a command line are reported.
-const NOTED_MAX: usize = 512;
+/// Frames the longest line that any command may have.
+fn framer(settings: &Settings) -> Framer {
+    let limits = &settings.limits;
+    // RFC 4954 4: the limit of all lines that have to do with AUTH.
+    let auth_max = settings.auth.as_ref().map_or(0, |_| sasl::LINE_MAX);
+    Framer::new(
+        limits.command_line_max.max(auth_max),
+        limits.command_swallow_max,
+    )
+}

@@ -2,6 +2,7 @@
 //! also the class of its enhanced status code (RFC 3463).
 
 use crate::base::OneLine;
+use crate::proto::sasl::Answer;
 use crate::proto::smtp::reply::Reply;
 
 use super::Settings;
@@ -47,6 +48,7 @@ replies! {
     STATE_RESET = 250 (0 . 0) "state reset";
     SENDER_OK = 250 (1 . 0) "OK";
     RECIPIENT_OK = 250 (1 . 5) "OK";
+    START_TLS = 220 (0 . 0) "ready to start tls";
     QUIT = 221 (0 . 0) "OK";
     CANNOT_VERIFY = 252 (0 . 0) "cannot verify but will accept mail";
     // RFC 2034 4: 3yz replies have no enhanced status code.
@@ -58,6 +60,7 @@ replies! {
     TOO_MANY_ERRORS = 421 (7 . 0) "too many errors, closing connection";
     TOO_MUCH_JUNK = 421 (7 . 0) "too many commands without a message, closing connection";
     TOO_MANY_TRANSACTIONS = 421 (7 . 0) "too many transactions, closing connection";
+    TOO_MANY_FAILURES = 421 (7 . 0) "too many failed authentications, closing connection";
     OVERFLOW = 421 (7 . 0) "too much input, closing connection";
     TOO_MANY_RECIPIENTS = 452 (5 . 3) "too many recipients";
 
@@ -70,6 +73,11 @@ replies! {
     NOT_IMPLEMENTED = 502 (5 . 1) "command not implemented";
     OUT_OF_SEQUENCE = 503 (5 . 1) "command out of sequence -- use RSET to resynchronise";
     NOT_FOR_BINARY = 503 (5 . 1) "binarymime needs BDAT";
+    // RFC 4954 6
+    AUTH_REQUIRED = 530 (7 . 0) "authentication required";
+    AUTH_AND_TLS_REQUIRED = 530 (7 . 0) "authentication required: use starttls";
+    // RFC 3207 4
+    TLS_REQUIRED = 530 (7 . 0) "encryption required: use starttls";
     TOO_BIG = 552 (3 . 4) "message exceeds fixed maximum message size";
     BAD_SENDER = 553 (1 . 7) "mailbox name not allowed";
     BAD_RECIPIENT = 553 (1 . 3) "mailbox name not allowed";
@@ -107,15 +115,16 @@ pub(super) fn greeting(settings: &Settings) -> Reply {
     Reply::new(220, None, text.concat())
 }
 
-/// The reply to HELO, and to EHLO with the extensions.
-pub(super) fn hello(settings: &Settings, extended: bool) -> Reply {
+/// The reply to HELO, and to EHLO with the extensions: first those that depend on
+/// the connection's state.
+pub(super) fn hello(settings: &Settings, extended: Option<Vec<String>>) -> Reply {
     let name = match settings.anonymous_server {
         true => b"smtp",
         false => settings.domain.as_bytes(),
     };
     let mut reply = Reply::new(250, None, [name, b" says hello"].concat());
-    if extended {
-        let lines = extensions(settings);
+    if let Some(mut lines) = extended {
+        lines.extend(extensions(settings));
         reply.lines.extend(lines.iter().map(OneLine::escaped));
     }
     reply
@@ -137,6 +146,15 @@ fn extensions(settings: &Settings) -> Vec<String> {
     size.into_iter()
         .chain(offered.map(|(_, word)| (*word).to_owned()))
         .collect()
+}
+
+/// RFC 4954 4: a challenge has no enhanced status code, and may be empty.
+pub(super) fn challenge(text: &[u8]) -> Reply {
+    Reply::new(334, None, text)
+}
+
+pub(super) fn answer(answer: Answer) -> Reply {
+    Reply::new(answer.code(), Some(answer.enhanced()), answer.text())
 }
 
 pub(super) fn help(verbs: &str) -> Reply {

@@ -1,6 +1,6 @@
 //! What is known between commands, and the commands that concern the session.
 
-use crate::base::{ByteQueue, OneLine, ascii};
+use crate::base::{ByteQueue, OneLine, ascii, secret};
 use crate::proto::line::Found;
 use crate::proto::smtp::command;
 use crate::proto::smtp::trace::Protocol;
@@ -40,9 +40,12 @@ impl Session {
         }
         match turn.core.framer.next(input) {
             Found::NeedMore => Step::Rest(State::Command(self)),
-            Found::Line(line) => {
+            Found::Line(mut line) => {
                 turn.core.active_at = Some(turn.now);
-                table::dispatch(turn, self, &line)
+                let step = table::dispatch(turn, self, &line);
+                // It may have been the password of an AUTH command.
+                secret::wipe(&mut line);
+                step
             }
             Found::TooLong => {
                 turn.say(replies::LINE_TOO_LONG);
@@ -129,7 +132,8 @@ fn hello(turn: &mut Turn<'_>, session: Session, argument: &[u8], protocol: Proto
     };
     session.reset(turn);
     let extended = protocol == Protocol::Esmtp;
-    turn.send(replies::hello(turn.settings(), extended));
+    let extensions = extended.then(|| turn.security_extensions());
+    turn.send(replies::hello(turn.settings(), extensions));
     Session::Idle(Hello { name, protocol }).stay()
 }
 
@@ -156,6 +160,10 @@ pub(super) fn quit(_: &mut Turn<'_>, session: Session, _: &[u8]) -> Step {
 
 // RFC 5321 7.3: 252 tells nothing about who has a mailbox here.
 pub(super) fn vrfy(turn: &mut Turn<'_>, session: Session, argument: &[u8]) -> Step {
+    if let Err(reply) = turn.may_send_mail() {
+        turn.say(reply);
+        return session.stay();
+    }
     let settings = turn.settings();
     let (subject, utf8) = match strip_smtputf8(argument) {
         Some(subject) if settings.smtputf8 => (subject, true),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::base::OneLine;
 use crate::proto::message::HeaderLimits;
+use crate::proto::sasl;
 use crate::proto::smtp::path::PathRules;
 
 /// What the machine does when content has a CR or LF outside a CRLF.
@@ -37,6 +38,13 @@ pub struct Settings {
     pub chunking: bool,
     /// Whether SMTPUTF8 is offered.
     pub smtputf8: bool,
+    /// Whether STARTTLS is offered to clients in clear.
+    pub starttls: bool,
+    /// Whether mail, logins and VRFY are refused to clients in clear.
+    pub tls_required: bool,
+    /// With which mechanisms clients must authenticate, unless they are trusted;
+    /// nothing where they need not and cannot.
+    pub auth: Option<sasl::Config>,
     /// How closely paths and EHLO names must follow the grammar.
     pub path_rules: PathRules,
     /// What happens to content with stray line ends.
@@ -63,6 +71,9 @@ impl Default for Settings {
             pipelining: true,
             chunking: false,
             smtputf8: false,
+            starttls: false,
+            tls_required: false,
+            auth: None,
             path_rules: PathRules::Strict,
             stray_line_ends: StrayLineEnds::Refuse,
             refuse_early_talkers: true,

@@ -5,7 +5,8 @@ use crate::proto::smtp::command::Command;
 
 use super::replies::{self, Fixed};
 use super::session::{self, Session};
-use super::{CloseReason, Foreign, Settings, State, Step, Turn, content, transaction};
+use super::{CloseReason, Foreign, Settings, State, Step, Turn};
+use super::{auth, content, starttls, transaction};
 
 /// A set of the places in a session where a command may stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +55,8 @@ const TABLE: &[Entry] = &[
     Entry { verb: "VRFY", places: Places::ANY,         junk: true,  check: something,   proceed: session::vrfy },
     Entry { verb: "EXPN", places: Places::ANY,         junk: true,  check: unavailable, proceed: session::noop },
     Entry { verb: "HELP", places: Places::ANY,         junk: true,  check: anything,    proceed: session::help },
+    Entry { verb: "AUTH", places: Places::IDLE,        junk: true,  check: auth::offered, proceed: auth::auth },
+    Entry { verb: "STARTTLS", places: Places::IDLE,    junk: true,  check: starttls::offered, proceed: starttls::starttls },
     Entry { verb: "QUIT", places: Places::ANY,         junk: false, check: anything,    proceed: session::quit },
 ];
 
@@ -68,16 +71,20 @@ pub(super) fn verbs(settings: &Settings) -> String {
 
 /// Carries out a command line.
 pub(super) fn dispatch(turn: &mut Turn<'_>, session: Session, line: &[u8]) -> Step {
-    turn.note_command(line);
     let command = Command::split(line);
+    let is_named = |entry: &&Entry| ascii::eq(entry.verb.as_bytes(), command.verb);
+    let entry = TABLE.iter().find(is_named);
+    turn.note_command(line, entry.map(|entry| entry.verb));
     if command.is_http() {
         let reason = CloseReason::WrongProtocol(Foreign::Http);
         return Step::HangUp(State::Command(session), reason);
     }
-    let is_named = |entry: &&Entry| ascii::eq(entry.verb.as_bytes(), command.verb);
-    let entry = TABLE.iter().find(is_named);
     if !entry.is_some_and(|entry| FOLLOWERS.contains(&entry.verb)) {
         turn.core.counts.forgiven = 0;
+    }
+    if entry.is_none_or(|entry| entry.verb != auth::VERB) && turn.is_too_long(line) {
+        turn.say(replies::LINE_TOO_LONG);
+        return session.stay();
     }
     let Some(entry) = entry else {
         turn.say(replies::UNRECOGNIZED);
@@ -86,12 +93,15 @@ pub(super) fn dispatch(turn: &mut Turn<'_>, session: Session, line: &[u8]) -> St
     if entry.junk && !turn.allows_junk() {
         return Step::HangUp(State::Command(session), CloseReason::TooMuchJunk);
     }
-    if !entry.places.contains(session.place()) {
+    let checked = (entry.check)(turn.settings(), command.argument);
+    // What is not offered is nowhere in place.
+    if !entry.places.contains(session.place()) && checked != Err(replies::NOT_IMPLEMENTED) {
         turn.say(replies::OUT_OF_SEQUENCE);
         return session.stay();
     }
-    if let Err(reply) = (entry.check)(turn.settings(), command.argument) {
+    if let Err(reply) = checked {
         turn.say(reply);
+        turn.note_refusal(entry.verb);
         return session.stay();
     }
     (entry.proceed)(turn, session, command.argument)

@@ -21,7 +21,7 @@ pub(super) fn mail(turn: &mut Turn<'_>, session: Session, argument: &[u8]) -> St
         let state = State::Command(Session::Idle(hello));
         return Step::HangUp(state, CloseReason::TooManyTransactions);
     }
-    match read_mail(turn.settings(), &hello, argument) {
+    match read_mail(turn, &hello, argument) {
         Ok(transaction) => {
             turn.core.counts.junk = 0;
             turn.say(replies::SENDER_OK);
@@ -35,7 +35,9 @@ pub(super) fn mail(turn: &mut Turn<'_>, session: Session, argument: &[u8]) -> St
     }
 }
 
-fn read_mail(settings: &Settings, hello: &Hello, argument: &[u8]) -> Result<Transaction, Fixed> {
+fn read_mail(turn: &Turn<'_>, hello: &Hello, argument: &[u8]) -> Result<Transaction, Fixed> {
+    turn.may_send_mail()?;
+    let settings = turn.settings();
     let (path, rest) = path::parse(argument, Side::Reverse, settings.path_rules)
         .map_err(|fault| refusal(fault, Side::Reverse))?;
     let offered = Offered {
@@ -61,9 +63,11 @@ fn read_mail(settings: &Settings, hello: &Hello, argument: &[u8]) -> Result<Tran
         body: parameters.body,
         size: parameters.size,
         smtputf8: parameters.smtputf8,
-        // RFC 4954 5: from a client that has not authenticated it counts as "<>".
-        auth_parameter: parameters.auth.as_ref().and_then(|_| OneLine::new("<>")),
+        auth_parameter: parameters.auth.as_ref().map(|claim| turn.submitter(claim)),
         auth_claimed: parameters.auth,
+        identity: turn.core.access.identity(),
+        authenticated: turn.core.access.is_authenticated(),
+        encrypted: turn.core.access.is_encrypted(),
         helo: hello.name.clone(),
         protocol,
     })

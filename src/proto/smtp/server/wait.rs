@@ -5,7 +5,7 @@ use crate::proto::smtp::reply::Reply;
 
 use super::session::{Hello, Session};
 use super::{
-    CloseReason, Event, Phase, Recipient, State, Step, Transaction, Turn, Verdict, replies,
+    CloseReason, Event, Phase, Recipient, State, Step, Transaction, Turn, Verdict, auth, replies,
 };
 
 /// What the machine waits for, with what it goes on with.
@@ -17,6 +17,10 @@ pub(super) enum Wait {
     Vrfy(Session, OneLine),
     /// The fate of a message.
     Stored(Hello),
+    /// Whether the client is who it says.
+    Authentication(Hello),
+    /// The TLS handshake, which ends by [`super::Machine::encrypted`].
+    Tls,
 }
 
 impl Wait {
@@ -25,6 +29,7 @@ impl Wait {
             Wait::Recipient(..) => Phase::Transaction,
             Wait::Vrfy(session, _) => session.phase(),
             Wait::Stored(_) => Phase::Storing,
+            Wait::Authentication(_) | Wait::Tls => Phase::Idle,
         }
     }
 
@@ -33,6 +38,7 @@ impl Wait {
             Wait::Vrfy(session, _) => session.has_open_message(),
             // The driver has been told what to do with it.
             Wait::Recipient(..) | Wait::Stored(_) => false,
+            Wait::Authentication(_) | Wait::Tls => false,
         }
     }
 
@@ -44,6 +50,9 @@ impl Wait {
             }
             (Wait::Vrfy(session, argument), Event::Verified(verdict)) => {
                 vrfy_verified(turn, session, &argument, verdict)
+            }
+            (Wait::Authentication(hello), Event::Authenticated(result)) => {
+                auth::authenticated(turn, hello, result)
             }
             (wait, event) => unreachable!("invariant: {event:?} does not end {wait:?}"),
         }

@@ -1,0 +1,76 @@
+//! From the configuration to secrets and certificates, at start. All that is wrong
+//! with them is told with the option that names them.
+
+use crate::auth::SecretsFile;
+use crate::config::settings::{ServerAuth, ServerTls, Verify};
+use crate::config::{Config, SmtpServer};
+use crate::proto::sasl;
+use crate::relay::security::Security;
+use crate::tls::{self, CertificateFiles, Keywords, ServerSettings, VerifySource};
+use crate::warning;
+
+/// Reads the files that the options of the SMTP server name. Blocks.
+pub fn security(config: &Config, smtp: &SmtpServer) -> Result<Security, String> {
+    let mut security = Security::default();
+    if let Some(ServerAuth { secrets, .. }) = &smtp.auth {
+        let opened = SecretsFile::open(secrets, false);
+        let (file, warnings) = opened.map_err(|error| format!("--server-auth: {error}"))?;
+        warnings.iter().for_each(|text| warning!("{text}"));
+        security.use_secrets(file);
+    }
+    if let Some(tls) = &smtp.tls {
+        let settings = server_settings(config, tls);
+        if let Some(text) = settings.keywords.warning() {
+            warning!("{text}");
+        }
+        let result = security.use_certificates(settings);
+        result.map_err(|error| format!("{}: {error}", option_of(&error, tls)))?;
+    }
+    Ok(security)
+}
+
+/// The mechanisms that clients may use.
+pub(super) fn mechanisms(auth: &ServerAuth) -> Result<sasl::Config, String> {
+    let text = auth.config.as_deref().unwrap_or_default();
+    let parsed = sasl::Config::parse_server(text);
+    let (config, warnings) =
+        parsed.map_err(|problems| format!("--server-auth-config: {}", problems.join(", ")))?;
+    warnings
+        .iter()
+        .for_each(|text| warning!("--server-auth-config: {text}"));
+    Ok(config)
+}
+
+fn server_settings(config: &Config, tls: &ServerTls) -> ServerSettings {
+    ServerSettings {
+        certificate: CertificateFiles {
+            key: tls.key.clone(),
+            chain: tls.chain.clone(),
+        },
+        verify: match &tls.verify {
+            Verify::Unset => VerifySource::Absent,
+            Verify::Nobody => VerifySource::None,
+            Verify::SystemAuthorities => VerifySource::Default,
+            Verify::Path(path) => VerifySource::Path(path.clone()),
+        },
+        keywords: Keywords::parse(&config.tls_config),
+    }
+}
+
+/// The option that an error is about.
+fn option_of(error: &tls::Error, tls: &ServerTls) -> &'static str {
+    let is_authority = |path: &std::path::Path| match &tls.verify {
+        Verify::Path(authorities) => path.starts_with(authorities),
+        Verify::SystemAuthorities => path != tls.key && path != tls.chain,
+        Verify::Unset | Verify::Nobody => false,
+    };
+    match error {
+        tls::Error::File { path, .. } if is_authority(path) => "--server-tls-verify",
+        tls::Error::File { .. } | tls::Error::Mismatch { .. } => "--server-tls-certificate",
+        tls::Error::NotBuilt(_) | tls::Error::Version { .. } | tls::Error::EmptyRange { .. } => {
+            "--tls-config"
+        }
+        _ if tls.first => "--server-tls-connection",
+        _ => "--server-tls",
+    }
+}
