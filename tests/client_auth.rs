@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::program::{Program, Scratch};
+use crate::support::program::{Program, Scratch, Server};
 use crate::support::secure_sink::{SecureSink, forward, pki, secrets, spool_with_mail};
 use crate::support::skip_without;
 
@@ -432,5 +432,62 @@ fn aiosmtpd_takes_mail_with_tls_and_a_login() {
     // It wants both.
     let spool = spool_with_mail();
     let (status, log) = forward(&spool, &peer.address(), &["--client-tls"]);
+    assert_eq!(status, 1, "{log}");
+}
+
+/// One of ours to another of ours: a stored key on both sides, so that neither
+/// knows the password, over TLS that both verify.
+#[test]
+fn a_relay_logs_in_at_a_relay() {
+    let (directory, store, queue) = (Scratch::new(), Scratch::new(), spool_with_mail());
+    let passwd = env!("CARGO_BIN_EXE_emailrelay-passwd");
+    let key = Command::new(passwd)
+        .args(["--password", "secret pw"])
+        .output();
+    let key = String::from_utf8(key.unwrap().stdout).unwrap();
+    let key = key.trim();
+    let lines = format!("server md5 bob {key}\nclient md5 bob {key}\n");
+    let path = secrets(&directory, &lines);
+    let path = path.to_str().unwrap();
+    let (ca, server_key, server) = (pki("ca.pem"), pki("server.key"), pki("server.pem"));
+    let pair = format!("{server_key},{server}");
+    let next_hop = Server::start(
+        &store,
+        &[
+            "--server-auth",
+            path,
+            "--server-tls",
+            "--server-tls-required",
+            "--server-tls-certificate",
+            &pair,
+            "--server-tls-verify",
+            &ca,
+        ],
+    );
+    let ours = format!("{},{}", pki("client.key"), pki("client.pem"));
+    let options = [
+        "--client-tls",
+        "--client-tls-required",
+        "--client-tls-verify",
+        &ca,
+        "--client-tls-verify-name",
+        "mail.example",
+        "--client-tls-certificate",
+        &ours,
+        "--client-auth",
+        path,
+    ];
+    let options = [&options[..], &["--client-auth-config", "m:cram-md5"]].concat();
+    let (status, log) = forward(&queue, &next_hop.address(), &options);
+    assert_eq!(status, 0, "{log}");
+    assert!(
+        log.contains("authenticated as [bob] using mechanism [cram-md5]"),
+        "{log}"
+    );
+    assert_eq!(queue.names(), [""; 0]);
+    assert_eq!(store.names().len(), 2);
+    let without = &options[..options.len() - 4];
+    let second = spool_with_mail();
+    let (status, log) = forward(&second, &next_hop.address(), without);
     assert_eq!(status, 1, "{log}");
 }

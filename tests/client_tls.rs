@@ -395,3 +395,28 @@ fn files_that_cannot_be_used_are_errors_at_start() {
         assert!(log.contains(expected), "{option} {file}: {log}");
     }
 }
+
+#[test]
+fn versions_are_those_of_the_configuration() {
+    if skip_without("python3") {
+        return;
+    }
+    for (config, version, agrees) in [
+        ("tlsv1.3", "1.2", false),
+        ("-tlsv1.2", "1.3", false),
+        ("tlsv1.3", "1.3", true),
+        ("-tlsv1.2", "1.2", true),
+    ] {
+        let spool = spool_with_mail();
+        let only = format!("version={version}");
+        let sink = SecureSink::start("server", &["tls=starttls", &only]);
+        let config = format!("--tls-config={config}");
+        let result = forward(&spool, &sink.address(), &["--client-tls", &config]);
+        if agrees {
+            assert_sent(&spool, &sink, &result);
+        } else {
+            assert_eq!(result.0, 1, "{}", result.1);
+            assert_untouched(&spool, &sink, &result.1);
+        }
+    }
+}
