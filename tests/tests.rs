@@ -12,7 +12,10 @@ mod kill;
 mod layering;
 mod modes;
 mod outcomes;
+#[cfg(unix)]
+mod server_auth;
 mod server_machine;
+mod server_tls;
 mod server_transcripts;
 mod stopping;
 mod support;

@@ -13,8 +13,7 @@ use crate::event::{Interest, Ready, Token};
 use crate::proto::sasl::Channel;
 use crate::proto::smtp::reply::Reply;
 use crate::proto::smtp::server::{
-    Action, Client, CloseReason, ContentFacts, Event, Foreign, Machine, Phase, Settings,
-    Transaction,
+    Action, Client, CloseReason, ContentFacts, Event, Machine, Phase, Settings, Transaction,
 };
 use crate::proto::smtp::trace::{self, TraceFacts, TraceTls};
 use crate::store::{self, Receipt, Writer};
@@ -36,9 +35,6 @@ use login::Login;
 
 /// How long a client that is being hung up on may take to read the last reply.
 const LINGER_MAX: Duration = Duration::from_secs(2);
-
-const TLS_HINT: &str = "received unexpected tls handshake packet from remote client: \
-     try enabling implicit tls (smtps)";
 
 /// What all sessions of a listener share.
 pub struct Service {
@@ -156,9 +152,7 @@ impl SmtpServer {
                 Action::HoldBack(answer) => self.hold_back(answer, context),
                 Action::StartTls => self.encryption = Encryption::Accepted,
                 Action::Close(reason) => {
-                    if reason == CloseReason::WrongProtocol(Foreign::Tls) {
-                        warning!("{TLS_HINT}");
-                    }
+                    self.hint_at_tls(reason);
                     self.reason = Some(reason);
                 }
             }

@@ -3,11 +3,14 @@
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::TcpStream;
 
+use emailrelay::tls::{ClientSettings, Session};
+
 use super::program::PATIENCE;
+use super::secure::Wire;
 
 /// A session.
 pub(crate) struct Client {
-    stream: BufReader<TcpStream>,
+    stream: BufReader<Wire>,
 }
 
 impl Client {
@@ -20,14 +23,51 @@ impl Client {
 
     /// Connects and returns the greeting, whatever it is.
     pub(crate) fn open(port: u16) -> io::Result<(Client, String)> {
+        let mut client = Client::knock(port)?;
+        let greeting = client.reply()?;
+        Ok((client, greeting))
+    }
+
+    /// Connects, and neither reads nor says anything.
+    pub(crate) fn knock(port: u16) -> io::Result<Client> {
         let stream = TcpStream::connect(("127.0.0.1", port))?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
-        let mut client = Client {
-            stream: BufReader::new(stream),
-        };
+        Ok(Client {
+            stream: BufReader::new(Wire::new(stream)),
+        })
+    }
+
+    /// Connects, encrypts from the start and reads the greeting.
+    pub(crate) fn open_tls(port: u16, settings: &ClientSettings) -> io::Result<(Client, String)> {
+        let mut client = Client::knock(port)?;
+        client.start_tls(settings)?;
         let greeting = client.reply()?;
         Ok((client, greeting))
+    }
+
+    /// Connects and encrypts by STARTTLS.
+    pub(crate) fn connect_tls(port: u16, settings: &ClientSettings) -> Client {
+        let mut client = Client::connect(port);
+        client.hello();
+        client.expect("STARTTLS", "220 ");
+        client.start_tls(settings).unwrap();
+        client
+    }
+
+    /// Encrypts from now on.
+    pub(crate) fn start_tls(&mut self, settings: &ClientSettings) -> io::Result<()> {
+        self.stream.get_mut().start_tls(settings)
+    }
+
+    /// What was agreed for the encryption.
+    pub(crate) fn session(&self) -> Option<&Session> {
+        self.stream.get_ref().session()
+    }
+
+    /// The socket itself.
+    pub(crate) fn socket(&self) -> &TcpStream {
+        self.stream.get_ref().stream()
     }
 
     /// Reads one reply, lines joined with `\n`; an end of input is an error.

@@ -3,6 +3,7 @@
 pub(crate) mod client;
 pub(crate) mod in_memory;
 pub(crate) mod program;
+pub(crate) mod secure;
 pub(crate) mod secure_sink;
 pub(crate) mod sink;
 pub(crate) mod transcript;

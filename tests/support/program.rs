@@ -165,6 +165,14 @@ impl Program {
         assert!(status.success());
     }
 
+    /// Asks it to read its files again.
+    #[cfg(unix)]
+    pub(crate) fn hang_up(&self) {
+        let mut command = Command::new("kill");
+        let status = command.args(["-HUP", &self.id().to_string()]).status();
+        assert!(status.unwrap().success());
+    }
+
     /// Waits for it to end.
     pub(crate) fn wait(&mut self) -> ExitStatus {
         let until = Instant::now() + PATIENCE;

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Instant;
 
-use crate::proto::smtp::server::CloseReason;
+use crate::proto::smtp::server::{CloseReason, Foreign, TLS_HANDSHAKE};
 use crate::relay::connection::Arrival;
 use crate::relay::context::Context;
 use crate::relay::limits::HANDSHAKE_MAX;
@@ -109,6 +109,23 @@ impl SmtpServer {
     pub(super) fn time_out_handshake(&mut self, context: &mut Context) {
         let reason = CloseReason::TlsTimeout(HANDSHAKE_MAX);
         self.abort(reason, context);
+    }
+
+    /// Tells the operator of a client that took this for a port with TLS.
+    pub(super) fn hint_at_tls(&self, reason: CloseReason) {
+        let is_tls = match reason {
+            CloseReason::WrongProtocol(Foreign::Tls) => true,
+            CloseReason::EarlyTalker => {
+                self.connection.input.as_slice().first() == Some(&TLS_HANDSHAKE)
+            }
+            _ => false,
+        };
+        if is_tls {
+            warning!(
+                "received unexpected tls handshake packet from remote client: \
+                 try enabling implicit tls (smtps)"
+            );
+        }
     }
 
     fn abort(&mut self, reason: CloseReason, context: &mut Context) {

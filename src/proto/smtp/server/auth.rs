@@ -12,8 +12,8 @@ use super::{Action, CloseReason, Settings, State, Step, Turn};
 
 pub(super) const VERB: &str = "AUTH";
 
-/// How many octets of a mechanism's name a warning shows.
-const SHOWN_MAX: usize = 40;
+/// The longest name that a mechanism may have, in octets (RFC 4422 3.1).
+const NAME_MAX: usize = 20;
 
 pub(super) fn offered(settings: &Settings, _: &[u8]) -> Result<(), Fixed> {
     let offered = settings.auth.as_ref().map(|_| ());
@@ -108,6 +108,14 @@ pub(super) fn authenticated(
     session.stay()
 }
 
+/// Whether this is a mechanism's name, rather than a password in its place.
+// RFC 4422 3.1: capital letters, digits, hyphens and underscores.
+fn may_be_mechanism(name: &[u8]) -> bool {
+    let fits =
+        |octet: &u8| octet.is_ascii_uppercase() || octet.is_ascii_digit() || b"-_".contains(octet);
+    name.len() <= NAME_MAX && name.iter().all(fits)
+}
+
 impl Turn<'_> {
     fn advance(&mut self, hello: Hello, step: sasl::Step) -> Step {
         match step {
@@ -136,7 +144,8 @@ impl Turn<'_> {
     // for now.
     fn refuse_mechanism(&mut self, hello: Hello, name: &[u8], answer: Answer) -> Step {
         if let Some(text) = answer.warning() {
-            let name = ascii::escape_bounded(name, SHOWN_MAX);
+            let name = Some(name).filter(|name| may_be_mechanism(name));
+            let name = name.map_or("[not logged]".to_owned(), ascii::escape);
             self.warn(format!("{text}: {name}"));
         }
         self.core.counts.errors += 1;

@@ -66,6 +66,8 @@ use access::Access;
 use auth::Exchange;
 use content::{Incoming, Swallow};
 use replies::Fixed;
+pub use session::TLS_HANDSHAKE;
+
 use session::Session;
 use wait::Wait;
 

@@ -114,7 +114,7 @@ impl Turn<'_> {
 }
 
 /// The type of the first TLS record (RFC 8446 5.1), a control character in SMTP.
-const TLS_HANDSHAKE: u8 = 0x16;
+pub const TLS_HANDSHAKE: u8 = 0x16;
 
 pub(super) fn ehlo(turn: &mut Turn<'_>, session: Session, argument: &[u8]) -> Step {
     hello(turn, session, argument, Protocol::Esmtp)
