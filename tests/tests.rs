@@ -2,6 +2,8 @@
 // Clippy knows that tests may unwrap, but not that their helpers are tests.
 #![allow(clippy::unwrap_used)]
 
+mod client_auth;
+mod client_tls;
 mod delivery;
 mod dnsbl;
 mod durability;

@@ -12,6 +12,7 @@ use std::time::Instant;
 use crate::base::{OneLine, log};
 use crate::config::{self, Config, FILE_MAX, Outcome, Platform, Warning};
 use crate::event::{Poller, Pool, Token};
+use crate::relay::access::{self, Access};
 use crate::relay::context::Context;
 use crate::relay::disk::DiskWork;
 use crate::relay::forwarder::Forwarder;
@@ -196,8 +197,10 @@ fn add_forwarder(
     let Some(forward) = &config.forward else {
         return Ok(None);
     };
-    let route = instance::route(config, forward, domain).map_err(Failure::new)?;
-    let forwarder = Forwarder::new(Arc::new(route), instance::schedule(config, forward));
+    let login = access::login(forward).map_err(Failure::new)?;
+    let route = instance::route(config, forward, domain, login).map_err(Failure::new)?;
+    let access = Access::open(config, forward).map_err(Failure::new)?;
+    let forwarder = Forwarder::new(route, access, instance::schedule(config, forward));
     Ok(Some(relay.add(Box::new(forwarder))))
 }
 
