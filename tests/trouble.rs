@@ -45,6 +45,38 @@ fn a_spool_directory_that_is_a_file_is_refused() {
 }
 
 #[test]
+#[cfg(unix)]
+fn secrets_that_others_can_read_are_refused_on_request() {
+    use std::os::unix::fs::PermissionsExt;
+    let spool = Scratch::new();
+    let secrets = spool.join("secrets");
+    fs::write(&secrets, "server plain me pw\nclient plain me pw\n").unwrap();
+    let directory = spool.path().to_str().unwrap();
+    let strict = "--strict-secrets";
+    for (mode, strict, status) in [
+        (0o640, strict, 1),
+        (0o600, strict, 0),
+        (0o640, "--strict-secrets=no", 0),
+    ] {
+        fs::set_permissions(&secrets, fs::Permissions::from_mode(mode)).unwrap();
+        let options = [
+            "--as-client",
+            "127.0.0.1:9",
+            "--spool-dir",
+            directory,
+            strict,
+        ];
+        let (got, _, log) = run(&[&options[..], &["--client-auth", &secrets]].concat());
+        let told = log.contains(&secrets);
+        assert_eq!(
+            (got, told),
+            (status, mode == 0o640),
+            "{mode:o} {strict}: {log}"
+        );
+    }
+}
+
+#[test]
 fn a_port_in_use_is_named_and_has_its_own_exit_status() {
     let (spool, taken) = (Scratch::new(), TcpListener::bind("127.0.0.1:0").unwrap());
     let port = taken.local_addr().unwrap().port().to_string();

@@ -39,6 +39,8 @@ pub struct Config {
     pub spool_dir: PathBuf,
     /// The keywords for the TLS library, as they were given.
     pub tls_config: String,
+    /// Whether secrets files that others can read are refused.
+    pub strict_secrets: bool,
     /// The name by which this system calls itself; nothing means that of the host.
     pub domain: Option<OneLine>,
     /// Whether to go into the background.

@@ -52,7 +52,9 @@ impl Access {
         let auth = forward.auth.as_ref();
         let tls = forward.tls.as_ref();
         Ok(Access {
-            secrets: auth.map(|auth| open_secrets(&auth.account)).transpose()?,
+            secrets: auth
+                .map(|auth| open_secrets(&auth.account, config.strict_secrets))
+                .transpose()?,
             tls: tls.map(|tls| TlsFiles::open(config, tls)).transpose()?,
             looked_at: None,
         })
@@ -104,10 +106,10 @@ fn refresh_secrets(file: &mut SecretsFile) {
     }
 }
 
-fn open_secrets(account: &ClientAccount) -> Result<SecretsSource, String> {
+fn open_secrets(account: &ClientAccount, strict: bool) -> Result<SecretsSource, String> {
     match account {
         ClientAccount::File(path) => {
-            let opened = SecretsFile::open(path, false);
+            let opened = SecretsFile::open(path, strict);
             let (file, warnings) = opened.map_err(|error| format!("--client-auth: {error}"))?;
             warnings.iter().for_each(|text| warning!("{text}"));
             if file.secrets().client_account(b"").is_none() {

@@ -109,6 +109,7 @@ impl Check<'_> {
         Config {
             spool_dir: self.spool_dir(),
             tls_config: self.tls_config(),
+            strict_secrets: self.flag("strict-secrets"),
             domain: self.text("domain", None, |text| value::domain(text).map(Some)),
             daemon: !self.flag("no-daemon"),
             log: self.log(),

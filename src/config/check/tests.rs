@@ -42,6 +42,7 @@ fn defaults() -> Config {
     Config {
         spool_dir: "/var/spool/emailrelay".into(),
         tls_config: String::new(),
+        strict_secrets: false,
         domain: None,
         daemon: false,
         log: Log {
@@ -237,6 +238,7 @@ const CHANGES: &[(&str, Change)] = &[
         smtp(c).dnsbl = vec!["a.test,b.test".to_owned(), "c.test".to_owned()];
         smtp(c).remote_clients = true;
     }),
+    ("--strict-secrets", |c| c.strict_secrets = true),
     ("--server-smtp-config chunking,-pipelining", |c| {
         smtp(c).extensions.chunking = true;
         smtp(c).extensions.pipelining = false;

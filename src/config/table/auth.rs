@@ -55,6 +55,14 @@ pub(super) const OPTIONS: &[Opt] = &[
         ..Opt::FLAG
     },
     Opt {
+        long: "strict-secrets",
+        status: Ready,
+        summary: "refuse secrets files that others can read",
+        doc: "Makes it an error, and not only a warning, if the group of a secrets file or anybody \
+            else can read or change it.",
+        ..Opt::FLAG
+    },
+    Opt {
         long: "pop-auth",
         short: Some('F'),
         argument: Path("file"),

@@ -77,10 +77,10 @@ const DOCUMENTED: [&str; 68] = [
 ];
 
 /// Options that the documented program does not have, in the same form.
-const ADDED: [&str; 1] = ["Z server-smtp-config="];
+const ADDED: [&str; 2] = ["Z server-smtp-config=", "- strict-secrets"];
 
 /// What this version can do.
-const READY: [&str; 51] = [
+const READY: [&str; 52] = [
     "as-client",
     "as-proxy",
     "as-server",
@@ -113,6 +113,7 @@ const READY: [&str; 51] = [
     "filter-timeout",
     "interface",
     "server-smtp-config",
+    "strict-secrets",
     "prompt-timeout",
     "size",
     "dont-serve",

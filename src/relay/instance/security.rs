@@ -13,7 +13,7 @@ use crate::warning;
 pub fn security(config: &Config, smtp: &SmtpServer) -> Result<Security, String> {
     let mut security = Security::default();
     if let Some(ServerAuth { secrets, .. }) = &smtp.auth {
-        let opened = SecretsFile::open(secrets, false);
+        let opened = SecretsFile::open(secrets, config.strict_secrets);
         let (file, warnings) = opened.map_err(|error| format!("--server-auth: {error}"))?;
         warnings.iter().for_each(|text| warning!("{text}"));
         security.use_secrets(file);
