@@ -475,3 +475,6 @@ impl Session for SmtpServer {
         self.over
     }
 }
+
+#[cfg(test)]
+mod tests;
