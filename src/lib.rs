@@ -16,14 +16,16 @@
 //! | 2 | [`net`] | `event`, `sys`, `base` | addresses, listeners, connecting, resolving |
 //! | 2 | [`store`] | `sys`, `base` | the spool directory |
 //! | 2 | [`auth`] | `proto`, `sys`, `base` | secrets, trusted addresses, the check of credentials |
-//! | 3 | [`relay`] | all above | sessions, the forwarder, the loop |
-//! | 4 | [`cli`] | all above | start-up and exit codes |
+//! | 3 | [`filter`] | all above but `config` | programs and services that judge mail |
+//! | 4 | [`relay`] | all above | sessions, the forwarder, the loop |
+//! | 5 | [`cli`] | all above | start-up and exit codes |
 
 pub mod auth;
 pub mod base;
 pub mod cli;
 pub mod config;
 pub mod event;
+pub mod filter;
 pub mod net;
 pub mod proto;
 pub mod relay;

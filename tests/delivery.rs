@@ -1,5 +1,8 @@
 //! Mail in, mail out, byte for byte.
 
+use std::io::Write;
+use std::time::Duration;
+
 use crate::support::client::{Client, awkward_message, submit, without_trace};
 use crate::support::program::{Scratch, Server};
 use crate::support::sink::{Answer, Sink};
@@ -208,4 +211,52 @@ fn one_line_proves_a_delivery() {
     ] {
         assert!(sent.contains(part), "{part} in {sent}");
     }
+}
+
+#[test]
+fn a_next_hop_that_is_slow_to_read_gets_everything() {
+    let sink = Sink::scripted(&["PIPELINING"], |_, command| match command {
+        "DATA" => Answer::Slow(Duration::from_secs(2)),
+        _ => Answer::Usual,
+    });
+    let spool = Scratch::new();
+    let server = Server::start(&spool, &proxy(&sink.address()));
+    let content = awkward_message("slow", 20 * 1024 * 1024);
+    submit(server.port, "me@src.test", &["a@dst.test"], &content);
+    assert!(without_trace(&sink.wait_for(1)[0].content) == content);
+}
+
+#[test]
+fn a_client_that_reads_nothing_until_it_has_said_all_is_served() {
+    let spool = Scratch::new();
+    let server = Server::start(&spool, &[]);
+    let mut client = Client::connect(server.port);
+    client.hello();
+    client.expect("MAIL FROM:<a@b.test>", "250");
+    let count = 100_000;
+    let mut writer = client.writer();
+    let writing = std::thread::spawn(move || {
+        let line = b"RCPT TO:<recipient@with-a-longer-name.dst.test>\r\n";
+        (0..count).for_each(|_| writer.write_all(line).unwrap());
+    });
+    // Both directions fill up before the first reply is read.
+    std::thread::sleep(Duration::from_millis(500));
+    for number in 0..count {
+        let reply = client.reply().unwrap();
+        let expected = if number < 1000 { "250 " } else { "452 4.5.3" };
+        assert!(reply.starts_with(expected), "{number}: {reply}");
+    }
+    writing.join().unwrap();
+}
+
+#[test]
+fn a_client_that_leaves_in_the_middle_of_a_command_is_noticed() {
+    let spool = Scratch::new();
+    let server = Server::start(&spool, &["--idle-timeout", "0"]);
+    let mut client = Client::connect(server.port);
+    client.write(b"EHLO half").unwrap();
+    drop(client);
+    server
+        .program
+        .wait_for("smtp connection closed: peer disconnected");
 }

@@ -1,8 +1,10 @@
 //! A full disk, no descriptors: temporary refusals, and nothing lost.
 #![cfg(target_os = "linux")]
 
+use std::fs;
 use std::process::Command;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::support::client::{Client, awkward_message, submit};
 use crate::support::program::{Scratch, Server, program};
@@ -126,4 +128,59 @@ fn try_once(port: u16, number: usize) -> Option<()> {
         "{reply}"
     );
     reply.starts_with("250 ").then_some(())
+}
+
+/// The most memory that a process has used so far, in KiB.
+fn peak_memory(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmHWM:"))
+        .unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_hundred_megabytes_in_and_out_need_little_memory() {
+    let (spool, sink) = (Scratch::new(), Sink::start());
+    let options = ["--forward-on-disconnect", "--forward-to", &sink.address()];
+    let server = Server::start(&spool, &options);
+    let mut client = Client::connect(server.port);
+    client.hello();
+    client.expect("MAIL FROM:<a@b.test>", "250");
+    client.expect("RCPT TO:<c@d.test>", "250");
+    client.expect("DATA", "354");
+    let block = b"sixty-four octets of text that stands for a line of a message.\r\n".repeat(1024);
+    let blocks = 100 * 1024 * 1024 / block.len();
+    client.write(b"Subject: large\r\n\r\n").unwrap();
+    (0..blocks).for_each(|_| client.write(&block).unwrap());
+    client.expect(".", "250");
+    client.quit();
+    assert!(sink.wait_for(1)[0].content.len() > blocks * block.len());
+    server.program.wait_for("forwarding: 1 sent");
+    let peak = peak_memory(server.program.id());
+    assert!(peak < 20 * 1024, "{peak} KiB");
+}
+
+#[test]
+fn a_client_that_floods_does_not_starve_another() {
+    let spool = Scratch::new();
+    let server = Server::start(&spool, &[]);
+    let port = server.port;
+    let flood = thread::spawn(move || {
+        let mut client = Client::connect(port);
+        client.hello();
+        let message = awkward_message("flood", 10_000_000);
+        (0..5).for_each(|_| client.send("a@b.test", &["c@d.test"], &message));
+    });
+    let mut client = Client::connect(port);
+    let (mut slowest, mut rounds) = (Duration::ZERO, 0);
+    while !flood.is_finished() && rounds < 100 {
+        let start = Instant::now();
+        client.expect("NOOP", "250");
+        slowest = slowest.max(start.elapsed());
+        rounds += 1;
+    }
+    flood.join().unwrap();
+    assert!(slowest < Duration::from_secs(5), "{slowest:?}");
 }

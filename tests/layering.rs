@@ -14,16 +14,18 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("net", &["event", "sys", "base"]),
     ("store", &["sys", "base"]),
     ("auth", &["proto", "sys", "base"]),
+    ("filter", &["store", "net", "event", "proto", "sys", "base"]),
     (
         "relay",
         &[
-            "auth", "tls", "store", "net", "event", "proto", "config", "sys", "base",
+            "filter", "auth", "tls", "store", "net", "event", "proto", "config", "sys", "base",
         ],
     ),
     (
         "cli",
         &[
-            "relay", "auth", "tls", "store", "net", "event", "proto", "config", "sys", "base",
+            "relay", "filter", "auth", "tls", "store", "net", "event", "proto", "config", "sys",
+            "base",
         ],
     ),
 ];

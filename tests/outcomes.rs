@@ -208,18 +208,73 @@ fn a_pass_goes_on_with_the_other_messages() {
 
 #[test]
 fn what_was_deferred_cannot_keep_others_from_the_next_hop() {
-    // A pass gives up after three broken sessions, so the first three messages
-    // would be all that is ever tried.
+    // A pass gives up after ten broken sessions, so the first ten messages would
+    // be all that is ever tried.
     let (spool, sink) = (Scratch::new(), grumpy("RCPT TO:<to", Answer::Drop));
-    store(&spool, 5);
+    store(&spool, 12);
     let address = sink.address();
     let options = ["--forward", "--poll", "1", "--forward-to", &address];
     let server = Server::start(&spool, &options);
     server
         .program
-        .wait_for("0 sent, 3 deferred, 0 failed, 2 not tried");
-    server.program.wait_for("RCPT TO:<to3@dst.test>");
-    server.program.wait_for("RCPT TO:<to4@dst.test>");
+        .wait_for("0 sent, 10 deferred, 0 failed, 2 not tried");
+    server.program.wait_for("RCPT TO:<to10@dst.test>");
+    server.program.wait_for("RCPT TO:<to11@dst.test>");
+}
+
+#[test]
+fn messages_held_back_do_not_block_those_behind_them() {
+    let spool = Scratch::new();
+    let server = Server::start(&spool, &[]);
+    for number in 0..15 {
+        let to = format!("to{number}@x.test");
+        let mixed = [to.as_str(), "grey@x.test"];
+        let recipients = if number < 12 { &mixed[..] } else { &mixed[..1] };
+        submit(server.port, "me@src.test", recipients, b"x: y\r\n\r\n");
+    }
+    drop(server);
+    let sink = grumpy(
+        "RCPT TO:<grey",
+        Answer::Reply("450 4.7.1 come back".to_owned()),
+    );
+    let (status, log) = forward(&spool, &sink.address());
+    assert_eq!((status, sink.arrived().len()), (1, 3), "{log}");
+    assert!(log.contains("3 sent, 12 deferred"), "{log}");
+}
+
+#[test]
+fn a_next_hop_may_take_one_message_a_connection() {
+    let spool = Scratch::new();
+    store(&spool, 6);
+    let sink = Sink::scripted(&["PIPELINING"], |_, command| match command {
+        "." => Answer::TakenLast("250 2.0.0 queued".to_owned()),
+        _ => Answer::Usual,
+    });
+    let (status, log) = forward(&spool, &sink.address());
+    assert_eq!((status, sink.connections()), (0, 6), "{log}");
+    assert!(log.contains("6 sent, 0 deferred"), "{log}");
+    assert_eq!(spool.names(), [""; 0]);
+}
+
+#[test]
+fn what_cannot_be_read_is_set_aside_and_not_a_success() {
+    let (spool, sink) = (Scratch::new(), Sink::start());
+    store(&spool, 3);
+    let names = spool.names();
+    let envelope = names
+        .iter()
+        .find(|name| name.ends_with(".envelope"))
+        .unwrap();
+    fs::write(spool.join(envelope), "nonsense").unwrap();
+    let content = names
+        .iter()
+        .rfind(|name| name.ends_with(".content"))
+        .unwrap();
+    fs::remove_file(spool.join(content)).unwrap();
+    let (status, log) = forward(&spool, &sink.address());
+    assert_eq!((status, sink.arrived().len()), (1, 1), "{log}");
+    assert_eq!(envelopes(&spool), [".bad", ".bad"], "{log}");
+    assert!(log.contains("1 sent, 0 deferred, 2 failed"), "{log}");
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! Told to stop, the program finishes what is in flight and begins nothing.
 #![cfg(unix)]
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::support::client::Client;
-use crate::support::program::{Scratch, Server};
+use crate::support::program::{Program, Scratch, Server};
 use crate::support::sink::{Answer, Sink};
 
 const MESSAGE: &[u8] = b"Subject: x\r\n\r\nhello\r\n";
@@ -70,4 +70,61 @@ fn told_to_stop_it_finishes_the_message_on_its_way_out() {
     let left = spool.names();
     assert!(left.iter().all(|name| !name.ends_with(".busy")), "{left:?}");
     assert_eq!(left.len(), 2 * (20 - sink.arrived().len()), "{left:?}");
+}
+
+#[test]
+fn told_to_stop_a_single_pass_is_no_success_while_mail_is_left() {
+    let spool = Scratch::new();
+    let server = Server::start(&spool, &[]);
+    let mut client = Client::connect(server.port);
+    client.hello();
+    (0..5).for_each(|_| client.send("a@b.test", &["c@d.test"], MESSAGE));
+    drop((client, server));
+    let sink = Sink::scripted(&[], |_, command| {
+        if command == "." {
+            std::thread::sleep(Duration::from_millis(300));
+        }
+        Answer::Usual
+    });
+    let (address, path) = (sink.address(), spool.path().to_str().unwrap());
+    let arguments = [
+        "--as-client",
+        &address,
+        "--spool-dir",
+        path,
+        "--domain",
+        "x.test",
+    ];
+    let mut program = Program::spawn(&arguments);
+    sink.wait_for(1);
+    program.terminate();
+    assert_eq!(program.wait().code(), Some(1), "{:#?}", program.log());
+    let left = spool.names().len();
+    assert_eq!(
+        left,
+        2 * (5 - sink.arrived().len()),
+        "what was sent, and nothing else, is gone"
+    );
+    assert!(left > 0);
+}
+
+#[test]
+fn told_to_stop_it_does_not_wait_for_a_silent_next_hop() {
+    let spool = Scratch::new();
+    let server = Server::start(&spool, &[]);
+    let mut client = Client::connect(server.port);
+    client.hello();
+    client.send("a@b.test", &["c@d.test"], MESSAGE);
+    drop((client, server));
+    let sink = Sink::scripted(&[], |_, _| Answer::Silence);
+    let mut server = Server::start(&spool, &["--forward", "--forward-to", &sink.address()]);
+    server.program.wait_for("smtp connection to ");
+    let start = Instant::now();
+    server.program.terminate();
+    assert!(server.program.wait().success());
+    assert!(
+        start.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        start.elapsed()
+    );
 }

@@ -3,19 +3,26 @@
 #![allow(clippy::unwrap_used)]
 
 mod delivery;
+mod dnsbl;
 mod durability;
 mod exhaustion;
+mod interfaces;
 mod interop;
 mod kill;
 mod layering;
+mod local_recipients;
 mod modes;
+mod net_verifier;
 mod outcomes;
 #[cfg(unix)]
 mod server_auth;
 mod server_machine;
+mod server_over_tcp;
 mod server_tls;
 mod server_transcripts;
+mod slow_clients;
 mod stopping;
 mod support;
 mod trouble;
 mod vendor;
+mod verifier;

@@ -125,7 +125,7 @@ impl Settings {
         line += level.word();
         line += ": ";
         if let Some(peer) = peer.filter(|_| self.address) {
-            line += peer;
+            line += &one_bounded_line(peer);
             line += "; ";
         }
         line += &one_bounded_line(text);
@@ -214,6 +214,8 @@ mod tests {
             line,
             "emailrelay: 20261122.153225.480: info: 127.0.0.1; rx<<: \"EHLO x\""
         );
+        let forged = settings().line(Level::Info, None, Some("x\nforged"), "text");
+        assert_eq!(forged, "emailrelay: info: x.forged; text");
         let plain = Settings {
             time: false,
             address: false,

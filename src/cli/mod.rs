@@ -1,7 +1,9 @@
 //! Start-up and exit codes.
 #![forbid(unsafe_code)]
 
+mod own_name;
 pub mod passwd;
+mod serving;
 mod startup;
 
 use std::ffi::OsString;

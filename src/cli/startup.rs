@@ -5,40 +5,51 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
 use crate::base::{OneLine, log};
-use crate::config::{self, Config, FILE_MAX, Outcome, Platform, SmtpServer, Warning};
+use crate::config::{self, Config, FILE_MAX, Outcome, Platform, Warning};
 use crate::event::{Poller, Pool, Token};
-use crate::net::listener::Listener;
 use crate::relay::context::Context;
 use crate::relay::disk::DiskWork;
 use crate::relay::forwarder::Forwarder;
 use crate::relay::instance;
-use crate::relay::limits::{DISK_THREADS_MAX, LOOKUP_THREADS_MAX, sessions_max};
+use crate::relay::limits::{
+    DISK_THREADS_MAX, LOOKUP_THREADS_MAX, PROGRAM_THREADS_MAX, sessions_max,
+};
 use crate::relay::listener::SmtpListener;
 use crate::relay::lookup::LookupWork;
+use crate::relay::programs::ProgramWork;
 use crate::relay::run::Relay;
 use crate::relay::security::Security;
 use crate::store::Spool;
-use crate::sys::{process, random, signal, socket, stderr, time};
-use crate::tls;
-use crate::{info, warning};
+use crate::sys::{child, process, random, signal, socket, stderr, time};
+use crate::{tls, warning};
+
+use super::own_name::own_name;
+use super::serving;
 
 /// Files of the spool are for owner and group.
 const UMASK: u32 = 0o007;
 
+/// The exit status of a start that failed.
+pub(super) const FAILURE: u8 = 1;
+
+/// The same where an address to listen on could not be bound.
+pub(super) const NOT_BOUND: u8 = 2;
+
 /// Why the program does not start.
-struct Failure {
-    status: u8,
-    text: String,
+pub(super) struct Failure {
+    pub(super) status: u8,
+    pub(super) text: String,
 }
 
 impl Failure {
-    fn new(text: impl ToString) -> Failure {
+    pub(super) fn new(text: impl ToString) -> Failure {
         Failure {
-            status: 1,
+            status: FAILURE,
             text: text.to_string(),
         }
     }
@@ -51,6 +62,7 @@ pub(super) fn run(mut arguments: Vec<OsString>) -> u8 {
         ));
         return 1;
     }
+    process::keep_descriptors();
     let words = arguments.split_off(1.min(arguments.len()));
     let program = program_name(arguments.first());
     match config::resolve(words, &surroundings(), read_file) {
@@ -87,24 +99,31 @@ fn relay(config: &Config, program: &str) -> Result<u8, Failure> {
         warning!("cannot forbid core dumps: {error}");
     }
     let descriptors = process::raise_descriptor_limit();
+    let smtp = config.serve.as_ref().and_then(|serve| serve.smtp.as_ref());
+    let block_lists = serving::block_lists(smtp)?;
+    let listeners = smtp.map_or(Ok(Vec::new()), serving::listeners)?;
     let spool = open_spool(&config.spool_dir)?;
-    let listeners = match config.serve.as_ref().and_then(|serve| serve.smtp.as_ref()) {
-        Some(smtp) => bind(smtp)?,
-        None => Vec::new(),
+    let domain = config.domain.clone().unwrap_or_else(own_name);
+    let verifier = match smtp {
+        Some(smtp) => instance::verifier(smtp, &domain).map_err(Failure::new)?,
+        None => None,
     };
-    let security = match config.serve.as_ref().and_then(|serve| serve.smtp.as_ref()) {
+    let sockets_of_check = serving::sockets_of_check(&block_lists);
+    let connections = smtp.map_or(0, instance::connections);
+    let sessions_max = sessions_max(descriptors, sockets_of_check, connections);
+    let security = match smtp {
         Some(smtp) => instance::security(config, smtp).map_err(Failure::new)?,
         None => Security::default(),
     };
-    let mut relay = assemble(spool, descriptors)?;
+    let mut relay = assemble(spool, sessions_max)?;
     relay.context().security = security;
-    let domain = domain(config);
     let forwarder = add_forwarder(&mut relay, config, &domain)?;
-    if let Some(smtp) = config.serve.as_ref().and_then(|serve| serve.smtp.as_ref()) {
-        let service = instance::service(config, smtp, &domain, forwarder);
+    if let Some(smtp) = smtp {
+        let service = instance::service(config, smtp, &domain, verifier, forwarder);
         let service = Arc::new(service.map_err(Failure::new)?);
+        let door = serving::door(&mut relay, smtp, block_lists);
         for listener in listeners {
-            let listener = SmtpListener::new(listener, Arc::clone(&service), smtp.remote_clients);
+            let listener = SmtpListener::new(listener, Arc::clone(&service), Rc::clone(&door));
             relay.add(Box::new(listener));
         }
     }
@@ -113,9 +132,9 @@ fn relay(config: &Config, program: &str) -> Result<u8, Failure> {
     {
         warning!("cannot close standard error: {error}");
     }
-    relay
-        .run()
-        .map_err(|error| Failure::new(format!("cannot wait for events: {error}")))
+    let result = relay.run();
+    child::end_all();
+    result.map_err(|error| Failure::new(format!("cannot wait for events: {error}")))
 }
 
 fn open_log(config: &Config, program: &str) {
@@ -142,18 +161,7 @@ fn open_spool(path: &Path) -> Result<Arc<Spool>, Failure> {
     Ok(Arc::new(spool))
 }
 
-fn bind(smtp: &SmtpServer) -> Result<Vec<Listener>, Failure> {
-    let bind = |address| {
-        let address = instance::listen_address(address, smtp.port).map_err(Failure::new)?;
-        Listener::bind(&address).map_err(|error| Failure {
-            status: 2,
-            text: error.to_string(),
-        })
-    };
-    smtp.listen.iter().map(bind).collect()
-}
-
-fn assemble(spool: Arc<Spool>, descriptors: u64) -> Result<Relay, Failure> {
+fn assemble(spool: Arc<Spool>, sessions_max: usize) -> Result<Relay, Failure> {
     let fail = |error: io::Error| Failure::new(format!("cannot set up the event loop: {error}"));
     let (sender, receiver) = socket::wake_pair().map_err(fail)?;
     let sender = Arc::new(sender);
@@ -168,12 +176,13 @@ fn assemble(spool: Arc<Spool>, descriptors: u64) -> Result<Relay, Failure> {
         waker(&sender),
     );
     let lookups = Pool::new(LookupWork, LOOKUP_THREADS_MAX, waker(&sender));
+    let programs = Pool::new(ProgramWork, PROGRAM_THREADS_MAX, waker(&sender));
     let context = Context::new(
         Instant::now(),
         time::wall_clock,
         spool,
-        (disk, lookups),
-        sessions_max(descriptors),
+        (disk, lookups, programs),
+        sessions_max,
     );
     Ok(Relay::new(Poller::new(receiver), signals, context))
 }
@@ -189,21 +198,6 @@ fn add_forwarder(
     let route = instance::route(config, forward, domain).map_err(Failure::new)?;
     let forwarder = Forwarder::new(Arc::new(route), instance::schedule(config, forward));
     Ok(Some(relay.add(Box::new(forwarder))))
-}
-
-/// The name this system goes by; where the host name has no domain, it gets one
-/// that is never anybody else's.
-fn domain(config: &Config) -> OneLine {
-    config.domain.clone().unwrap_or_else(|| {
-        let host = process::host_name();
-        let name = if host.contains('.') {
-            host
-        } else {
-            format!("{host}.localnet")
-        };
-        info!("calling ourselves {name}");
-        OneLine::escaped(name)
-    })
 }
 
 fn surroundings() -> config::Context {

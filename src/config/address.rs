@@ -33,6 +33,25 @@ pub enum ListenAddress {
     Ip(Literal),
     /// The absolute path of a unix-domain socket, at most [`UNIX_PATH_MAX`] octets.
     Unix(PathBuf),
+    /// All addresses of a network interface.
+    Interface {
+        /// The interface's name: at most [`ZONE_MAX`] letters, digits, `.`, `_` and
+        /// `-`, of which a letter is first.
+        name: String,
+        /// Only those of this family, where given.
+        only: Option<IpFamily>,
+    },
+    /// A socket that the program is started with, under that number.
+    Inherited(u32),
+}
+
+/// A family of IP addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IpFamily {
+    /// IPv4.
+    Ipv4,
+    /// IPv6.
+    Ipv6,
 }
 
 /// An address to connect to.
@@ -113,12 +132,12 @@ impl ListenAddress {
         if address.starts_with('/') {
             return socket_path(address).map(ListenAddress::Unix);
         }
-        if address.starts_with("fd#") {
-            return Err(Fault::Descriptor);
+        if let Some(number) = address.strip_prefix("fd#") {
+            return descriptor(number).map(ListenAddress::Inherited);
         }
         match address.split_once('=') {
             None if address.is_empty() => Err(Fault::Empty),
-            None => listen_literal(address).map(ListenAddress::Ip),
+            None => listen_literal(address),
             Some(("pop" | "admin", _)) => Err(Fault::OtherServer),
             Some(("client", _)) => Err(Fault::ClientPrefix),
             Some(_) => Err(Fault::BadPrefix),
@@ -126,12 +145,43 @@ impl ListenAddress {
     }
 }
 
-fn listen_literal(item: &str) -> Result<Literal, Fault> {
-    Literal::parse(without_brackets(item)).map_err(|fault| match fault {
-        Fault::NotAnAddress if Address::parse(item).is_ok() => Fault::HasPort,
-        Fault::NotAnAddress if host_name(item).is_ok() => Fault::Name,
-        other => other,
-    })
+fn listen_literal(item: &str) -> Result<ListenAddress, Fault> {
+    match Literal::parse(without_brackets(item)) {
+        Ok(literal) => Ok(ListenAddress::Ip(literal)),
+        Err(Fault::NotAnAddress) if Address::parse(item).is_ok() => Err(Fault::HasPort),
+        // What begins with a letter is not meant to be an address.
+        Err(Fault::NotAnAddress) if item.starts_with(|c: char| c.is_ascii_alphabetic()) => {
+            interface(item)
+        }
+        Err(fault) => Err(fault),
+    }
+}
+
+/// Reads the name of an interface, with `-ipv4` or `-ipv6` after it where only
+/// addresses of that family are meant.
+fn interface(item: &str) -> Result<ListenAddress, Fault> {
+    let (name, only) = if let Some(name) = item.strip_suffix("-ipv4") {
+        (name, Some(IpFamily::Ipv4))
+    } else if let Some(name) = item.strip_suffix("-ipv6") {
+        (name, Some(IpFamily::Ipv6))
+    } else {
+        (item, None)
+    };
+    let in_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    if !(1..=ZONE_MAX).contains(&name.len()) || !name.chars().all(in_name) {
+        return Err(Fault::NotAnInterface);
+    }
+    let name = name.to_owned();
+    Ok(ListenAddress::Interface { name, only })
+}
+
+/// Reads the number of a descriptor that is not a standard stream.
+fn descriptor(number: &str) -> Result<u32, Fault> {
+    ascii::parse_decimal(number.as_bytes())
+        .and_then(|number| i32::try_from(number).ok())
+        .and_then(|number| u32::try_from(number).ok())
+        .filter(|number| *number > 2)
+        .ok_or(Fault::BadDescriptor)
 }
 
 /// Takes the square brackets off an IPv6 address.
@@ -228,6 +278,12 @@ impl fmt::Display for ListenAddress {
         match self {
             ListenAddress::Ip(literal) => literal.fmt(f),
             ListenAddress::Unix(path) => f.write_str(&shown_path(path)),
+            ListenAddress::Interface { name, only } => f.write_str(name).and(match only {
+                None => Ok(()),
+                Some(IpFamily::Ipv4) => f.write_str("-ipv4"),
+                Some(IpFamily::Ipv6) => f.write_str("-ipv6"),
+            }),
+            ListenAddress::Inherited(number) => write!(f, "fd#{number}"),
         }
     }
 }

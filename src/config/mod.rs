@@ -14,11 +14,13 @@
 
 pub mod address;
 mod check;
+pub mod extensions;
 pub mod help;
 pub mod man;
 pub mod option;
 pub mod parse;
 pub mod problem;
+pub mod program;
 mod raw;
 pub mod settings;
 pub mod table;
@@ -28,10 +30,12 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub use address::{Address, Host, ListenAddress, Literal, Zone};
+pub use address::{Address, Host, IpFamily, ListenAddress, Literal, Zone};
+pub use extensions::Extensions;
 pub use option::Platform;
 pub use parse::file::FILE_MAX;
 pub use problem::{Problem, Warning};
+pub use program::Program;
 pub use raw::{LIST_MAX, VALUE_MAX};
 pub use settings::{Config, Forward, Log, Serve, SmtpServer};
 pub use value::Anonymous;

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::address::{Address, ListenAddress, Literal};
+use super::extensions::Extensions;
+use super::program::Program;
 use super::value::Anonymous;
 use crate::base::OneLine;
 
@@ -25,6 +27,9 @@ pub const RESPONSE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How long to wait for the remote server's greeting unless told otherwise.
 pub const PROMPT_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How long a filter or verifier may take unless told otherwise.
+pub const FILTER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What the program is to do, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,7 +75,7 @@ pub struct Serve {
 /// The SMTP server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SmtpServer {
-    /// The addresses to listen on: at least one, and no two equal.
+    /// The addresses to listen on, no two equal; none means all of this system.
     pub listen: Vec<ListenAddress>,
     /// The port to listen on; with 0 the system chooses one for each address.
     pub port: u16,
@@ -82,6 +87,14 @@ pub struct SmtpServer {
     pub anonymous: Anonymous,
     /// Whether to serve clients that are not local.
     pub remote_clients: bool,
+    /// The block lists that those are checked against, as they were given.
+    pub dnsbl: Vec<String>,
+    /// Which extensions are offered, and how strictly.
+    pub extensions: Extensions,
+    /// What recipients are put to.
+    pub address_verifier: Option<Program>,
+    /// How long a filter or verifier may take; nothing means for ever.
+    pub filter_timeout: Option<Duration>,
     /// How clients log in; nothing means that they cannot, and need not.
     pub auth: Option<ServerAuth>,
     /// How connections are encrypted; nothing means that they are not.

@@ -73,10 +73,16 @@ pub enum Fault {
     ClientPrefix,
     /// The prefix of a server that is not available in this version.
     OtherServer,
-    /// An interface or host name, which is not available in this version.
-    Name,
-    /// An inherited socket, which is not available in this version.
-    Descriptor,
+    /// Neither an address nor a name that an interface may have.
+    NotAnInterface,
+    /// Not the number of a descriptor that may be inherited.
+    BadDescriptor,
+    /// None of the words of `--server-smtp-config`.
+    NotASwitch,
+    /// Something that cannot be switched off.
+    AlwaysStrict,
+    /// The verifier of accounts, which is not available in this version.
+    Accounts,
     /// A proxy, which is not available in this version.
     Socks,
 }
@@ -113,10 +119,14 @@ impl fmt::Display for Fault {
             Fault::BadPrefix => "has an unknown prefix; smtp=, pop= and admin= are known",
             Fault::ClientPrefix => "has an unknown prefix; use --client-interface instead",
             Fault::OtherServer => "is for a server that is not available in this version",
-            Fault::Name => {
-                "is not an IP address, and interface names are not available in this version"
+            Fault::NotAnInterface => "is not an IP address, nor a name that an interface may have",
+            Fault::BadDescriptor => "has no descriptor number from 3 on after the #",
+            Fault::NotASwitch => {
+                "is not a switch; pipelining, chunking, smtputf8, smtputf8strict and strictparsing \
+                 are, with + or -, no, with- or without- before them"
             }
-            Fault::Descriptor => "is an inherited socket, not available in this version",
+            Fault::AlwaysStrict => "cannot be switched off in this version",
+            Fault::Accounts => "asks for accounts of this system, not available in this version",
             Fault::Socks => "goes through a SOCKS proxy, not available in this version",
         };
         f.write_str(text)
@@ -153,6 +163,13 @@ pub(super) fn size(text: &str) -> Result<Option<u64>, Fault> {
 pub(super) fn timeout(text: &str) -> Result<Option<Duration>, Fault> {
     let seconds = number(text, 0, SECONDS_MAX)?;
     Ok((seconds > 0).then_some(Duration::from_secs(seconds)))
+}
+
+/// Reads the exit status of a program.
+pub(super) fn exit_status(text: &str) -> Result<u8, Fault> {
+    let max = u8::MAX.into();
+    let number = number(text, 0, max)?;
+    u8::try_from(number).map_err(|_| Fault::NotInRange { min: 0, max })
 }
 
 /// Reads a period: seconds, or milliseconds where the text ends in `ms`.

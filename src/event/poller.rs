@@ -11,8 +11,16 @@ use crate::sys::socket::WakeReceiver;
 /// Up to that many sessions are simply all looked at each turn.
 const SMALL: usize = 64;
 
-/// How long sessions that are quiet may have to wait while others are busy.
+/// How long sessions that are quiet may have to wait while others are busy: that
+/// much for every [`LOOK_SHARE`] sessions, so that looking at all of them takes
+/// about the same small part of the time however many there are.
 const QUIET_LOOK: Duration = Duration::from_millis(5);
+
+/// See [`QUIET_LOOK`].
+const LOOK_SHARE: u32 = 500;
+
+/// Where none of the busy sessions had an event for so long, all are looked at.
+const PATIENCE: Duration = Duration::from_millis(2);
 
 /// A session without an event for that long counts as quiet.
 const BUSY_FOR: Duration = Duration::from_millis(100);
@@ -34,6 +42,9 @@ pub trait Pollable {
     /// returns nothing: a poll reports hang-ups and errors unasked, and a session
     /// that cannot deal with them now would spin the loop.
     fn interest(&self, now: Instant) -> Option<Interest>;
+
+    /// Adds what it waits for on further sockets, where it has more than one.
+    fn more_interests(&self, _out: &mut Vec<Interest>) {}
 }
 
 /// A session that can go on.
@@ -41,6 +52,8 @@ pub trait Pollable {
 pub struct Ready {
     /// Which one.
     pub token: Token,
+    /// Which of its sockets.
+    pub socket: RawSocket,
     /// Reading will not block; it may find the end or an error.
     pub readable: bool,
     /// Writing will not block.
@@ -52,12 +65,13 @@ pub struct Ready {
 /// The array for the system call is made anew from the sessions each time, so no
 /// closed socket can linger in it. With many sessions that alone would make each
 /// message dearer; so the ones that were busy lately are looked at each turn and
-/// all of them every [`QUIET_LOOK`] and whenever there is nothing else to do.
+/// all of them now and then and whenever there is nothing else to do.
 pub struct Poller {
     waker: WakeReceiver,
     entries: Vec<Entry>,
-    tokens: Vec<Token>,
+    waiting: Vec<(Token, RawSocket)>,
     busy: HashMap<Token, Instant>,
+    looked_at_all: bool,
     last_full: Option<Instant>,
 }
 
@@ -67,8 +81,9 @@ impl Poller {
         Poller {
             waker,
             entries: Vec::new(),
-            tokens: Vec::new(),
+            waiting: Vec::new(),
             busy: HashMap::new(),
+            looked_at_all: false,
             last_full: None,
         }
     }
@@ -89,12 +104,17 @@ impl Poller {
     ) -> io::Result<()> {
         ready.clear();
         let timeout = deadline.map(|deadline| deadline.saturating_duration_since(now));
+        // The time is only known when the next wait begins.
+        if std::mem::take(&mut self.looked_at_all) {
+            self.last_full = Some(now);
+        }
         if sessions.len() > SMALL
-            && let Some(left) = self.until_full_look(now)
+            && let Some(left) = self.until_full_look(sessions.len(), now)
         {
-            let timeout = timeout.map_or(left, |timeout| timeout.min(left));
+            let patience = left.min(PATIENCE);
+            let timeout = timeout.map_or(patience, |timeout| timeout.min(patience));
             self.collect_busy(sessions, now);
-            if self.poll(Some(timeout), ready)? || timeout < left {
+            if self.poll(Some(timeout), ready)? || timeout < patience {
                 return Ok(());
             }
         }
@@ -102,7 +122,7 @@ impl Poller {
         // always follows before a session is taken for quiet.
         self.busy
             .retain(|_, last| now.saturating_duration_since(*last) < BUSY_FOR);
-        self.last_full = Some(now);
+        self.looked_at_all = true;
         self.collect(sessions.iter(), now);
         self.poll(timeout, ready)?;
         Ok(())
@@ -110,9 +130,10 @@ impl Poller {
 
     /// How long a look at the busy sessions may take before all are due; nothing
     /// where all are due now.
-    fn until_full_look(&self, now: Instant) -> Option<Duration> {
+    fn until_full_look(&self, sessions: usize, now: Instant) -> Option<Duration> {
+        let shares = u32::try_from(sessions).unwrap_or(u32::MAX) / LOOK_SHARE;
         let since = now.saturating_duration_since(self.last_full?);
-        let left = QUIET_LOOK.checked_sub(since)?;
+        let left = QUIET_LOOK.saturating_mul(1 + shares).checked_sub(since)?;
         (!self.busy.is_empty() && !left.is_zero()).then_some(left)
     }
 
@@ -131,17 +152,20 @@ impl Poller {
         now: Instant,
     ) {
         self.entries.clear();
-        self.tokens.clear();
+        self.waiting.clear();
         self.entries.push(Entry::new(self.waker.raw(), true, false));
+        let mut interests = Vec::new();
         for (token, session) in sessions {
-            if let Some(Interest {
-                socket,
-                read,
-                write,
-            }) = session.interest(now)
-            {
+            interests.extend(session.interest(now));
+            session.more_interests(&mut interests);
+            for interest in interests.drain(..) {
+                let Interest {
+                    socket,
+                    read,
+                    write,
+                } = interest;
                 self.entries.push(Entry::new(socket, read, write));
-                self.tokens.push(token);
+                self.waiting.push((token, socket));
             }
         }
     }
@@ -155,16 +179,15 @@ impl Poller {
         if waker.iter().any(Entry::is_ready) {
             self.waker.drain();
         }
-        let with_token = sessions.iter().zip(&self.tokens);
-        ready.extend(
-            with_token
-                .filter(|(entry, _)| entry.is_ready())
-                .map(|(entry, token)| Ready {
-                    token: *token,
-                    readable: entry.is_readable(),
-                    writable: entry.is_writable(),
-                }),
-        );
+        let with_token = sessions.iter().zip(&self.waiting);
+        ready.extend(with_token.filter(|(entry, _)| entry.is_ready()).map(
+            |(entry, (token, socket))| Ready {
+                token: *token,
+                socket: *socket,
+                readable: entry.is_readable(),
+                writable: entry.is_writable(),
+            },
+        ));
         Ok(true)
     }
 }

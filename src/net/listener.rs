@@ -30,24 +30,38 @@ pub struct Listener {
 /// Why nobody listens.
 #[derive(Debug)]
 pub struct ListenError {
-    address: Address,
+    /// The address, or the descriptor.
+    place: String,
     source: io::Error,
 }
 
 impl Listener {
     /// Listens at the address; see [`socket::Listener::bind`].
     pub fn bind(address: &Address) -> Result<Listener, ListenError> {
-        let fail = |source| ListenError {
-            address: address.clone(),
-            source,
-        };
+        let fail = |source| ListenError::new(address.clone(), source);
         let socket = socket::Listener::bind(address, BACKLOG).map_err(fail)?;
         let address = socket.local_address().map_err(fail)?;
-        Ok(Listener {
+        Ok(Listener::new(socket, address))
+    }
+
+    /// Listens on a socket that the process was started with; see
+    /// [`socket::Listener::inherit`].
+    pub fn inherit(descriptor: u32) -> Result<Listener, ListenError> {
+        let fail = |source| ListenError {
+            place: format!("fd#{descriptor}"),
+            source,
+        };
+        let socket = socket::Listener::inherit(descriptor, BACKLOG).map_err(fail)?;
+        let address = socket.local_address().map_err(fail)?;
+        Ok(Listener::new(socket, address))
+    }
+
+    fn new(socket: socket::Listener, address: Address) -> Listener {
+        Listener {
             socket,
             address,
             paused_until: None,
-        })
+        }
     }
 
     /// Where it listens, with the port that the system chose.
@@ -114,12 +128,27 @@ impl Listener {
     }
 }
 
+impl ListenError {
+    /// The error of listening at that address.
+    pub fn new(address: Address, source: io::Error) -> ListenError {
+        ListenError {
+            place: address.to_string(),
+            source,
+        }
+    }
+
+    /// Whether the system has no addresses of that family at all.
+    pub fn is_family_missing(&self) -> bool {
+        socket::is_family_missing(&self.source)
+    }
+}
+
 impl fmt::Display for ListenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
             "cannot listen on {}: {}",
-            self.address,
+            self.place,
             sys::reason(&self.source)
         )
     }

@@ -3,8 +3,11 @@
 #![forbid(unsafe_code)]
 
 pub mod content;
+pub mod dns;
+pub mod dnsbl;
 pub mod line;
 pub mod message;
+pub mod netverifier;
 pub mod sasl;
 pub mod smtp;
 pub mod stuff;

@@ -4,7 +4,7 @@ use crate::base::{OneLine, xtext};
 use crate::info;
 use crate::proto::smtp::params::BodyType;
 use crate::proto::smtp::server::{ContentFacts, Transaction};
-use crate::store::{Encoding, Envelope, Receipt};
+use crate::store::{Encoding, Envelope, Receipt, Suffix};
 use crate::tls::Session;
 
 use super::peer::Peer;
@@ -77,4 +77,9 @@ pub fn log(receipt: &Receipt, transaction: &Transaction, facts: &ContentFacts, p
         transaction.helo,
         message_id.unwrap_or_default(),
     );
+    if transaction.recipients.iter().any(|one| one.local) {
+        let name = receipt.id.file_name(Suffix::ContentLocal);
+        let name = OneLine::escaped(name);
+        info!("message for local-mailbox recipient(s): {name}");
+    }
 }

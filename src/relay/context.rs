@@ -1,6 +1,7 @@
 //! What sessions act through.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -11,6 +12,7 @@ use crate::store::Spool;
 use super::disk::{self, DiskWork};
 use super::limits::BUFFER_MAX;
 use super::lookup::{self, LookupWork};
+use super::programs::{self, ProgramWork};
 use super::security::{self, Reread, Security};
 use super::session::{Message, Session};
 
@@ -24,6 +26,8 @@ pub struct Context {
     pub smtp_sessions: usize,
     /// How many there may be.
     pub smtp_sessions_max: usize,
+    /// The system's name servers.
+    pub name_servers: Vec<SocketAddr>,
     /// Where a socket is read into before it is known how much there is.
     pub scratch: Box<[u8]>,
     /// Set once the program is to stop.
@@ -35,6 +39,7 @@ pub struct Context {
     clock: fn() -> WallClock,
     disk: Pool<DiskWork>,
     lookups: Pool<LookupWork>,
+    programs: Pool<ProgramWork>,
     jobs: usize,
     pub(super) posts: VecDeque<(Token, Message)>,
     pub(super) started: Vec<Box<dyn Session>>,
@@ -46,7 +51,7 @@ impl Context {
         now: Instant,
         clock: fn() -> WallClock,
         spool: Arc<Spool>,
-        pools: (Pool<DiskWork>, Pool<LookupWork>),
+        pools: (Pool<DiskWork>, Pool<LookupWork>, Pool<ProgramWork>),
         smtp_sessions_max: usize,
     ) -> Context {
         Context {
@@ -54,6 +59,7 @@ impl Context {
             spool,
             smtp_sessions: 0,
             smtp_sessions_max,
+            name_servers: Vec::new(),
             scratch: vec![0; BUFFER_MAX].into_boxed_slice(),
             stopping: false,
             security: Security::default(),
@@ -61,6 +67,7 @@ impl Context {
             clock,
             disk: pools.0,
             lookups: pools.1,
+            programs: pools.2,
             jobs: 0,
             posts: VecDeque::new(),
             started: Vec::new(),
@@ -103,6 +110,12 @@ impl Context {
         self.lookups.submit(token, job);
     }
 
+    /// Has a program run; the session gets [`Message::Program`].
+    pub fn run_program(&mut self, token: Token, job: programs::Job) {
+        self.jobs += 1;
+        self.programs.submit(token, job);
+    }
+
     /// Sends a message to another session.
     pub fn post(&mut self, token: Token, message: Message) {
         self.posts.push_back((token, message));
@@ -122,7 +135,8 @@ impl Context {
     pub(super) fn collect(&mut self) {
         let disk = self.disk.drain();
         let lookups = self.lookups.drain();
-        self.jobs -= disk.len() + lookups.len();
+        let programs = self.programs.drain();
+        self.jobs -= disk.len() + lookups.len() + programs.len();
         for completion in &disk {
             if let Some(disk::Done::Security(done)) = &completion.done {
                 self.security.learn(done);
@@ -133,6 +147,10 @@ impl Context {
         let posts = lookups
             .into_iter()
             .map(|c| (c.token, Message::Lookup(c.done)));
+        self.posts.extend(posts);
+        let posts = programs
+            .into_iter()
+            .map(|c| (c.token, Message::Program(c.done)));
         self.posts.extend(posts);
     }
 }

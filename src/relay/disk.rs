@@ -12,6 +12,7 @@ use super::mail::{Fate, Mail};
 use super::security;
 use super::session::Message;
 use super::settlement::Settlement;
+use super::verification::News;
 
 /// What is to be done.
 pub enum Job {
@@ -90,8 +91,11 @@ pub struct Loaded {
 /// A message that could not be locked and is skipped.
 #[derive(Debug)]
 pub struct NotLoaded {
-    /// What to log about it, if anything.
-    pub warning: Option<String>,
+    /// The message.
+    pub id: StoredId,
+    /// What to log about it and what has become of it; nothing where another
+    /// process has it or has settled it.
+    pub trouble: Option<(String, Fate)>,
 }
 
 /// A message with a further chunk, or why it could not be read.
@@ -113,12 +117,13 @@ pub struct Settled {
 impl Settled {
     /// Logs trouble and returns what the forwarder should know.
     pub fn report(self) -> Mail {
-        if let Some(error) = self.error {
-            error!("{}: {error}", self.id);
+        let Settled { id, fate, error } = self;
+        if let Some(error) = &error {
+            error!("{id}: {error}");
         }
-        let id = self.id;
-        match self.fate {
-            Some(fate) => Mail::Settled { id, fate },
+        let recorded = error.is_none();
+        match fate {
+            Some(fate) => Mail::Settled { id, fate, recorded },
             None => Mail::Returned { id },
         }
     }
@@ -177,25 +182,23 @@ impl DiskWork {
     }
 
     fn load(&self, id: &StoredId) -> Result<Loaded, NotLoaded> {
-        let silent = || NotLoaded { warning: None };
-        match self.spool.lock(id) {
-            Ok(LockOutcome::Locked(mail)) => {
+        let skip = |trouble| NotLoaded {
+            id: id.clone(),
+            trouble,
+        };
+        let defer = |error: store::Error| skip(Some((error.to_string(), Fate::Deferred)));
+        match self.spool.lock(id).map_err(defer)? {
+            LockOutcome::Locked(mail) => {
                 let left = mail.content_size();
                 let Chunk { mail, read } = read(Box::new(Outgoing { mail, left }));
-                match read {
-                    Ok((chunk, last)) => Ok(Loaded { mail, chunk, last }),
-                    Err(error) => Err(NotLoaded {
-                        warning: Some(format!("{id}: {error}")),
-                    }),
-                }
+                let (chunk, last) = read.map_err(defer)?;
+                Ok(Loaded { mail, chunk, last })
             }
-            Ok(LockOutcome::Gone | LockOutcome::HeldElsewhere) => Err(silent()),
-            Ok(LockOutcome::Unreadable(reason)) => Err(NotLoaded {
-                warning: Some(format!("failing message {id}: {reason}")),
-            }),
-            Err(error) => Err(NotLoaded {
-                warning: Some(format!("{id}: {error}")),
-            }),
+            LockOutcome::Gone | LockOutcome::HeldElsewhere => Err(skip(None)),
+            LockOutcome::Unreadable(reason) => Err(skip(Some((
+                format!("failing message: {reason}"),
+                Fate::Failed,
+            )))),
         }
     }
 }
@@ -276,7 +279,7 @@ fn settle(mail: Locked, settlement: Settlement) -> Settled {
 }
 
 /// Deals with news for a session that is gone: whatever files they bring along
-/// are put back or removed.
+/// are put back or removed, and who serves only that session is told.
 pub fn abandon(message: Message, context: &mut Context) {
     let job = match message {
         Message::Disk(Some(Done::Appended {
@@ -294,6 +297,10 @@ pub fn abandon(message: Message, context: &mut Context) {
         }
         Message::Disk(Some(Done::Synced(Err(trouble)))) => {
             error!("{trouble}");
+            return;
+        }
+        Message::Verification(News::Started(by)) => {
+            context.post(by, Message::Verification(News::HangUp));
             return;
         }
         _ => return,

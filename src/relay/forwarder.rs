@@ -96,7 +96,7 @@ impl Forwarder {
             }
             Err(trouble) => pass.trouble = Some(trouble),
         }
-        if pass.queue.is_empty() {
+        if pass.queue.is_empty() || context.stopping {
             self.end_pass(context);
         } else {
             self.connect(context);
@@ -109,15 +109,18 @@ impl Forwarder {
     }
 
     fn wanted(&mut self, by: Token, context: &mut Context) {
-        let next = self.pass.as_mut().and_then(|pass| pass.queue.pop_front());
-        match next.filter(|_| !context.stopping) {
+        let pass = self.pass.as_mut().filter(|_| !context.stopping);
+        match pass.and_then(|pass| pass.queue.pop_front()) {
             Some(id) => context.submit(by, disk::Job::Lock(id)),
             None => context.post(by, Message::NoMoreMail),
         }
     }
 
-    fn settled(&mut self, id: StoredId, fate: Fate, context: &mut Context) {
+    fn settled(&mut self, id: StoredId, fate: Fate, recorded: bool, context: &mut Context) {
         let Some(pass) = &mut self.pass else { return };
+        if !recorded {
+            pass.trouble = Some("the spool could not be updated".to_owned());
+        }
         match fate {
             Fate::Sent => {
                 pass.sent += 1;
@@ -143,24 +146,20 @@ impl Forwarder {
 
     fn client_over(&mut self, ending: Ending, context: &mut Context) {
         let Some(pass) = &mut self.pass else { return };
-        let may_retry = match ending {
-            Ending::Done => pass.failures_in_a_row < ROUTE_FAILURES_MAX,
+        let trouble = match ending {
+            Ending::Done => None,
             Ending::Dropped(trouble) => {
                 warning!("forwarding: {trouble}");
-                pass.trouble = Some(trouble);
                 pass.failures_in_a_row += 1;
-                pass.failures_in_a_row < ROUTE_FAILURES_MAX
+                Some(trouble).filter(|_| pass.failures_in_a_row >= ROUTE_FAILURES_MAX)
             }
-            Ending::RouteFailed(trouble) => {
-                error!("forwarding: {trouble}");
-                pass.trouble = Some(trouble);
-                false
-            }
+            Ending::RouteFailed(trouble) => Some(trouble),
         };
-        if may_retry && !pass.queue.is_empty() && !context.stopping {
-            self.connect(context);
-        } else {
+        if pass.queue.is_empty() || trouble.is_some() || context.stopping {
+            pass.trouble = trouble.or(pass.trouble.take());
             self.end_pass(context);
+        } else {
+            self.connect(context);
         }
     }
 
@@ -191,7 +190,7 @@ impl Forwarder {
 impl Pass {
     /// Whether nothing is left that should have been sent.
     fn is_success(&self) -> bool {
-        self.deferred == 0 && self.failed == 0 && self.trouble.is_none()
+        self.queue.is_empty() && self.deferred == 0 && self.failed == 0 && self.trouble.is_none()
     }
 
     fn report(&self) {
@@ -252,13 +251,18 @@ impl Session for Forwarder {
                     pass.queue.push_front(id);
                 }
             }
-            Message::Mail(Mail::Settled { id, fate }) => self.settled(id, fate, context),
+            Message::Mail(Mail::Settled { id, fate, recorded }) => {
+                self.settled(id, fate, recorded, context);
+            }
             Message::Mail(Mail::ClientOver(ending)) => self.client_over(ending, context),
             Message::Disk(Some(disk::Done::Scanned(listing))) => self.scanned(listing, context),
             Message::Disk(Some(disk::Done::Synced(result))) => {
                 if let (Err(trouble), Some(pass)) = (result, &mut self.pass) {
                     pass.trouble = Some(trouble);
                 }
+                self.end_pass(context);
+            }
+            Message::Disk(None) if self.pass.as_ref().is_some_and(|pass| pass.ending) => {
                 self.end_pass(context);
             }
             Message::Disk(None) => {
@@ -269,10 +273,14 @@ impl Session for Forwarder {
     }
 
     /// A pass under way ends by itself: its client gets no further message.
-    fn on_shutdown(&mut self, _context: &mut Context) {
+    fn on_shutdown(&mut self, context: &mut Context) {
         self.poll_at = None;
         self.again = None;
         self.over = self.pass.is_none();
+        if self.schedule.once && self.pass.is_some() {
+            // The end of the pass, if there is time for it, knows better.
+            context.exit = Some(1);
+        }
     }
 
     fn is_over(&self) -> bool {

@@ -1,17 +1,18 @@
 //! One configured relay: from the configuration to what sessions go by.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::OneLine;
-use crate::config::{Address, Config, Forward, ListenAddress, Literal, SmtpServer, Zone};
+use crate::config::{Address, Config, Forward, Literal, Program, SmtpServer};
 use crate::event::Token;
-use crate::net::address::{AddressError, Host, HostPort, Target};
+use crate::filter::spec::Spec;
+use crate::net::address::{AddressError, Target};
 use crate::net::connector::TIMEOUT_MAX;
-use crate::net::resolver::{Family, ResolveError, resolve};
+use crate::net::resolver::Family;
+use crate::proto::smtp::path::PathRules;
 use crate::proto::smtp::{client, server};
-use crate::sys::socket;
 
 mod security;
 
@@ -20,6 +21,7 @@ pub use security::security;
 use super::forwarder::Schedule;
 use super::smtp_client::Route;
 use super::smtp_server::Service;
+use super::verification::Verifier;
 
 /// Whether a configuration without listeners means to end after one pass.
 pub fn schedule(config: &Config, forward: &Forward) -> Schedule {
@@ -35,6 +37,7 @@ pub fn service(
     config: &Config,
     smtp: &SmtpServer,
     domain: &OneLine,
+    verifier: Option<Verifier>,
     forwarder: Option<Token>,
 ) -> Result<Service, String> {
     let (auth, tls) = (smtp.auth.as_ref(), smtp.tls.as_ref());
@@ -48,6 +51,14 @@ pub fn service(
             size_max: smtp.size_max,
             anonymous_server: smtp.anonymous.server,
             vrfy: !smtp.anonymous.vrfy,
+            pipelining: smtp.extensions.pipelining,
+            chunking: smtp.extensions.chunking,
+            smtputf8: smtp.extensions.smtputf8,
+            path_rules: match smtp.extensions.strict_parsing {
+                true => PathRules::Strict,
+                false => PathRules::Lenient,
+            },
+            verify: verifier.is_some(),
             idle_timeout: smtp.idle_timeout,
             starttls: tls.is_some_and(|tls| !tls.first),
             tls_required: tls.is_some_and(|tls| tls.required),
@@ -57,8 +68,37 @@ pub fn service(
         }),
         tls_first: tls.is_some_and(|tls| tls.first),
         trace: !smtp.anonymous.content,
+        verifier: verifier.map(Arc::new),
         forwarder: forwarder.filter(|_| on_disconnect),
     })
+}
+
+/// What recipients are put to, once it is known that it can be asked at all.
+pub fn verifier(smtp: &SmtpServer, domain: &OneLine) -> Result<Option<Verifier>, String> {
+    let fail = |error: &dyn std::fmt::Display| format!("--address-verifier: {error}");
+    let Some(program) = &smtp.address_verifier else {
+        return Ok(None);
+    };
+    let spec = spec(program).map_err(|error| fail(&error))?;
+    spec.check().map_err(|error| fail(&error))?;
+    Ok(Some(Verifier {
+        spec,
+        timeout: smtp.filter_timeout,
+        domain: domain.clone(),
+    }))
+}
+
+fn spec(program: &Program) -> Result<Spec, AddressError> {
+    Ok(match program {
+        Program::File(path) => Spec::Program(path.clone()),
+        Program::Net(address) => Spec::Net(target(address)?),
+        Program::Exit(status) => Spec::Exit(*status),
+    })
+}
+
+/// How many connections of its own a session with a client may have.
+pub fn connections(smtp: &SmtpServer) -> usize {
+    usize::from(matches!(smtp.address_verifier, Some(Program::Net(_))))
 }
 
 /// Where and how mail is forwarded.
@@ -96,29 +136,4 @@ fn target(address: &Address) -> Result<Target, AddressError> {
         // Both rooms read and write the same form.
         Address::Tcp(..) => Target::parse(&address.to_string()),
     }
-}
-
-/// The address of a listening socket.
-pub fn listen_address(address: &ListenAddress, port: u16) -> Result<socket::Address, ResolveError> {
-    match address {
-        ListenAddress::Unix(path) => Ok(socket::Address::Unix(path.clone())),
-        ListenAddress::Ip(Literal { ip, zone: None }) => {
-            Ok(socket::Address::Tcp(SocketAddr::new(*ip, port)))
-        }
-        ListenAddress::Ip(literal @ Literal { ip, .. }) => zoned(*ip, literal, port),
-    }
-}
-
-/// Only the system knows the numbers of zones.
-fn zoned(ip: IpAddr, literal: &Literal, port: u16) -> Result<socket::Address, ResolveError> {
-    let zone = literal.zone.as_ref().map(|zone| match zone {
-        Zone::Index(index) => index.to_string(),
-        Zone::Name(name) => name.clone(),
-    });
-    let host = Host::Ip(ip, zone);
-    let found = resolve(&HostPort { host, port }, None)?;
-    let first = found.into_iter().next();
-    Ok(socket::Address::Tcp(
-        first.unwrap_or(SocketAddr::new(ip, port)),
-    ))
 }

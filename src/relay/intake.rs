@@ -17,6 +17,7 @@ pub struct Intake {
     writer: Option<Writer>,
     waiting: Vec<u8>,
     envelope: Option<Box<Envelope>>,
+    committing: bool,
     abandoned: bool,
     failed: Option<Reply>,
 }
@@ -31,6 +32,7 @@ impl Intake {
             writer: Some(writer),
             waiting: header,
             envelope: None,
+            committing: false,
             abandoned: false,
             failed: None,
         }
@@ -56,6 +58,7 @@ impl Intake {
     /// All content is there: store it with this envelope.
     pub fn commit(&mut self, envelope: Envelope) {
         self.envelope = Some(Box::new(envelope));
+        self.committing = true;
     }
 
     /// The message is not wanted any more.
@@ -79,7 +82,7 @@ impl Intake {
     /// What to tell the client instead of storing the message, once all of it has
     /// been received.
     pub fn refusal(&mut self) -> Option<Reply> {
-        self.failed.take_if(|_| self.envelope.is_some())
+        self.failed.take_if(|_| self.committing)
     }
 
     /// Whether so much waits that the session should not read on.

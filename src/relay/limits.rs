@@ -25,13 +25,25 @@ pub const CHUNKS_WAITING_MAX: usize = 2 * CHUNK;
 pub const HANDSHAKE_MAX: Duration = Duration::from_secs(30);
 
 /// Threads that work on the disk.
-pub const DISK_THREADS_MAX: usize = 4;
+pub const DISK_THREADS_MAX: usize = 6;
 
 /// Threads that look names up.
 pub const LOOKUP_THREADS_MAX: usize = 4;
 
+/// Programs that run at once; further ones wait for their turn.
+pub const PROGRAM_THREADS_MAX: usize = 20;
+
 /// SMTP sessions at once, where the descriptors allow as many.
 pub const SESSIONS_MAX: usize = 10_000;
+
+/// SMTP sessions of one client at once.
+pub const SESSIONS_PER_CLIENT_MAX: usize = 100;
+
+/// Datagrams that are taken from one socket before others get their turn.
+pub const DATAGRAMS_MAX: usize = 16;
+
+/// How often to look whether the system's name servers are still the same.
+pub const NAME_SERVERS_EVERY: Duration = Duration::from_secs(10);
 
 /// Descriptors that are not for sessions: standard streams, listeners, the waker,
 /// the spool, log files and the next hop.
@@ -42,7 +54,7 @@ pub const SHUTDOWN_MAX: Duration = Duration::from_secs(10);
 
 /// Sessions with the next hop that fail one after the other, with no message
 /// settled, before a pass gives up.
-pub const ROUTE_FAILURES_MAX: u32 = 3;
+pub const ROUTE_FAILURES_MAX: u32 = 10;
 
 /// Messages deferred in one pass that the next one remembers, to try them last.
 pub const DEFERRED_REMEMBERED_MAX: usize = 10_000;
@@ -51,10 +63,12 @@ pub const DEFERRED_REMEMBERED_MAX: usize = 10_000;
 pub const DELETIONS_UNSYNCED_MAX: u32 = 100;
 
 /// How many SMTP sessions the descriptors suffice for: each may need two more for
-/// the files of its message.
-pub fn sessions_max(descriptors: u64) -> usize {
+/// the files of its message or, before that, so many to ask name servers by, and
+/// so many for connections of its own.
+pub fn sessions_max(descriptors: u64, questions: usize, connections: usize) -> usize {
     let descriptors = usize::try_from(descriptors).unwrap_or(usize::MAX);
-    (descriptors.saturating_sub(DESCRIPTORS_RESERVED) / 3).clamp(1, SESSIONS_MAX)
+    let each = 1 + questions.max(2) + connections;
+    (descriptors.saturating_sub(DESCRIPTORS_RESERVED) / each).clamp(1, SESSIONS_MAX)
 }
 
 #[cfg(test)]
@@ -63,9 +77,12 @@ mod tests {
 
     #[test]
     fn sessions_leave_descriptors_for_their_files() {
-        assert_eq!(sessions_max(64), 16);
-        assert_eq!(sessions_max(10), 1);
-        assert_eq!(sessions_max(1 << 20), SESSIONS_MAX);
-        assert_eq!(sessions_max(u64::MAX), SESSIONS_MAX);
+        assert_eq!(sessions_max(64, 0, 0), 16);
+        assert_eq!(sessions_max(64, 2, 0), 16);
+        assert_eq!(sessions_max(64, 5, 0), 8);
+        assert_eq!(sessions_max(64, 0, 1), 12);
+        assert_eq!(sessions_max(10, 0, 0), 1);
+        assert_eq!(sessions_max(1 << 20, 0, 0), SESSIONS_MAX);
+        assert_eq!(sessions_max(u64::MAX, 384, 1), SESSIONS_MAX);
     }
 }

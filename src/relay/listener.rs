@@ -1,37 +1,50 @@
 //! Accepts SMTP connections.
 
-use std::io::Write;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
 use crate::event::{Interest, Ready, Token};
 use crate::net::listener::Listener;
 use crate::net::local;
+use crate::proto::dnsbl;
 use crate::sys::socket::{Address, Stream};
-use crate::{info, warning};
+use crate::{info, verbose, warning};
 
+use super::clients::Clients;
 use super::context::Context;
+use super::dnsbl::Screening;
+use super::guest::{self, Guest, Word};
 use super::peer::Peer;
 use super::session::{Kind, Message, Session};
 use super::smtp_server::{Service, SmtpServer};
 use super::verdict;
 
+/// Who is let in.
+pub struct Door {
+    /// Whether clients are that are not local.
+    pub remote_clients: bool,
+    /// The block lists that those are checked against.
+    pub block_lists: Arc<[dnsbl::Config]>,
+    /// Those who are in.
+    pub clients: Rc<Clients>,
+}
+
 /// A listening socket.
 pub struct SmtpListener {
     listener: Listener,
     service: Arc<Service>,
-    remote_clients: bool,
+    door: Rc<Door>,
     over: bool,
 }
 
 impl SmtpListener {
-    /// Takes a bound socket; clients that are not local are refused unless
-    /// `remote_clients`.
-    pub fn new(listener: Listener, service: Arc<Service>, remote_clients: bool) -> SmtpListener {
+    /// Takes a bound socket.
+    pub fn new(listener: Listener, service: Arc<Service>, door: Rc<Door>) -> SmtpListener {
         SmtpListener {
             listener,
             service,
-            remote_clients,
+            door,
             over: false,
         }
     }
@@ -45,28 +58,44 @@ impl SmtpListener {
     fn welcome(&mut self, stream: Stream, address: Address, context: &mut Context) {
         let peer = Peer::new(address);
         let ip = peer.ip();
-        if !self.remote_clients && !local::is_local(ip) {
+        if !self.door.remote_clients && !local::is_local(ip) {
             let ranges = local::ranges_text(ip);
             warning!("configured to reject non-local smtp connection: {ip} is not in {ranges}");
             warning!("connection rejected from {peer}");
-            send_off(&stream, &verdict::not_local().render());
+            guest::send_off(&stream, &verdict::not_local().render());
         } else if context.smtp_sessions + context.started.len() >= context.smtp_sessions_max {
             info!("smtp connection refused: too many sessions: {peer}");
-            send_off(&stream, &verdict::too_many_sessions().render());
+            guest::send_off(&stream, &verdict::too_many_sessions().render());
+        } else if let Some(visit) = self.door.clients.admit(ip) {
+            let service = Arc::clone(&self.service);
+            let guest = Guest {
+                service,
+                stream,
+                peer,
+                visit,
+            };
+            self.receive(guest, context);
         } else {
-            context.look_for_changes();
-            let now = context.wall_clock();
-            let session = SmtpServer::new(Arc::clone(&self.service), stream, peer, now);
-            context.begin(Box::new(session));
+            info!("smtp connection refused: too many sessions of one client: {peer}");
+            guest::send_off(&stream, &verdict::too_many_of_one().render());
         }
     }
-}
 
-/// Says one thing and hangs up; a client that cannot take it at once goes without.
-fn send_off(mut stream: &Stream, reply: &[u8]) {
-    // Nothing to be done about a client that has gone already.
-    let _ = stream.write(reply);
-    let _ = stream.shutdown_write();
+    /// Has a client checked, where it is to be, and then served.
+    fn receive(&self, guest: Guest, context: &mut Context) {
+        context.look_for_changes();
+        let now = context.wall_clock();
+        let lists = &self.door.block_lists;
+        let ip = guest.peer.ip();
+        if !lists.is_empty() && !local::is_local(ip) {
+            context.begin(Box::new(Screening::new(guest, Arc::clone(lists))));
+            return;
+        }
+        if !lists.is_empty() {
+            verbose!("{}", dnsbl::local_text(ip));
+        }
+        context.begin(Box::new(SmtpServer::new(guest, Word::None, now)));
+    }
 }
 
 impl Session for SmtpListener {

@@ -47,12 +47,14 @@ pub enum Mail {
         /// The session.
         by: Token,
     },
-    /// An attempt at a message has ended, and the spool says so.
+    /// An attempt at a message has ended.
     Settled {
         /// The message.
         id: StoredId,
         /// What became of it.
         fate: Fate,
+        /// Whether the spool could be told.
+        recorded: bool,
     },
     /// A message that a client session took has not been attempted.
     Returned {

@@ -9,17 +9,24 @@
 #![forbid(unsafe_code)]
 
 pub mod acceptance;
+pub mod clients;
 pub mod connection;
 pub mod context;
 pub mod disk;
+pub mod dns_socket;
+pub mod dnsbl;
 pub mod forwarder;
+pub mod guest;
 pub mod instance;
 pub mod intake;
 pub mod limits;
 pub mod listener;
+pub mod listening;
 pub mod lookup;
 pub mod mail;
+pub mod name_servers;
 pub mod peer;
+pub mod programs;
 pub mod run;
 pub mod security;
 pub mod session;
@@ -27,3 +34,5 @@ pub mod settlement;
 pub mod smtp_client;
 pub mod smtp_server;
 pub mod verdict;
+pub mod verification;
+pub mod verifier_client;

@@ -26,6 +26,10 @@ impl Pollable for Slot {
     fn interest(&self, now: Instant) -> Option<Interest> {
         self.session.interest(now)
     }
+
+    fn more_interests(&self, out: &mut Vec<Interest>) {
+        self.session.more_interests(out);
+    }
 }
 
 /// All sessions and what drives them.
@@ -103,9 +107,20 @@ impl Relay {
         quiet || (stopping && late)
     }
 
-    fn next_deadline(&self) -> Option<Instant> {
-        let deadlines = [self.timers.next(), self.stop_at];
-        deadlines.into_iter().flatten().min()
+    fn next_deadline(&mut self) -> Option<Instant> {
+        let timer = self.next_timer().map(|(deadline, _)| deadline);
+        [timer, self.stop_at].into_iter().flatten().min()
+    }
+
+    /// The earliest deadline that a session still has armed.
+    fn next_timer(&mut self) -> Option<(Instant, Token)> {
+        let sessions = &self.sessions;
+        let counts = |deadline, token| {
+            sessions
+                .get(token)
+                .is_some_and(|slot: &Slot| slot.armed == Some(deadline))
+        };
+        self.timers.next(counts)
     }
 
     fn heed_signals(&mut self) {
@@ -169,9 +184,9 @@ impl Relay {
 
     fn expire(&mut self) {
         let now = self.context.now;
-        while let Some(token) = self.timers.pop_due(now) {
-            let Some(slot) = self.sessions.get_mut(token) else {
-                continue;
+        while let Some((deadline, token)) = self.next_timer() {
+            let Some(slot) = self.sessions.get_mut(token).filter(|_| deadline <= now) else {
+                return;
             };
             slot.armed = None;
             let due = slot
@@ -199,6 +214,11 @@ impl Relay {
         if result.is_err() {
             error!("a session was closed because of an internal error");
             self.context.posts.extend(slot.session.last_words());
+            if matches!(slot.kind, Kind::Listener | Kind::Forwarder) {
+                // Without it the program is of little use; whoever watches over it
+                // can start it again.
+                self.context.exit = Some(1);
+            }
         }
         if over {
             self.release(token, slot);
@@ -224,5 +244,94 @@ impl Relay {
             slot.armed = Some(deadline);
             self.timers.arm(deadline, token);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Pool;
+    use crate::relay::disk::DiskWork;
+    use crate::relay::lookup::LookupWork;
+    use crate::relay::programs::ProgramWork;
+    use crate::store::Spool;
+    use crate::sys::socket::wake_pair;
+    use crate::sys::{signal, time};
+    use std::sync::Arc;
+
+    /// Ends when it is told to, or panics then.
+    struct Dummy {
+        heir: Option<Token>,
+        over: bool,
+    }
+
+    impl Session for Dummy {
+        fn kind(&self) -> Kind {
+            Kind::SmtpClient
+        }
+
+        fn start(&mut self, token: Token, context: &mut Context) {
+            if self.heir.is_some() {
+                context.post(token, Message::NoMoreMail);
+            }
+        }
+
+        fn interest(&self, _now: Instant) -> Option<Interest> {
+            None
+        }
+
+        fn deadline(&self) -> Option<Instant> {
+            None
+        }
+
+        fn on_ready(&mut self, _ready: Ready, _context: &mut Context) {}
+
+        fn on_timeout(&mut self, _context: &mut Context) {}
+
+        fn on_message(&mut self, _message: Message, _context: &mut Context) {
+            assert!(self.heir.is_none(), "a panic on purpose");
+            self.over = true;
+        }
+
+        fn on_shutdown(&mut self, _context: &mut Context) {}
+
+        fn is_over(&self) -> bool {
+            self.over
+        }
+
+        fn last_words(&self) -> Vec<(Token, Message)> {
+            self.heir
+                .map(|heir| (heir, Message::NoMoreMail))
+                .into_iter()
+                .collect()
+        }
+    }
+
+    /// The only test that watches signals in this process, which works once.
+    fn relay() -> Relay {
+        let spool = Arc::new(Spool::open(&std::env::temp_dir(), 1).unwrap());
+        let (sender, receiver) = wake_pair().unwrap();
+        let signals = signal::watch(Arc::new(sender)).unwrap();
+        let disk = Pool::new(DiskWork::new(Arc::clone(&spool)), 1, || {});
+        let lookups = Pool::new(LookupWork, 1, || {});
+        let pools = (disk, lookups, Pool::new(ProgramWork, 1, || {}));
+        let context = Context::new(Instant::now(), time::wall_clock, spool, pools, 1);
+        Relay::new(Poller::new(receiver), signals, context)
+    }
+
+    #[test]
+    fn a_panic_ends_one_session_and_who_counts_on_it_is_told() {
+        let mut relay = relay();
+        let heir = relay.add(Box::new(Dummy {
+            heir: None,
+            over: false,
+        }));
+        relay.add(Box::new(Dummy {
+            heir: Some(heir),
+            over: false,
+        }));
+        relay.deliver();
+        assert!(relay.sessions.is_empty(), "both are over");
+        assert_eq!(relay.run().unwrap(), 0);
     }
 }

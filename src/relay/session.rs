@@ -6,7 +6,8 @@ use crate::event::{Interest, Ready, Token};
 
 use super::context::Context;
 use super::mail::Mail;
-use super::{disk, lookup};
+use super::verification::News;
+use super::{disk, lookup, programs};
 
 /// What kind of session it is, for counting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +20,10 @@ pub enum Kind {
     SmtpClient,
     /// Decides when to forward.
     Forwarder,
+    /// Keeps up with the list of name servers.
+    NameServerWatch,
+    /// Asks a network verifier.
+    VerifierClient,
 }
 
 /// News for a session from a worker or from another session.
@@ -27,6 +32,10 @@ pub enum Message {
     Disk(Option<disk::Done>),
     /// A name was looked up; nothing where that panicked.
     Lookup(Option<lookup::Done>),
+    /// A program has ended; nothing where running it panicked.
+    Program(Option<programs::Done>),
+    /// Between an SMTP session and the one with its verifier.
+    Verification(News),
     /// To the forwarder.
     Mail(Mail),
     /// To a client session: there is no more mail in this pass.
@@ -49,6 +58,10 @@ pub trait Session {
     /// What it waits for on its socket; see [`crate::event::Pollable::interest`].
     fn interest(&self, now: Instant) -> Option<Interest>;
 
+    /// What it waits for on further sockets; see
+    /// [`crate::event::Pollable::more_interests`].
+    fn more_interests(&self, _out: &mut Vec<Interest>) {}
+
     /// When it wants [`Session::on_timeout`], unless something happens before.
     fn deadline(&self) -> Option<Instant>;
 
@@ -68,7 +81,7 @@ pub trait Session {
     fn is_over(&self) -> bool;
 
     /// What somebody who counts on it must be told when it has panicked.
-    fn last_words(&self) -> Option<(Token, Message)> {
-        None
+    fn last_words(&self) -> Vec<(Token, Message)> {
+        Vec::new()
     }
 }

@@ -75,6 +75,8 @@ pub struct SmtpClient {
     asked: bool,
     no_more: bool,
     jobs: usize,
+    /// Whether a message has had a final reply over this connection.
+    was_useful: bool,
     ending: Option<Ending>,
     deadline: Option<Instant>,
     over: bool,
@@ -98,6 +100,7 @@ impl SmtpClient {
             asked: false,
             no_more: false,
             jobs: 0,
+            was_useful: false,
             ending: None,
             deadline: None,
             over: false,
@@ -169,10 +172,20 @@ impl SmtpClient {
             self.next_message(context);
             self.next_chunk(context);
             if stuck {
-                break;
+                self.flush(context);
+                if !self.has_chunk_to_give() {
+                    return;
+                }
             }
         }
-        self.flush(context);
+    }
+
+    /// Whether flushing has made room for a chunk that is here already: no event
+    /// would come to tell.
+    fn has_chunk_to_give(&self) -> bool {
+        let room = matches!(&self.link, Link::Open(connection) if connection.output.room() > 0);
+        let waits = |current: &Current| current.wanted && current.chunk.is_some();
+        room && self.current.as_ref().is_some_and(waits)
     }
 
     fn flush(&mut self, context: &mut Context) {
@@ -302,7 +315,12 @@ impl SmtpClient {
             self.current = Some(current);
             return;
         };
-        let settlement = Settlement::of(&outcome, &mail.mail, context.wall_clock());
+        let settlement = match self.was_useful && outcome.is_unattempted() {
+            // Next hops may well take only so many messages over one connection.
+            true => Settlement::Untouched,
+            false => Settlement::of(&outcome, &mail.mail, context.wall_clock()),
+        };
+        self.was_useful |= outcome.reply.is_some();
         current.summary.log(&outcome, &settlement, &self.peer);
         self.submit(disk::Job::Settle(mail, Box::new(settlement)), context);
     }
@@ -328,7 +346,7 @@ impl SmtpClient {
         let text = format!("{}: {}", self.peer, reason.explain());
         info!("smtp connection to {}: {}", self.peer, reason.explain());
         let ending = match reason {
-            CloseReason::Quit => Ending::Done,
+            reason if reason.may_reconnect() => Ending::Done,
             reason if reason.is_route_problem() => Ending::RouteFailed(text),
             _ => Ending::Dropped(text),
         };
@@ -346,11 +364,15 @@ impl SmtpClient {
         self.ready = false;
         self.established = false;
         self.ending.get_or_insert(ending);
+        self.give_next_back(context);
+        self.leave(context);
+    }
+
+    fn give_next_back(&mut self, context: &mut Context) {
         if let Some(Loaded { mail, .. }) = self.next.take() {
             let settlement = Box::new(Settlement::Untouched);
             self.submit(disk::Job::Settle(mail, settlement), context);
         }
-        self.leave(context);
     }
 
     fn leave(&mut self, context: &mut Context) {
@@ -373,14 +395,19 @@ impl SmtpClient {
         match loaded {
             Ok(loaded) => {
                 self.next = Some(loaded);
-                if let Some(ending) = self.ending.clone() {
-                    self.end(ending, context);
+                if self.ending.is_some() || context.stopping {
+                    self.give_next_back(context);
                 }
             }
-            Err(disk::NotLoaded { warning }) => {
-                if let Some(text) = warning {
-                    warning!("{text}");
-                }
+            Err(disk::NotLoaded { trouble: None, .. }) => {}
+            Err(disk::NotLoaded {
+                id,
+                trouble: Some((text, fate)),
+            }) => {
+                warning!("{id}: {text}");
+                let recorded = true;
+                let mail = Mail::Settled { id, fate, recorded };
+                context.post(self.forwarder, Message::Mail(mail));
             }
         }
     }
@@ -413,8 +440,7 @@ impl Session for SmtpClient {
         match &self.route.target {
             Target::Unix(path) => self.connect(vec![Address::Unix(path.clone())], context),
             Target::HostPort(host_port) => {
-                self.jobs += 1;
-                let job = lookup::Job {
+                let job = lookup::Job::Addresses {
                     target: host_port.clone(),
                     family: self.route.family,
                 };
@@ -487,16 +513,15 @@ impl Session for SmtpClient {
 
     fn on_message(&mut self, message: Message, context: &mut Context) {
         match message {
-            Message::Lookup(done) => {
-                self.jobs -= 1;
-                match (&self.link, done) {
-                    (Link::Resolving, Some(done)) => self.resolved(done, context),
-                    (Link::Resolving, None) => {
-                        self.fail_route(format!("cannot look up {}", self.peer), context);
-                    }
-                    _ => {}
+            Message::Lookup(done) => match (&self.link, done) {
+                (Link::Resolving, Some(lookup::Done::Addresses(found))) => {
+                    self.resolved(found, context);
                 }
-            }
+                (Link::Resolving, None) => {
+                    self.fail_route(format!("cannot look up {}", self.peer), context);
+                }
+                _ => {}
+            },
             Message::NoMoreMail => {
                 self.asked = false;
                 self.no_more = true;
@@ -517,7 +542,7 @@ impl Session for SmtpClient {
                 self.current = None;
                 self.lost("internal error", context);
             }
-            Message::Mail(_) => {}
+            Message::Mail(_) | Message::Program(_) | Message::Verification(_) => {}
         }
         self.drive(context);
         self.leave(context);
@@ -525,7 +550,8 @@ impl Session for SmtpClient {
 
     fn on_shutdown(&mut self, context: &mut Context) {
         self.no_more = true;
-        if self.machine.is_none() {
+        self.give_next_back(context);
+        if !self.established {
             self.end(Ending::Dropped("told to stop".to_owned()), context);
         }
         self.drive(context);
@@ -535,8 +561,8 @@ impl Session for SmtpClient {
         self.over
     }
 
-    fn last_words(&self) -> Option<(Token, Message)> {
+    fn last_words(&self) -> Vec<(Token, Message)> {
         let ending = Ending::Dropped("internal error".to_owned());
-        Some((self.forwarder, Message::Mail(Mail::ClientOver(ending))))
+        vec![(self.forwarder, Message::Mail(Mail::ClientOver(ending)))]
     }
 }

@@ -14,26 +14,32 @@ use crate::proto::sasl::Channel;
 use crate::proto::smtp::reply::Reply;
 use crate::proto::smtp::server::{
     Action, Client, CloseReason, ContentFacts, Event, Machine, Phase, Settings, Transaction,
+    Verdict,
 };
 use crate::proto::smtp::trace::{self, TraceFacts, TraceTls};
 use crate::store::{self, Receipt, Writer};
 use crate::sys::random;
-use crate::sys::socket::Stream;
 use crate::{error, info, verbose, warning};
 
 use super::acceptance;
+use super::clients::Visit;
 use super::connection::{Arrival, Connection};
 use super::context::Context;
 use super::disk::{self, Done, Job};
+use super::guest::{Guest, Word};
 use super::intake::Intake;
 use super::mail::{Mail, Trigger};
 use super::peer::Peer;
 use super::session::{Kind, Message, Session};
+use super::verification::{Verification, Verifier};
 use super::{security, verdict};
 use encryption::Encryption;
 use login::Login;
 
-/// How long a client that is being hung up on may take to read the last reply.
+/// How long a client that is being hung up on may take to take the last replies.
+const CLOSE_MAX: Duration = Duration::from_secs(30);
+
+/// How long it may take after that to hang up itself.
 const LINGER_MAX: Duration = Duration::from_secs(2);
 
 /// What all sessions of a listener share.
@@ -44,6 +50,8 @@ pub struct Service {
     pub tls_first: bool,
     /// Whether content gets a Received header field.
     pub trace: bool,
+    /// What recipients are put to.
+    pub verifier: Option<Arc<Verifier>>,
     /// Who wants to know when a client that left mail has gone.
     pub forwarder: Option<Token>,
 }
@@ -58,24 +66,42 @@ pub struct SmtpServer {
     encryption: Encryption,
     secrets: Option<Arc<Secrets>>,
     login: Login,
+    verification: Option<Verification>,
     intake: Option<Intake>,
     transaction: Option<Box<Transaction>>,
     reason: Option<CloseReason>,
     linger_until: Option<Instant>,
     congested_since: Option<Instant>,
     leaving: bool,
+    /// The message whose job is under way: one at a time, so that what waits for
+    /// the disk is bounded and a job that dies is known for what it was.
+    away: Option<u64>,
+    /// What is left of the input is no whole command.
+    starved: bool,
+    close_by: Option<Instant>,
     input_ended: bool,
     broken: bool,
     over: bool,
     stored: u32,
     serial: u64,
     facts: Option<ContentFacts>,
+    spoke_early: bool,
+    /// Counts as one of its client's for as long as this exists.
+    _visit: Visit,
 }
 
 impl SmtpServer {
-    /// Takes a connection that was accepted at that time.
-    pub fn new(service: Arc<Service>, stream: Stream, peer: Peer, now: WallClock) -> SmtpServer {
+    /// Takes a client that has been let in by now, and whether it has spoken since.
+    pub fn new(guest: Guest, word: Word, now: WallClock) -> SmtpServer {
+        let Guest {
+            service,
+            stream,
+            peer,
+            visit,
+        } = guest;
         let machine = Machine::new(Arc::clone(&service.machine), client(&peer, now));
+        let verifier = service.verifier.clone();
+        let verification = verifier.map(|verifier| Verification::new(verifier, &peer));
         SmtpServer {
             service,
             connection: Connection::new(stream),
@@ -85,23 +111,30 @@ impl SmtpServer {
             encryption: Encryption::Clear,
             secrets: None,
             login: Login::Idle,
+            verification,
             intake: None,
             transaction: None,
             reason: None,
             linger_until: None,
             congested_since: None,
             leaving: false,
+            away: None,
+            starved: true,
+            close_by: None,
             input_ended: false,
             broken: false,
             over: false,
             stored: 0,
             serial: 0,
             facts: None,
+            spoke_early: word == Word::Spoken,
+            _visit: visit,
         }
     }
 
     fn greet(&mut self, context: &mut Context) {
-        let (now, waiting) = (context.now, !self.connection.input.is_empty());
+        let waiting = self.spoke_early || !self.connection.input.is_empty();
+        let now = context.now;
         self.act(context, |machine, actions| {
             machine.greet(now, waiting, actions)
         });
@@ -110,18 +143,27 @@ impl SmtpServer {
     /// Lets the machine work until it can do no more, then writes its replies.
     fn drive(&mut self, context: &mut Context) {
         self.admit(context);
+        loop {
+            self.receive(context);
+            self.settle(context);
+            // Flushing may have made room for replies, and no event would tell.
+            if self.starved || !self.may_receive() {
+                return;
+            }
+        }
+    }
+
+    fn receive(&mut self, context: &mut Context) {
         let mut actions = Vec::new();
-        while self.may_receive() {
+        self.starved = self.connection.input.is_empty();
+        while self.may_receive() && !self.starved {
             let before = self.connection.input.len();
             self.machine
                 .receive(context.now, &mut self.connection.input, &mut actions);
             let stuck = actions.is_empty() && self.connection.input.len() == before;
             self.perform(&mut actions, context);
-            if stuck {
-                break;
-            }
+            self.starved = stuck || self.connection.input.is_empty();
         }
-        self.settle(context);
     }
 
     fn may_receive(&self) -> bool {
@@ -145,12 +187,15 @@ impl SmtpServer {
                 }
                 Action::Commit(facts) => self.commit(facts),
                 Action::Discard => self.discard(context),
-                // Not switched on in the settings.
-                Action::Verify(_) => {}
                 Action::Warn(text) => warning!("{text}"),
                 Action::Authenticate(credentials) => self.authenticate(credentials, context),
                 Action::HoldBack(answer) => self.hold_back(answer, context),
                 Action::StartTls => self.encryption = Encryption::Accepted,
+                Action::Verify(request) => {
+                    if let Some(verification) = &mut self.verification {
+                        verification.ask(*request, self.token, context);
+                    }
+                }
                 Action::Close(reason) => {
                     self.hint_at_tls(reason);
                     self.reason = Some(reason);
@@ -219,7 +264,10 @@ impl SmtpServer {
         };
         if let Some(refusal) = intake.refusal() {
             self.stored(Err(refusal), context);
-        } else if let Some(job) = intake.next_job() {
+        } else if self.away.is_none()
+            && let Some(job) = intake.next_job()
+        {
+            self.away = Some(intake.serial());
             context.submit(self.token, job);
         }
     }
@@ -232,7 +280,7 @@ impl SmtpServer {
         }
         self.continue_starttls(context);
         self.note_congestion(context.now);
-        let has_gone = self.broken || (self.input_ended && !self.may_receive());
+        let has_gone = self.broken || (self.input_ended && (self.starved || self.reason.is_some()));
         let awaits_disk = matches!(self.machine.phase(), Phase::Storing) || self.is_congested();
         if has_gone && !awaits_disk {
             self.act(context, |machine, actions| machine.peer_closed(actions));
@@ -249,6 +297,7 @@ impl SmtpServer {
             self.broken = true;
         }
         let flushed = self.connection.output.is_empty();
+        self.close_by.get_or_insert(context.now + CLOSE_MAX);
         if has_gone || self.broken || (flushed && !self.must_linger(context.now)) {
             self.finish(context);
         }
@@ -292,18 +341,22 @@ impl SmtpServer {
         if !self.broken && self.linger_until.is_none() {
             self.connection.shut_down_output();
         }
+        for (token, message) in self.last_words() {
+            context.post(token, message);
+        }
         let reason = self
             .reason
             .as_ref()
             .map(CloseReason::explain)
             .unwrap_or_default();
         info!("smtp connection closed: {reason}: {}", self.peer);
-        if let Some(forwarder) = self.service.forwarder.filter(|_| self.stored > 0) {
-            context.post(
-                forwarder,
-                Message::Mail(Mail::Trigger(Trigger::ClientDisconnect)),
-            );
-        }
+    }
+
+    /// What the forwarder is told when a client that has left mail has gone.
+    fn trigger(&self) -> Option<(Token, Message)> {
+        let forwarder = self.service.forwarder.filter(|_| self.stored > 0)?;
+        let trigger = Mail::Trigger(Trigger::ClientDisconnect);
+        Some((forwarder, Message::Mail(trigger)))
     }
 
     fn resume(&mut self, event: Event, context: &mut Context) {
@@ -312,6 +365,12 @@ impl SmtpServer {
             machine.resume(now, event, actions)
         });
         self.drive(context);
+    }
+
+    fn verified(&mut self, verdict: Option<Verdict>, context: &mut Context) {
+        if let Some(verdict) = verdict {
+            self.resume(Event::Verified(verdict), context);
+        }
     }
 
     fn stored(&mut self, result: Result<Receipt, Reply>, context: &mut Context) {
@@ -392,6 +451,9 @@ impl Session for SmtpServer {
     }
 
     fn interest(&self, _now: Instant) -> Option<Interest> {
+        if self.broken {
+            return None;
+        }
         let lingers = self.linger_until.is_some();
         let read = !self.input_ended && (lingers || self.machine.wants_input()) && !self.broken;
         self.connection
@@ -405,7 +467,7 @@ impl Session for SmtpServer {
             .filter(|_| self.congested_since.is_none());
         let waits = [machine, self.login.deadline(), self.encryption.deadline()];
         let first = waits.into_iter().flatten().min();
-        self.linger_until.or(first)
+        self.linger_until.or(self.close_by).or(first)
     }
 
     fn on_ready(&mut self, ready: Ready, context: &mut Context) {
@@ -430,7 +492,7 @@ impl Session for SmtpServer {
     fn on_timeout(&mut self, context: &mut Context) {
         let now = context.now;
         let is_due = |deadline: Option<Instant>| deadline.is_some_and(|at| at <= now);
-        if self.linger_until.is_some() {
+        if self.reason.is_some() {
             self.broken = true;
         } else if is_due(self.encryption.deadline()) {
             self.time_out_handshake(context);
@@ -443,6 +505,10 @@ impl Session for SmtpServer {
     }
 
     fn on_message(&mut self, message: Message, context: &mut Context) {
+        let away = match message {
+            Message::Disk(_) => self.away.take(),
+            _ => None,
+        };
         match message {
             Message::Disk(Some(Done::Committed(result))) => {
                 self.stored(result.map_err(|error| refuse(&error)), context);
@@ -457,10 +523,22 @@ impl Session for SmtpServer {
             Message::Disk(None) if self.is_checking() => self.uncheck(context),
             Message::Disk(None) => {
                 // The job panicked; what it had written is removed by its Drop.
-                if let Some(intake) = &mut self.intake {
+                let current = self.intake.as_mut();
+                if let Some(intake) = current.filter(|one| Some(one.serial()) == away) {
                     intake.fail(verdict::of_internal_error());
                 }
                 self.submit(context);
+                self.drive(context);
+            }
+            Message::Program(done) => {
+                let verification = self.verification.as_mut();
+                let verdict = verification.and_then(|one| one.on_decision(done));
+                self.verified(verdict, context);
+            }
+            Message::Verification(news) => {
+                let verification = self.verification.as_mut();
+                let verdict = verification.and_then(|one| one.on_news(news));
+                self.verified(verdict, context);
             }
             other => disk::abandon(other, context),
         }
@@ -473,6 +551,12 @@ impl Session for SmtpServer {
 
     fn is_over(&self) -> bool {
         self.over
+    }
+
+    fn last_words(&self) -> Vec<(Token, Message)> {
+        let verification = self.verification.as_ref();
+        let to_verifier = verification.and_then(Verification::last_words);
+        self.trigger().into_iter().chain(to_verifier).collect()
     }
 }
 

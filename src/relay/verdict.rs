@@ -25,6 +25,29 @@ pub fn not_local() -> Reply {
     Reply::new(554, Some((7, 1)), "access denied")
 }
 
+/// The greeting for a client that is on DNS block lists.
+// RFC 5321 3.1: 554 in place of 220; its owner learns why there is no service.
+pub fn blocked() -> Reply {
+    Reply::new(554, Some((7, 1)), "your address is on a block list")
+}
+
+/// The greeting for a client that block lists could not be asked about in time.
+pub fn not_checked() -> Reply {
+    let text = "your address cannot be checked now, try again later";
+    Reply::new(421, Some((7, 0)), text)
+}
+
+/// The greeting for a client that has too many sessions already.
+pub fn too_many_of_one() -> Reply {
+    let text = "too many sessions from your address, try again later";
+    Reply::new(421, Some((7, 0)), text)
+}
+
+/// The greeting for a client that comes as the program ends.
+pub fn shutting_down() -> Reply {
+    Reply::new(421, Some((3, 2)), "shutting down, closing connection")
+}
+
 /// The greeting for a client for whom there is no room.
 // RFC 5321 3.8: 421 in place of 220.
 pub fn too_many_sessions() -> Reply {

@@ -5,14 +5,19 @@
 //! message acknowledged. One sync of the directory serves the whole group. The
 //! files stay locked until the end, so that no forwarder takes a message that may
 //! yet have to be refused.
+//!
+//! A message with local recipients has copies for them, whose names are made
+//! durable before any name becomes final; see [`super::local`].
 
 use std::io;
 use std::sync::Arc;
+use std::thread;
 
 use super::envelope::Envelope;
 use super::error::{At, Error, Operation};
 use super::files::Files;
 use super::fs::File;
+use super::local::LocalPair;
 use super::name::{StoredId, Suffix};
 use super::writer::Writer;
 
@@ -35,6 +40,9 @@ pub struct Receipt {
     pub octets: u64,
 }
 
+/// A thread for fewer messages costs more than it saves.
+const SYNCS_PER_THREAD: usize = 4;
+
 /// Messages on their way through the steps of a commit. One that fails drops out,
 /// with its files, and the others go on.
 pub(super) struct Group {
@@ -45,21 +53,35 @@ impl Group {
     /// Writes the rest of each content and each `.envelope.new`.
     pub(super) fn prepare(commits: Vec<Commit>) -> Group {
         let members: Vec<_> = commits.into_iter().map(Prepared::new).collect();
-        if members.len() > 1 {
-            members.iter().flatten().for_each(Prepared::start_writeback);
-        }
+        members.iter().flatten().for_each(Prepared::start_writeback);
         Group { members }
     }
 
     /// Syncs each content and envelope. A file whose sync failed is not synced
     /// again: the system may have forgotten what it could not write.
-    pub(super) fn sync(&mut self) {
-        self.step(|member| member.sync());
+    /// Up to `width` files are synced at the same time.
+    pub(super) fn sync(&mut self, width: usize) {
+        let threads = width.min(self.members.len() / SYNCS_PER_THREAD).max(1);
+        let share = self.members.len().div_ceil(threads).max(1);
+        thread::scope(|scope| {
+            let mut shares = self.members.chunks_mut(share);
+            let first = shares.next();
+            for share in shares {
+                scope.spawn(|| step(share, Prepared::sync));
+            }
+            step(first.unwrap_or_default(), Prepared::sync);
+        });
     }
 
     /// Makes each message ready to be forwarded, and that durable for all.
     pub(super) fn publish(mut self, files: &Files) -> Vec<Result<Receipt, Error>> {
-        self.step(Prepared::publish);
+        step(&mut self.members, Prepared::stage);
+        if self.members.iter().flatten().any(Prepared::is_local)
+            && let Err(error) = files.sync()
+        {
+            step(&mut self.members, |_| Err(error.repeat()));
+        }
+        step(&mut self.members, Prepared::publish);
         let synced = match self.members.iter().any(Result::is_ok) {
             true => files.sync(),
             false => Ok(()),
@@ -72,14 +94,18 @@ impl Group {
         };
         self.members.into_iter().map(settle).collect()
     }
+}
 
-    fn step(&mut self, step: impl Fn(&mut Prepared) -> Result<(), Error>) {
-        for member in &mut self.members {
-            if let Ok(prepared) = member
-                && let Err(error) = step(prepared)
-            {
-                *member = Err(error);
-            }
+/// Takes each member one step further; one that fails drops out.
+fn step(
+    members: &mut [Result<Prepared, Error>],
+    step: impl Fn(&mut Prepared) -> Result<(), Error>,
+) {
+    for member in members {
+        if let Ok(prepared) = member
+            && let Err(error) = step(prepared)
+        {
+            *member = Err(error);
         }
     }
 }
@@ -87,9 +113,12 @@ impl Group {
 /// A message whose files are written. Dropped, it takes them away again.
 struct Prepared {
     writer: Writer,
-    envelope: Box<dyn File>,
+    /// What makes it a message to be forwarded; none if it is for nobody elsewhere.
+    envelope: Option<Box<dyn File>>,
     /// Which name the envelope has; none once it is acknowledged.
     suffix: Option<Suffix>,
+    /// The copies for local recipients.
+    local: Option<LocalPair>,
 }
 
 impl Prepared {
@@ -104,50 +133,80 @@ impl Prepared {
             .map_err(io::Error::other)
             .at(Operation::Compose, &writer.id().stem())?;
         writer.append(&last)?;
-        let suffix = Suffix::EnvelopeNew;
-        let file = writer.files().create(writer.id(), suffix)?;
+        let has_local = !envelope.local_recipients.is_empty();
+        let is_only = has_local && envelope.remote_recipients.is_empty();
         let mut prepared = Prepared {
             writer,
-            envelope: file,
-            suffix: Some(suffix),
+            envelope: None,
+            suffix: None,
+            local: None,
         };
-        prepared.write(&text)?;
+        if has_local {
+            prepared.local = Some(LocalPair::new(&mut prepared.writer, &text, is_only)?);
+        }
+        if !is_only {
+            prepared.write(&text)?;
+        }
         Ok(prepared)
     }
 
     fn write(&mut self, text: &[u8]) -> Result<(), Error> {
-        let name = self.writer.id().file_name(Suffix::EnvelopeNew);
+        let suffix = Suffix::EnvelopeNew;
+        let name = self.writer.id().file_name(suffix);
+        let file = self.writer.files().create(self.writer.id(), suffix)?;
+        self.suffix = Some(suffix);
+        let file = self.envelope.insert(file);
         // The content's lock protects both. This one is for the time when the
         // envelope has its final name, and for filters that replace the content;
         // where there are no locks at all, so be it.
-        if let Ok(false) = self.envelope.try_lock() {
+        if let Ok(false) = file.try_lock() {
             return Err(io::ErrorKind::WouldBlock.into()).at(Operation::Create, &name);
         }
-        self.envelope.write_all(text).at(Operation::Write, &name)
+        file.write_all(text).at(Operation::Write, &name)
+    }
+
+    fn is_local(&self) -> bool {
+        self.local.is_some()
     }
 
     fn start_writeback(&self) {
         self.writer.start_writeback();
-        self.envelope.start_writeback();
+        self.envelope.iter().for_each(|file| file.start_writeback());
+        self.local.iter().for_each(LocalPair::start_writeback);
     }
 
     fn sync(&mut self) -> Result<(), Error> {
-        self.writer.sync()?;
-        let name = self.writer.id().file_name(Suffix::EnvelopeNew);
-        self.envelope.sync().at(Operation::Sync, &name)
+        if let Some(envelope) = &self.envelope {
+            self.writer.sync()?;
+            let name = self.writer.id().file_name(Suffix::EnvelopeNew);
+            envelope.sync().at(Operation::Sync, &name)?;
+        }
+        self.local.as_ref().map_or(Ok(()), LocalPair::sync)
     }
 
+    fn stage(&mut self) -> Result<(), Error> {
+        self.local.as_mut().map_or(Ok(()), LocalPair::stage)
+    }
+
+    /// The copies' envelope comes last, since who waits for it minds no locks.
     fn publish(&mut self) -> Result<(), Error> {
-        let (from, to) = (Suffix::EnvelopeNew, Suffix::Envelope);
-        let files: &Arc<Files> = self.writer.files();
-        files.rename(self.writer.id(), from, to)?;
-        self.suffix = Some(to);
-        Ok(())
+        if let Some(local) = &mut self.local {
+            local.publish_content()?;
+        }
+        if self.envelope.is_some() {
+            let (from, to) = (Suffix::EnvelopeNew, Suffix::Envelope);
+            let files: &Arc<Files> = self.writer.files();
+            files.rename(self.writer.id(), from, to)?;
+            self.suffix = Some(to);
+        }
+        let local = self.local.as_mut();
+        local.map_or(Ok(()), LocalPair::publish_envelope)
     }
 
     fn settle(mut self) -> Receipt {
         self.suffix = None;
         self.writer.keep();
+        self.local.iter_mut().for_each(LocalPair::keep);
         Receipt {
             id: self.writer.id().clone(),
             octets: self.writer.octets(),

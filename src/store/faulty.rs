@@ -315,6 +315,11 @@ impl Change {
 }
 
 impl Fs for Faulty {
+    /// Operations are counted, so they come one after the other.
+    fn sync_width(&self) -> usize {
+        1
+    }
+
     fn create_new(&self, name: &[u8]) -> io::Result<Box<dyn File>> {
         let mut disk = self.disk();
         disk.step("create")?;

@@ -28,6 +28,8 @@ pub(super) trait Fs: Send + Sync {
     fn subdirectory_has(&self, subdirectory: &[u8], names: &[Vec<u8>]) -> io::Result<bool>;
     /// Makes the names survive a power cut.
     fn sync(&self) -> io::Result<()>;
+    /// How many files are worth syncing at the same time.
+    fn sync_width(&self) -> usize;
 }
 
 /// An open file; closing it gives its lock back.

@@ -6,6 +6,7 @@ pub mod envelope;
 mod error;
 mod files;
 mod fs;
+mod local;
 mod lock;
 pub mod name;
 mod real;

@@ -38,11 +38,15 @@ pub enum Suffix {
     ContentLocal,
     /// A copy of the envelope for local recipients.
     EnvelopeLocal,
+    /// A copy of the content that is not yet acknowledged.
+    ContentLocalNew,
+    /// A copy of the envelope that is not yet acknowledged.
+    EnvelopeLocalNew,
 }
 
 impl Suffix {
     /// All suffixes; none is the end of another.
-    pub const ALL: [Suffix; 8] = [
+    pub const ALL: [Suffix; 10] = [
         Suffix::Content,
         Suffix::Envelope,
         Suffix::EnvelopeNew,
@@ -51,6 +55,8 @@ impl Suffix {
         Suffix::EnvelopeBad,
         Suffix::ContentLocal,
         Suffix::EnvelopeLocal,
+        Suffix::ContentLocalNew,
+        Suffix::EnvelopeLocalNew,
     ];
 
     /// The suffix as it stands in a file name.
@@ -64,12 +70,14 @@ impl Suffix {
             Suffix::EnvelopeBad => ".envelope.bad",
             Suffix::ContentLocal => ".content.local",
             Suffix::EnvelopeLocal => ".envelope.local",
+            Suffix::ContentLocalNew => ".content.local.new",
+            Suffix::EnvelopeLocalNew => ".envelope.local.new",
         }
     }
 
     /// This suffix as a set's one bit.
-    pub(super) fn bit(self) -> u8 {
-        1 << (self as u8)
+    pub(super) fn bit(self) -> u16 {
+        1 << (self as u16)
     }
 }
 

@@ -8,6 +8,10 @@ use crate::sys::file::{self, Directory, Metadata};
 
 use super::fs::{File, Fs};
 
+/// Syncs at the same time: each waits for the disk to say that its cache is empty,
+/// and the system has one such answer serve all who wait for it.
+const SYNC_WIDTH: usize = 16;
+
 /// For the owner and the group, which filters and POP clients' programs may be
 /// in. The process's umask applies: the program sets it to 007.
 const MODE: u32 = 0o660;
@@ -81,6 +85,10 @@ impl Fs for RealFs {
 
     fn sync(&self) -> io::Result<()> {
         self.directory.sync()
+    }
+
+    fn sync_width(&self) -> usize {
+        SYNC_WIDTH
     }
 }
 

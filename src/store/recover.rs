@@ -65,6 +65,10 @@ impl Report {
                 self.recovered += 1;
                 self.tell(format_args!("made ready again: {name}"));
             }
+            Ok(Outcome::Completed) => {
+                self.recovered += 1;
+                self.tell(format_args!("made ready for local recipients: {name}"));
+            }
             Ok(Outcome::Removed) => {
                 self.removed += 1;
                 self.tell(format_args!("removed what was left behind: {name}"));
@@ -90,6 +94,8 @@ impl Report {
 enum Outcome {
     /// Its message is ready.
     Ready,
+    /// Its message is ready for local recipients.
+    Completed,
     /// It is gone.
     Removed,
     /// It is `.bad` now, for this reason.
@@ -113,7 +119,12 @@ pub(super) fn recover(files: &Files, listing: &mut Listing) -> Report {
         if let Ok(Outcome::Ready) = &outcome {
             listing.add_ready(id.clone());
         }
-        let left_content = suffix == Suffix::EnvelopeNew && matches!(outcome, Ok(Outcome::Removed));
+        let is_new = matches!(
+            suffix,
+            Suffix::EnvelopeNew | Suffix::ContentLocalNew | Suffix::EnvelopeLocalNew
+        );
+        let is_done = matches!(outcome, Ok(Outcome::Removed | Outcome::Completed));
+        let left_content = is_new && is_done;
         report.count(&id, suffix, outcome);
         if left_content {
             recover_content(files, &id, &mut report);
@@ -157,13 +168,21 @@ impl Suspect<'_> {
             Suffix::EnvelopeNew => self.with_claim(file, Suspect::remove_new),
             Suffix::EnvelopeBusy => self.with_claim(file, Suspect::recover_busy),
             Suffix::EnvelopeBusyTmp => self.with_claim(file, Suspect::recover_tmp),
+            Suffix::ContentLocalNew => self.with_claim(file, Suspect::recover_local_content),
+            Suffix::EnvelopeLocalNew => self.with_claim(file, Suspect::remove_local),
             _ => Ok(Outcome::Nothing),
         }
     }
 
     /// Whether it is time already to ask who owns the file.
     fn is_due(&self, metadata: &Metadata) -> bool {
-        let never_acknowledged = matches!(self.suffix, Suffix::Content | Suffix::EnvelopeNew);
+        let never_acknowledged = matches!(
+            self.suffix,
+            Suffix::Content
+                | Suffix::EnvelopeNew
+                | Suffix::ContentLocalNew
+                | Suffix::EnvelopeLocalNew
+        );
         self.id.is_ours() || !never_acknowledged || age(metadata.modified) >= FOREIGN_SECONDS
     }
 
@@ -172,6 +191,8 @@ impl Suspect<'_> {
     fn recover_linked(&self, file: &dyn File) -> Result<Outcome, Error> {
         let new_names: &[Suffix] = match self.suffix {
             Suffix::Content => &[],
+            Suffix::ContentLocalNew => &[Suffix::ContentLocal, Suffix::Content],
+            Suffix::EnvelopeLocalNew => &[Suffix::EnvelopeLocal],
             _ => &[Suffix::Envelope, Suffix::EnvelopeBad],
         };
         if !self.is_abandoned(file)? {
@@ -274,6 +295,31 @@ impl Suspect<'_> {
         }
     }
 
+    /// A copy of the content. If its envelope is there already the power was cut
+    /// before all names were durable, and the copy is whole.
+    fn recover_local_content(&self, _content: &mut dyn File, _: bool) -> Result<Outcome, Error> {
+        if self.has_any(&[Suffix::EnvelopeLocal])? {
+            let renamed = self
+                .files
+                .rename(self.id, self.suffix, Suffix::ContentLocal);
+            match renamed {
+                Err(error) if error.is_taken() => {}
+                result => return result.map(|()| Outcome::Completed),
+            }
+        }
+        self.files.remove(self.id, self.suffix)?;
+        Ok(Outcome::Removed)
+    }
+
+    /// A copy of the envelope that nobody has seen, and so neither the content.
+    fn remove_local(&self, _envelope: &mut dyn File, _: bool) -> Result<Outcome, Error> {
+        if !self.has_any(&[Suffix::EnvelopeLocal])? {
+            self.files.remove(self.id, Suffix::ContentLocal)?;
+        }
+        self.files.remove(self.id, self.suffix)?;
+        Ok(Outcome::Removed)
+    }
+
     /// A content without an envelope. With its lock held no process that locks can
     /// give its envelope another name, so that it cannot hide from us.
     fn recover_content(&self, content: &dyn File) -> Result<Outcome, Error> {
@@ -287,16 +333,22 @@ impl Suspect<'_> {
             Suffix::EnvelopeNew,
             Suffix::EnvelopeBusyTmp,
             Suffix::EnvelopeBad,
-            Suffix::EnvelopeLocal,
             Suffix::EnvelopeBusy,
             Suffix::Envelope,
         ];
-        let needed = self.has_any(&envelopes)? || self.files.is_needed_below(self.id);
+        let needed = self.has_any(&envelopes)?
+            || self.is_needed_locally()?
+            || self.files.is_needed_below(self.id);
         if needed || !self.files.is_named(self.id, self.suffix, content)? {
             return Ok(Outcome::Nothing);
         }
         self.files.remove(self.id, self.suffix)?;
         Ok(Outcome::Removed)
+    }
+
+    /// Whether there is a local envelope without a content of its own.
+    fn is_needed_locally(&self) -> Result<bool, Error> {
+        Ok(self.has_any(&[Suffix::EnvelopeLocal])? && !self.has_any(&[Suffix::ContentLocal])?)
     }
 
     fn make_bad(&self, envelope: &mut dyn File, reason: &'static str) -> Result<Outcome, Error> {

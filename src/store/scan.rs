@@ -32,7 +32,7 @@ pub(super) struct Listing {
     /// Envelopes in a state that should not last.
     pub(super) suspects: Vec<(StoredId, Suffix)>,
     /// Each content and envelope: the id and the suffix's bit.
-    files: Vec<(StoredId, u8)>,
+    files: Vec<(StoredId, u16)>,
     /// Whether some of these had no place.
     overflow: bool,
     /// Names that are not those of a message's file.
@@ -69,7 +69,8 @@ impl Listing {
         ready
     }
 
-    /// The contents without any envelope.
+    /// The contents without any envelope but perhaps that of complete copies for
+    /// local recipients.
     pub(super) fn take_orphans(&mut self) -> Vec<StoredId> {
         let mut files = std::mem::take(&mut self.files);
         if self.overflow {
@@ -77,9 +78,11 @@ impl Listing {
         }
         files.sort();
         let content = Suffix::Content.bit();
+        let beside_copies = content | Suffix::ContentLocal.bit() | Suffix::EnvelopeLocal.bit();
+        let all = |group: &[(StoredId, u16)]| group.iter().fold(0, |bits, (_, bit)| bits | bit);
         files
             .chunk_by(|left, right| left.0 == right.0)
-            .filter(|group| group.iter().all(|(_, bit)| *bit == content))
+            .filter(|group| [content, beside_copies].contains(&all(group)))
             .filter_map(|group| group.first().map(|(id, _)| id.clone()))
             .take(SUSPECTS_MAX)
             .collect()
@@ -93,7 +96,11 @@ impl Listing {
         self.overflow |= !push(&mut self.files, (id.clone(), suffix.bit()), FILES_MAX);
         match suffix {
             Suffix::Envelope => self.add_ready(id),
-            Suffix::EnvelopeNew | Suffix::EnvelopeBusy | Suffix::EnvelopeBusyTmp => {
+            Suffix::EnvelopeNew
+            | Suffix::EnvelopeBusy
+            | Suffix::EnvelopeBusyTmp
+            | Suffix::ContentLocalNew
+            | Suffix::EnvelopeLocalNew => {
                 // Those that find no place now will find one in another scan.
                 push(&mut self.suspects, (id, suffix), SUSPECTS_MAX);
             }
@@ -150,15 +157,17 @@ mod tests {
     #[test]
     fn finds_contents_without_envelope() {
         let mut listing = Listing::default();
-        for number in 1..=9 {
+        for number in 1..=12 {
             listing.add(&id(number).file_name(Suffix::Content));
         }
         for (number, suffix) in Suffix::ALL.into_iter().enumerate() {
             listing.add(&id(number + 1).file_name(suffix));
         }
+        listing.add(&id(12).file_name(Suffix::ContentLocal));
+        listing.add(&id(12).file_name(Suffix::EnvelopeLocal));
         // The first of all suffixes is that of a content.
-        assert_eq!(listing.take_orphans(), [id(1), id(9)]);
-        assert_eq!(listing.suspects.len(), 3);
+        assert_eq!(listing.take_orphans(), [id(1), id(11), id(12)]);
+        assert_eq!(listing.suspects.len(), 5);
     }
 
     #[test]

@@ -59,7 +59,7 @@ impl Spool {
     /// `Err` nothing of it is left, as far as the disk still obeys.
     pub fn commit(&self, commits: Vec<Commit>) -> Vec<Result<Receipt, Error>> {
         let mut group = Group::prepare(commits);
-        group.sync();
+        group.sync(self.files.fs.sync_width());
         group.publish(&self.files)
     }
 

@@ -88,6 +88,14 @@ impl Writer {
         }
     }
 
+    /// Gives the content away, with its lock.
+    pub(super) fn take(&mut self) -> Result<Box<dyn File>, Error> {
+        match std::mem::replace(&mut self.state, State::Ended) {
+            State::Open(file) => Ok(file),
+            State::Unwritten | State::Ended => Err(self.ended()),
+        }
+    }
+
     /// Leaves the content where it is, and closes it.
     pub(super) fn keep(&mut self) {
         self.state = State::Ended;

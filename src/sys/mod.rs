@@ -8,13 +8,16 @@
 //! topic. They hold what is the same everywhere and call a `platform` folder
 //! (`unix/`, `windows/`), which supplies, under the same names:
 //!
+//! - `child`: `Child` with `spawn`, `read` and `try_wait`; `check_permission`, `end_all`
 //! - `file`: `Directory`, `Names`, locks and write-back
 //! - `file_mode`: `identity` and `mode` of a file's metadata
 //! - `poll`: `RawSocket`; `RawEntry` with `new`, `reported` and `forget`; `READ`,
 //!   `WRITE` and `TROUBLE`; `wait(&mut [RawEntry], timeout_ms)`
-//! - `socket`: `listen_tcp`, `connect_tcp`, `adopt`, `raw`; `LocalListener` and
+//! - `interface`: `addresses`, `index`
+//! - `socket`: `listen_tcp`, `inherit`, `connect_tcp`, `adopt`, `raw`; `LocalListener` and
 //!   `LocalStream`, the sockets of the unix domain; `wake_pair`, `WakeWriter` and
-//!   `WakeReader`; the codes `OUT_OF_DESCRIPTORS` and `TRANSIENT_ACCEPT`
+//!   `WakeReader`; the codes `OUT_OF_DESCRIPTORS`,
+//!   `TRANSIENT_ACCEPT` and `FAMILY_MISSING`
 //! - `signal`: `install`: from then on a request to end or to reload calls
 //!   `signal::catch`
 //! - `process`: what `process.rs` lists, under the same names
@@ -27,8 +30,11 @@
 #![allow(unsafe_code)]
 
 mod address;
+pub mod child;
+pub mod datagram;
 pub mod file;
 pub mod file_mode;
+pub mod interface;
 pub mod poll;
 pub mod process;
 pub mod random;

@@ -12,6 +12,11 @@ pub fn host_name() -> String {
         .unwrap_or_else(|| "localhost".to_owned())
 }
 
+/// The full name of a host as the name service has it. Blocks while that is slow.
+pub fn canonical_name(host: &str) -> Option<String> {
+    platform::canonical_name(host)
+}
+
 /// Raises the limit of open descriptors to what is allowed, but no further than
 /// this program could use, and returns the limit that is in force (`u64::MAX`:
 /// none that is known).
@@ -42,6 +47,13 @@ pub fn close_standard_error() -> io::Result<()> {
 /// is meant for them. Call it before anything is opened.
 pub fn ensure_standard_descriptors() -> io::Result<()> {
     platform::ensure_standard_descriptors()
+}
+
+/// Keeps the descriptors that the process was started with, but for the standard
+/// ones, from the programs that it starts. Those that it opens itself never get
+/// there. Call it before the limit of descriptors is raised.
+pub fn keep_descriptors() {
+    platform::keep_descriptors();
 }
 
 /// Whether the process has all privileges now.

@@ -49,6 +49,19 @@ impl Listener {
         Ok(Listener(listening))
     }
 
+    /// Listens on the stream socket that this process was started with, under that
+    /// number. The socket has to be bound; `InvalidInput` says what is wrong with it.
+    ///
+    /// To be called before anything else is opened that might have the number. A
+    /// file of the unix domain stays when the listener goes.
+    pub fn inherit(descriptor: u32, backlog: i32) -> io::Result<Listener> {
+        let listening = match platform::inherit(descriptor, backlog)? {
+            platform::Inherited::Tcp(listener) => Listening::Tcp(listener),
+            platform::Inherited::Local(listener) => Listening::Local(listener),
+        };
+        Ok(Listener(listening))
+    }
+
     /// Takes the next connection; `WouldBlock` where nobody waits. See
     /// [`is_out_of_descriptors`] and [`is_transient_accept`] for other errors.
     pub fn accept(&self) -> io::Result<(Stream, Address)> {
@@ -199,6 +212,12 @@ pub fn is_out_of_descriptors(error: &io::Error) -> bool {
 /// one may well succeed.
 pub fn is_transient_accept(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::Interrupted || has_code(error, platform::TRANSIENT_ACCEPT)
+}
+
+/// Whether listening failed because the system does not know the family of the
+/// address, or has no address of it.
+pub fn is_family_missing(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::AddrNotAvailable || has_code(error, platform::FAMILY_MISSING)
 }
 
 fn has_code(error: &io::Error, codes: &[i32]) -> bool {

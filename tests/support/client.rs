@@ -1,7 +1,7 @@
 //! A small SMTP client that shows every reply.
 
 use std::io::{self, BufRead, BufReader, Write};
-use std::net::TcpStream;
+use std::net::{TcpStream, ToSocketAddrs};
 
 use emailrelay::tls::{ClientSettings, Session};
 
@@ -23,14 +23,19 @@ impl Client {
 
     /// Connects and returns the greeting, whatever it is.
     pub(crate) fn open(port: u16) -> io::Result<(Client, String)> {
-        let mut client = Client::knock(port)?;
+        Client::open_at(("127.0.0.1", port))
+    }
+
+    /// The same at any address.
+    pub(crate) fn open_at(address: impl ToSocketAddrs) -> io::Result<(Client, String)> {
+        let mut client = Client::silent(address)?;
         let greeting = client.reply()?;
         Ok((client, greeting))
     }
 
-    /// Connects, and neither reads nor says anything.
-    pub(crate) fn knock(port: u16) -> io::Result<Client> {
-        let stream = TcpStream::connect(("127.0.0.1", port))?;
+    /// Connects and reads nothing yet.
+    pub(crate) fn silent(address: impl ToSocketAddrs) -> io::Result<Client> {
+        let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         Ok(Client {
@@ -40,7 +45,7 @@ impl Client {
 
     /// Connects, encrypts from the start and reads the greeting.
     pub(crate) fn open_tls(port: u16, settings: &ClientSettings) -> io::Result<(Client, String)> {
-        let mut client = Client::knock(port)?;
+        let mut client = Client::silent(("127.0.0.1", port))?;
         client.start_tls(settings)?;
         let greeting = client.reply()?;
         Ok((client, greeting))
@@ -84,6 +89,11 @@ impl Client {
             }
             reply.push('\n');
         }
+    }
+
+    /// Another handle for writing, for use beside one that reads.
+    pub(crate) fn writer(&self) -> TcpStream {
+        self.socket().try_clone().unwrap()
     }
 
     /// Writes octets as they are.

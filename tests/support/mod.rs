@@ -2,6 +2,11 @@
 
 pub(crate) mod client;
 pub(crate) mod in_memory;
+#[cfg(target_os = "linux")]
+pub(crate) mod name_server;
+#[cfg(target_os = "linux")]
+pub(crate) mod network;
+pub(crate) mod over_tcp;
 pub(crate) mod program;
 pub(crate) mod secure;
 pub(crate) mod sink;

@@ -93,9 +93,14 @@ impl Program {
     }
 
     /// Starts any command that logs as the program does.
-    pub(crate) fn spawn_command(mut command: Command) -> Program {
+    pub(crate) fn spawn_command(command: Command) -> Program {
+        Program::spawn_with_input(command, Stdio::null())
+    }
+
+    /// The same with something else as its standard input.
+    pub(crate) fn spawn_with_input(mut command: Command, input: Stdio) -> Program {
         command
-            .stdin(Stdio::null())
+            .stdin(input)
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();

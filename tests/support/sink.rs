@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::program::PATIENCE;
 
@@ -17,10 +17,14 @@ pub(crate) enum Answer {
     Reply(String),
     /// Replies with this and hangs up.
     LastReply(String),
+    /// As usual, but with this reply, and then it hangs up; for `.` only.
+    TakenLast(String),
     /// Hangs up.
     Drop,
     /// Says nothing.
     Silence,
+    /// Replies as usual, and to DATA takes that long before it reads the content.
+    Slow(Duration),
 }
 
 /// Decides on the answer to a command; `GREETING` and `.` stand for the greeting
@@ -243,6 +247,9 @@ impl Dialogue<'_> {
             return self.answer("DATA", "");
         }
         self.say("354 go ahead")?;
+        if let Answer::Slow(pause) = (self.sink.shared.script)(self.connection, "DATA") {
+            thread::sleep(pause);
+        }
         message.content = self.content()?;
         // What the test sees must include whatever was acknowledged.
         let keep = self.answer_is_usual(".");
@@ -276,16 +283,16 @@ impl Dialogue<'_> {
     fn answer_is_usual(&self, command: &str) -> bool {
         matches!(
             (self.sink.shared.script)(self.connection, command),
-            Answer::Usual
+            Answer::Usual | Answer::Slow(_) | Answer::TakenLast(_)
         )
     }
 
     /// Says whether the session goes on.
     fn answer(&mut self, command: &str, usual: &str) -> std::io::Result<bool> {
         match (self.sink.shared.script)(self.connection, command) {
-            Answer::Usual => self.say(usual)?,
+            Answer::Usual | Answer::Slow(_) => self.say(usual)?,
             Answer::Reply(reply) => self.say(&reply)?,
-            Answer::LastReply(reply) => {
+            Answer::LastReply(reply) | Answer::TakenLast(reply) => {
                 self.say(&reply)?;
                 return Ok(false);
             }

@@ -8,7 +8,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::address::{Address, Host, ListenAddress, Literal};
+use super::extensions::{self, Extensions};
 use super::problem::{Kind, Origin, Problem, Problems, shown};
+use super::program::Program;
 use super::raw::{Given, LIST_MAX, Raw, Value};
 use super::settings::{self, Config, Forward, Log, Serve, SmtpServer};
 use super::value::{self, Anonymous, Fault};
@@ -122,6 +124,14 @@ impl Check<'_> {
             remote_clients: self.flag("remote-clients"),
             auth: self.server_auth(),
             tls: self.server_tls(),
+            dnsbl: self.texts("dnsbl"),
+            extensions: self.text(
+                "server-smtp-config",
+                Extensions::default(),
+                extensions::extensions,
+            ),
+            address_verifier: self.program("address-verifier"),
+            filter_timeout: self.timeout("filter-timeout", settings::FILTER_TIMEOUT),
         }
     }
 
@@ -185,10 +195,6 @@ impl Check<'_> {
                 }
             }
         }
-        if addresses.is_empty() {
-            let any = [Literal::ANY_IPV4, Literal::ANY_IPV6];
-            addresses.extend(any.map(ListenAddress::Ip));
-        }
         addresses
     }
 
@@ -200,6 +206,14 @@ impl Check<'_> {
             }),
             _ => PathBuf::from(settings::SPOOL_DIR),
         }
+    }
+
+    fn program(&mut self, name: &'static str) -> Option<Program> {
+        let Value::Text(text) = &self.raw.first(name)?.value else {
+            return None;
+        };
+        let program = Program::parse(text, self.context);
+        program.map_err(|kind| self.report(name, kind)).ok()
     }
 
     fn timeout(&mut self, name: &'static str, default: Duration) -> Option<Duration> {
@@ -230,6 +244,15 @@ impl Check<'_> {
             self.report_value(name, given, text, fault);
             default
         })
+    }
+
+    /// All values of an option, each as it was given.
+    fn texts(&self, name: &'static str) -> Vec<String> {
+        let text = |given: &Given| match &given.value {
+            Value::Text(text) => Some(text.clone()),
+            Value::Flag(_) | Value::Path(_) => None,
+        };
+        self.raw.all(name).iter().filter_map(text).collect()
     }
 
     fn report_value(&mut self, name: &'static str, given: &Given, value: &str, fault: Fault) {

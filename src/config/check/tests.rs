@@ -1,9 +1,9 @@
 use super::*;
-use crate::config::Host;
 use crate::config::option::Platform;
 use crate::config::parse;
 use crate::config::settings::{CONNECTION_TIMEOUT, PROMPT_TIMEOUT, RESPONSE_TIMEOUT};
 use crate::config::settings::{ServerAuth, ServerTls, Verify};
+use crate::config::{Host, IpFamily};
 
 fn check_line(line: &str) -> Result<(Config, Vec<Warning>), Vec<String>> {
     let read = parse::words(line.split_whitespace().map(Into::into));
@@ -51,10 +51,7 @@ fn defaults() -> Config {
         },
         serve: Some(Serve {
             smtp: Some(SmtpServer {
-                listen: vec![
-                    ListenAddress::Ip(literal("0.0.0.0")),
-                    ListenAddress::Ip(literal("::")),
-                ],
+                listen: Vec::new(),
                 port: 25,
                 size_max: None,
                 idle_timeout: Some(Duration::from_secs(60)),
@@ -62,6 +59,10 @@ fn defaults() -> Config {
                 remote_clients: false,
                 auth: None,
                 tls: None,
+                dnsbl: Vec::new(),
+                extensions: Extensions::default(),
+                address_verifier: None,
+                filter_timeout: Some(Duration::from_secs(60)),
             }),
         }),
         forward: None,
@@ -152,6 +153,16 @@ const CHANGES: &[(&str, Change)] = &[
     ("--port 10025", |c| smtp(c).port = 10025),
     ("--port 0", |c| smtp(c).port = 0),
     ("--remote-clients", |c| smtp(c).remote_clients = true),
+    ("--address-verifier a/verify", |c| {
+        smtp(c).address_verifier = Some(Program::File("/home/me/a/verify".into()));
+    }),
+    ("--address-verifier=exit:2", |c| {
+        smtp(c).address_verifier = Some(Program::Exit(2));
+    }),
+    ("--filter-timeout 0", |c| smtp(c).filter_timeout = None),
+    ("--filter-timeout 3", |c| {
+        smtp(c).filter_timeout = Some(Duration::from_secs(3));
+    }),
     ("--size 1000", |c| smtp(c).size_max = Some(1000)),
     ("--size 0", |_| {}),
     ("--idle-timeout 0", |c| smtp(c).idle_timeout = None),
@@ -212,6 +223,20 @@ const CHANGES: &[(&str, Change)] = &[
             smtp(c).listen.push(ListenAddress::Unix("/run/smtp".into()));
         },
     ),
+    ("--interface fd#3,smtp=fd#3,eth0-ipv6", |c| {
+        let name = "eth0".to_owned();
+        let only = Some(IpFamily::Ipv6);
+        let eth0 = ListenAddress::Interface { name, only };
+        smtp(c).listen = vec![ListenAddress::Inherited(3), eth0];
+    }),
+    ("--dnsbl a.test,b.test --dnsbl=c.test -r", |c| {
+        smtp(c).dnsbl = vec!["a.test,b.test".to_owned(), "c.test".to_owned()];
+        smtp(c).remote_clients = true;
+    }),
+    ("--server-smtp-config chunking,-pipelining", |c| {
+        smtp(c).extensions.chunking = true;
+        smtp(c).extensions.pipelining = false;
+    }),
 ];
 
 #[test]
@@ -381,6 +406,15 @@ fn bad_values_name_option_value_and_what_is_allowed() {
             "--anonymous=no",
             "--anonymous: \"no\" is not a scope; vrfy, server, content and client are",
         ),
+        (
+            "--address-verifier=net:a",
+            "--address-verifier: \"net:a\" has no port; write host:port, or [address]:port for IPv6",
+        ),
+        ("--address-verifier=", "--address-verifier: \"\" is empty"),
+        (
+            "--filter-timeout=1s",
+            "--filter-timeout: \"1s\" is not a number from 0 to 4294967295",
+        ),
         ("--domain=", "--domain: \"\" is empty"),
         ("--spool-dir=", "--spool-dir: \"\" is empty"),
         (
@@ -396,6 +430,12 @@ fn bad_values_name_option_value_and_what_is_allowed() {
             "--as-proxy: \"a:0\" has no port number from 1 to 65535 (or smtp, smtps, submission) after its last colon",
         ),
         ("--forward-to=", "--forward-to: \"\" is empty"),
+        (
+            "--server-smtp-config chunky",
+            "--server-smtp-config: \"chunky\" is not a switch; pipelining, chunking, smtputf8, \
+             smtputf8strict and strictparsing are, with + or -, no, with- or without- before them",
+        ),
+        ("--dnsbl a.test", "--dnsbl: needs --remote-clients"),
         ("--interface=", "--interface: \"\" is empty"),
         ("--interface=::1,", "--interface: \"\" is empty"),
         (
@@ -414,7 +454,7 @@ fn bad_values_name_option_value_and_what_is_allowed() {
 
 #[test]
 fn all_problems_are_told_together() {
-    let line = "--pop -v --port=x --size=y --interface=a,b --domain=? --connection-timeout=z \
+    let line = "--pop -v --port=x --size=y --interface=1.2.3,b! --domain=? --connection-timeout=z \
                 --client-interface=lo --poll=0 --idle-timeout=i";
     let problems = bad(line);
     for name in [

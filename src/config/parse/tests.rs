@@ -39,6 +39,7 @@ const VALUES: &[(&str, &str)] = &[
     ("server-tls-certificate", "/etc/pem"),
     ("server-tls-verify", "/etc/ca"),
     ("tls-config", "-tlsv1.2"),
+    ("server-smtp-config", "-pipelining"),
     ("show", "window,tray"),
     ("localedir", "/usr/share/locale"),
     ("pid-file", "/run/pid"),
@@ -182,7 +183,7 @@ fn unknown_options_are_all_told_with_what_is_near() {
         bad(&[
             "--prt=25",
             "--LOG",
-            "-lZ",
+            "-lR",
             "--no-log",
             "--nonsense",
             "---log",
@@ -191,7 +192,7 @@ fn unknown_options_are_all_told_with_what_is_near() {
         [
             "unknown option \"--prt\": did you mean \"--port\"?",
             "unknown option \"--LOG\": did you mean \"--log\"?",
-            "unknown option \"-Z\"",
+            "unknown option \"-R\"",
             "unknown option \"--no-log\": did you mean \"--log=no\"?",
             "unknown option \"--nonsense\"",
             "unknown option \"---log\": did you mean \"--log\"?",

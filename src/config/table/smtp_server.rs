@@ -33,10 +33,18 @@ pub(super) const OPTIONS: &[Opt] = &[
     Opt {
         long: "address-verifier",
         argument: Required("program"),
-        status: Planned,
+        status: Ready,
         summary: "program that checks recipient addresses",
-        doc: "Runs a program, or asks a network service given as net:<host:port>, for each \
-            recipient of a message, to have the address accepted, refused or marked as local.",
+        doc: "Runs a program for each recipient of a message, and for VRFY, to have the address \
+            accepted, refused or marked as local. It gets the address, the sender, the client's \
+            address, the local domain, the authentication mechanism or none, and the \
+            authenticated name as its six arguments. Exit code 0 means a local mailbox, with its \
+            full name and its mailbox name on two lines of output; 1 a remote address, with a \
+            first line that is ignored and the address to use as the second; 3 refuses for now, \
+            100 drops the connection, and any other refuses, with the text for the client and \
+            one for the log as output. The value is the name of one file, without arguments. \
+            Instead, net:<host:port> or net:<path> asks a service, and exit:<number> acts like a \
+            program that only exits.",
         ..Opt::FLAG
     },
     Opt {
@@ -55,11 +63,15 @@ pub(super) const OPTIONS: &[Opt] = &[
         long: "dnsbl",
         argument: Required("config"),
         repeat: true,
-        status: Planned,
+        status: Ready,
         summary: "refuse clients that are on DNS block lists",
-        doc: "Refuses connections from addresses that are on DNS block lists. The value is a list \
-            with commas: the address of the DNS server, a time limit in milliseconds, the number \
-            of lists that must agree, and the names of the lists.",
+        doc: "Refuses connections from addresses that are on DNS block lists; local addresses \
+            are not checked. The value is a list with commas: the names of the lists, then \
+            perhaps the number of lists that must agree (1 by default), a time limit in \
+            milliseconds (5000, or 5s) and the address and port of a DNS server (that of the \
+            system). The older order is understood as well: server, time limit, number, lists. \
+            A client is let in when the lists do not answer in time, unless the time limit has \
+            a minus sign; with a number of 0 the lists are only asked and logged.",
         ..Opt::FLAG
     },
     Opt {
@@ -91,9 +103,11 @@ pub(super) const OPTIONS: &[Opt] = &[
         long: "filter-timeout",
         short: Some('W'),
         argument: Required("time"),
-        status: Planned,
-        summary: "seconds that a filter may take",
-        doc: "Limits how many seconds a filter or verifier may run for. The default is 60.",
+        status: Ready,
+        summary: "seconds that a filter or verifier may take",
+        doc: "Limits how many seconds a filter or verifier may run for, or a service may take to \
+            answer; then a program is killed with all that it has started. 0 means no limit. The \
+            default is 60.",
         ..Opt::FLAG
     },
     Opt {
@@ -104,9 +118,12 @@ pub(super) const OPTIONS: &[Opt] = &[
         status: Ready,
         summary: "local addresses to accept connections on",
         doc: "Accepts connections on these addresses only: IPv4 or IPv6 addresses (a link-local \
-            one needs its zone, as in fe80::1%eth0) and absolute paths of unix-domain sockets, \
-            separated by commas or given one by one. A prefix of smtp= confines an address to the \
-            SMTP server. By default connections are accepted on all IPv4 and IPv6 addresses.",
+            one needs its zone, as in fe80::1%eth0), names of network interfaces (eth0 for the \
+            addresses that it has at start, eth0-ipv4 and eth0-ipv6 for those of one kind), \
+            absolute paths of unix-domain sockets, and sockets that the program is started with \
+            (fd#3), separated by commas or given one by one. A prefix of smtp= confines an \
+            address to the SMTP server. By default connections are accepted on the sockets that \
+            systemd hands on, or else on all IPv4 and IPv6 addresses.",
         ..Opt::FLAG
     },
     Opt {
@@ -117,6 +134,18 @@ pub(super) const OPTIONS: &[Opt] = &[
         summary: "seconds to wait for the remote server's greeting",
         doc: "Limits how many seconds to wait for the greeting of the remote SMTP server before \
             going on without it; 0 means no limit. The default is 20.",
+        ..Opt::FLAG
+    },
+    Opt {
+        long: "server-smtp-config",
+        short: Some('Z'),
+        argument: Required("switches"),
+        status: Ready,
+        summary: "SMTP extensions to offer",
+        doc: "Switches features of the SMTP server on and off; the words are separated by commas, \
+            and - or no before a word switches it off: pipelining (on by default), chunking (off; \
+            BINARYMIME as well), smtputf8 (off), smtputf8strict (always on), and strictparsing \
+            (on; off accepts addresses without angle brackets, domain or proper dots).",
         ..Opt::FLAG
     },
     Opt {

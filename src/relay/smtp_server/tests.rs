@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::event::Pool;
+use crate::relay::clients::Clients;
 use crate::relay::disk::DiskWork;
 use crate::relay::limits::HANDSHAKE_MAX;
 use crate::relay::lookup::LookupWork;
+use crate::relay::programs::ProgramWork;
 use crate::store::Spool;
-use crate::sys::socket::{Address, Listener};
+use crate::sys::socket::{Address, Listener, Stream};
 use crate::sys::time;
 use crate::tls::{CertificateFiles, Keywords, ServerSettings, VerifySource};
 
@@ -30,7 +32,9 @@ impl World {
         fs::create_dir(&folder).unwrap();
         let spool = Arc::new(Spool::open(&folder, 1).unwrap());
         let disk = Pool::new(DiskWork::new(Arc::clone(&spool)), 1, || {});
-        let pools = (disk, Pool::new(LookupWork, 1, || {}));
+        let lookups = Pool::new(LookupWork, 1, || {});
+        let programs = Pool::new(ProgramWork, 1, || {});
+        let pools = (disk, lookups, programs);
         let mut context = Context::new(Instant::now(), time::wall_clock, spool, pools, 10);
         let certificate = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pki/server-all.pem");
         let settings = ServerSettings {
@@ -56,11 +60,19 @@ impl World {
             }),
             tls_first,
             trace: true,
+            verifier: None,
             forwarder: None,
         };
         let peer = Peer::new(address);
+        let visit = Clients::new(1).admit(peer.ip()).unwrap();
+        let guest = Guest {
+            service: Arc::new(service),
+            stream,
+            peer,
+            visit,
+        };
         let clock = context.wall_clock();
-        let mut session = SmtpServer::new(Arc::new(service), stream, peer, clock);
+        let mut session = SmtpServer::new(guest, Word::None, clock);
         session.start(Token::NOBODY, &mut context);
         World {
             context,
@@ -75,18 +87,22 @@ impl World {
         self.client.flush().unwrap();
     }
 
+    fn ready(&self) -> Ready {
+        Ready {
+            token: Token::NOBODY,
+            socket: self.session.connection.interest(true).unwrap().socket,
+            readable: true,
+            writable: true,
+        }
+    }
+
     /// Lets the session act until the client has been told something that ends so.
     fn hear(&mut self, end: &str) {
         let mut scratch = vec![0; 4096];
         let until = Instant::now() + Duration::from_secs(20);
         while !self.client.input.as_slice().ends_with(end.as_bytes()) {
             assert!(Instant::now() < until, "never says {end}");
-            let ready = Ready {
-                token: Token::NOBODY,
-                readable: true,
-                writable: true,
-            };
-            self.session.on_ready(ready, &mut self.context);
+            self.session.on_ready(self.ready(), &mut self.context);
             self.client.read(&mut scratch).unwrap();
         }
         self.client.input.clear();
@@ -129,12 +145,7 @@ fn a_handshake_that_stalls_is_given_up() {
     // An octet now and then earns no more time.
     later.context.now += HANDSHAKE_MAX / 2;
     later.say("\x16");
-    let ready = Ready {
-        token: Token::NOBODY,
-        readable: true,
-        writable: false,
-    };
-    later.session.on_ready(ready, &mut later.context);
+    later.session.on_ready(later.ready(), &mut later.context);
     assert_eq!(later.wait(), HANDSHAKE_MAX / 2);
     assert_eq!(later.session.reason, expected);
     // The connection is closed for good soon after.

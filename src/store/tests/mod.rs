@@ -4,6 +4,7 @@
 mod crash;
 mod forward;
 mod left_behind;
+mod local;
 mod real;
 mod store;
 

@@ -1,7 +1,10 @@
 //! The Unix side of the contract in `sys/mod.rs`; libc and nothing else.
 
+pub(super) mod child;
 pub(super) mod file;
 pub(super) mod file_mode;
+pub(super) mod interface;
+pub(super) mod names;
 pub(super) mod poll;
 pub(super) mod process;
 pub(super) mod random;

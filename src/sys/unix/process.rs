@@ -5,6 +5,8 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
 
+pub(in crate::sys) use super::names::canonical_name;
+
 const NOWHERE: &CStr = c"/dev/null";
 
 /// More descriptors than this are of no use to us, and every filter program
@@ -88,6 +90,23 @@ pub(in crate::sys) fn ensure_standard_descriptors() -> io::Result<()> {
         check(unsafe { libc::open(NOWHERE.as_ptr(), libc::O_RDWR) })?;
     }
     Ok(())
+}
+
+pub(in crate::sys) fn keep_descriptors() {
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: the pointer is to a live variable.
+    if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) } != 0 {
+        limit.rlim_cur = DESCRIPTORS_MAX;
+    }
+    let end = c_int::try_from(limit.rlim_cur.min(DESCRIPTORS_MAX)).unwrap_or(c_int::MAX);
+    for fd in libc::STDERR_FILENO + 1..end {
+        // SAFETY: the call takes no pointers; where there is no such descriptor it
+        // fails and nothing happens.
+        unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) };
+    }
 }
 
 pub(in crate::sys) fn is_root() -> bool {

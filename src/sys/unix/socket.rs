@@ -1,6 +1,7 @@
 //! Sockets: what std does not offer is a connect that does not block, a backlog,
 //! an IPv6 socket without IPv4, and a listener of the unix domain that cleans up.
 
+mod inherit;
 mod local;
 mod raw;
 mod wake;
@@ -12,11 +13,14 @@ use std::os::fd::AsRawFd;
 use super::poll::RawSocket;
 use raw::RawAddress;
 
+pub(in crate::sys) use inherit::{Inherited, inherit};
 pub(in crate::sys) use local::{LocalListener, LocalStream};
 pub(in crate::sys) use wake::{WakeReader, WakeWriter, wake_pair};
 
 pub(in crate::sys) const OUT_OF_DESCRIPTORS: &[i32] =
     &[libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM];
+
+pub(in crate::sys) const FAMILY_MISSING: &[i32] = &[libc::EAFNOSUPPORT, libc::EPROTONOSUPPORT];
 
 /// Besides what the connection itself may have met, accept(2) on Linux passes on
 /// network errors that are pending on the new socket.

@@ -28,6 +28,7 @@ pub(super) const WSA_FLAG_OVERLAPPED: u32 = 0x01;
 pub(super) const WSA_FLAG_NO_HANDLE_INHERIT: u32 = 0x80;
 pub(super) const WINSOCK_VERSION: u16 = 0x0202;
 
+pub(super) const WSAEAFNOSUPPORT: i32 = 10047;
 pub(super) const WSAEOPNOTSUPP: i32 = 10045;
 pub(super) const WSAENETDOWN: i32 = 10050;
 pub(super) const WSAENETUNREACH: i32 = 10051;

@@ -3,8 +3,10 @@
 
 mod ffi;
 
+pub(super) mod child;
 pub(super) mod file;
 pub(super) mod file_mode;
+pub(super) mod interface;
 pub(super) mod poll;
 pub(super) mod process;
 pub(super) mod random;

@@ -27,6 +27,11 @@ pub(in crate::sys) fn host_name() -> Option<String> {
     Some(String::from_utf16_lossy(name))
 }
 
+/// The name service knows no more than the system does.
+pub(in crate::sys) fn canonical_name(_host: &str) -> Option<String> {
+    None
+}
+
 pub(in crate::sys) fn raise_descriptor_limit() -> u64 {
     u64::MAX
 }
@@ -52,6 +57,9 @@ pub(in crate::sys) fn close_standard_error() -> io::Result<()> {
 pub(in crate::sys) fn ensure_standard_descriptors() -> io::Result<()> {
     Ok(())
 }
+
+/// Handles are inherited only where that was asked for.
+pub(in crate::sys) fn keep_descriptors() {}
 
 pub(in crate::sys) fn is_root() -> bool {
     false

@@ -19,6 +19,8 @@ pub(in crate::sys) use wake::{WakeReader, WakeWriter, wake_pair};
 
 pub(in crate::sys) const OUT_OF_DESCRIPTORS: &[i32] = &[ffi::WSAEMFILE, ffi::WSAENOBUFS];
 
+pub(in crate::sys) const FAMILY_MISSING: &[i32] = &[ffi::WSAEAFNOSUPPORT];
+
 pub(in crate::sys) const TRANSIENT_ACCEPT: &[i32] = &[
     ffi::WSAECONNABORTED,
     ffi::WSAECONNRESET,
@@ -39,6 +41,18 @@ pub(in crate::sys) fn listen_tcp(address: &SocketAddr, backlog: i32) -> io::Resu
     // SAFETY: the call takes no pointers.
     check(unsafe { ffi::listen(handle(&socket), backlog) })?;
     Ok(TcpListener::from(socket))
+}
+
+/// A listener of either domain; never made here.
+#[allow(dead_code)]
+pub(in crate::sys) enum Inherited {
+    Tcp(TcpListener),
+    Local(LocalListener),
+}
+
+/// Sockets are not handed on by number here.
+pub(in crate::sys) fn inherit(_descriptor: u32, _backlog: i32) -> io::Result<Inherited> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 pub(in crate::sys) fn connect_tcp(

@@ -134,6 +134,14 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// Whether the session ended before anything was said of the message.
+    pub fn is_unattempted(&self) -> bool {
+        let lost = |one: &RecipientOutcome| {
+            matches!(one, RecipientOutcome::Deferred(Cause::SessionLost(_)))
+        };
+        !self.sent && self.reply.is_none() && self.recipients.iter().all(lost)
+    }
+
     /// Whether there are recipients and every one has it: nothing is left to be done.
     pub fn is_complete(&self) -> bool {
         let delivered = |one: &RecipientOutcome| matches!(one, RecipientOutcome::Delivered);

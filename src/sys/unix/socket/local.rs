@@ -20,7 +20,8 @@ const MODE: u32 = 0o770;
 pub(in crate::sys) struct LocalListener {
     listener: UnixListener,
     path: PathBuf,
-    identity: Identity,
+    /// Nothing where somebody else made the file, whose it then stays.
+    identity: Option<Identity>,
 }
 
 /// What tells a file from another one of the same name.
@@ -55,13 +56,22 @@ impl LocalListener {
         let local = LocalListener {
             listener: UnixListener::from(socket),
             path: path.to_owned(),
-            identity: Identity::of(path)?,
+            identity: Some(Identity::of(path)?),
         };
         // Nobody can connect before the listen, so nobody can before the mode is
         // right, whatever the umask.
         fs::set_permissions(path, fs::Permissions::from_mode(MODE))?;
         raw::listen(&local.listener, backlog)?;
         Ok(local)
+    }
+
+    /// Takes a listener that somebody else has bound to that path.
+    pub(super) fn adopt(listener: UnixListener, path: PathBuf) -> LocalListener {
+        LocalListener {
+            listener,
+            path,
+            identity: None,
+        }
     }
 
     pub(in crate::sys) fn accept(&self) -> io::Result<(LocalStream, Address)> {
@@ -82,7 +92,7 @@ impl LocalListener {
 impl Drop for LocalListener {
     fn drop(&mut self) {
         // A successor may have replaced the file by its own.
-        if Identity::of(&self.path).is_ok_and(|identity| identity == self.identity) {
+        if self.identity.is_some() && Identity::of(&self.path).ok() == self.identity {
             // A file that stays is replaced by the next process.
             let _ = fs::remove_file(&self.path);
         }

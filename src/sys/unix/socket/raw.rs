@@ -4,7 +4,7 @@ use std::ffi::c_int;
 use std::io;
 use std::mem;
 use std::net::SocketAddr;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -153,6 +153,55 @@ pub(super) fn enable(socket: &OwnedFd, level: c_int, option: c_int) -> io::Resul
         )
     })?;
     Ok(())
+}
+
+/// Gives an option whose value is an integer.
+pub(super) fn option(socket: &OwnedFd, level: c_int, option: c_int) -> io::Result<c_int> {
+    let mut value: c_int = 0;
+    let mut length = libc::socklen_t::try_from(mem::size_of::<c_int>())
+        .expect("invariant: an integer is a few octets");
+    // SAFETY: the pointers are to live variables, and the length is that of the value.
+    check(unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            level,
+            option,
+            (&raw mut value).cast(),
+            &raw mut length,
+        )
+    })?;
+    Ok(value)
+}
+
+/// The family of the socket's own address.
+pub(super) fn family_of(socket: &OwnedFd) -> io::Result<c_int> {
+    let mut storage = zeroed::<libc::sockaddr_storage>();
+    let mut length = libc::socklen_t::try_from(mem::size_of::<libc::sockaddr_storage>())
+        .expect("invariant: a socket address is less than a kilobyte");
+    // SAFETY: the pointers are to live variables, and the length is that of the storage.
+    check(unsafe {
+        libc::getsockname(
+            socket.as_raw_fd(),
+            (&raw mut storage).cast(),
+            &raw mut length,
+        )
+    })?;
+    Ok(c_int::from(storage.ss_family))
+}
+
+/// Makes another descriptor of the same socket, one that children do not inherit.
+pub(super) fn copy(fd: RawFd) -> io::Result<OwnedFd> {
+    // SAFETY: the call takes no pointers, and copes with numbers that are not open.
+    let copy = check(unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 0) })?;
+    // SAFETY: the descriptor is new, so nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(copy) })
+}
+
+/// Closes a descriptor that this process was started with.
+pub(super) fn close(fd: RawFd) {
+    // SAFETY: the call takes no pointers. What a socket that was handed to us is
+    // for is to be listened on, and whoever does so has a copy.
+    unsafe { libc::close(fd) };
 }
 
 pub(super) fn bind(socket: &OwnedFd, address: &RawAddress) -> io::Result<()> {

@@ -98,3 +98,59 @@ fn trouble_is_reported_where_nothing_was_asked_for() {
     server.shutdown_write().unwrap();
     assert_eq!(await_socket(client.raw(), false, false), (true, true));
 }
+
+/// A socket with a number that nobody owns, as one that was inherited has.
+fn handed_on(socket: impl Into<std::os::fd::OwnedFd>) -> u32 {
+    use std::os::fd::IntoRawFd;
+    socket.into().into_raw_fd().try_into().unwrap()
+}
+
+#[test]
+fn listens_on_inherited_sockets() {
+    let directory = TempDir::new();
+    let tcp = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = Address::Tcp(tcp.local_addr().unwrap());
+    let path = directory.join("socket");
+    let local = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    let expected = [
+        (handed_on(tcp), address),
+        (handed_on(local), Address::Unix(path.clone())),
+    ];
+    for (fd, address) in expected {
+        let listener = Listener::inherit(fd, 5).unwrap();
+        assert_eq!(listener.local_address().unwrap(), address);
+        assert_eq!(
+            listener.accept().unwrap_err().kind(),
+            std::io::ErrorKind::WouldBlock
+        );
+        let _client = Stream::connect(&address, None).unwrap();
+        await_socket(listener.raw(), true, false);
+        listener.accept().unwrap();
+        // SAFETY: the call takes no pointers.
+        let flags = unsafe { libc::fcntl(listener.raw(), libc::F_GETFD) };
+        assert_eq!(flags & libc::FD_CLOEXEC, libc::FD_CLOEXEC);
+    }
+    assert!(path.exists(), "the file is not ours");
+}
+
+#[test]
+fn inherits_nothing_but_bound_stream_sockets() {
+    let datagrams = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let (pair, _other) = std::os::unix::net::UnixStream::pair().unwrap();
+    let file = std::fs::File::open("/dev/null").unwrap();
+    let unbound = super::raw::open(libc::AF_INET).unwrap();
+    let high = u32::MAX;
+    for (fd, reason) in [
+        (0, "it is a standard stream"),
+        (2, "it is a standard stream"),
+        (high, "no descriptor has that number"),
+        (65_000, "bad file descriptor"),
+        (handed_on(datagrams), "it is not a stream socket"),
+        (handed_on(pair), "it is not bound to an address"),
+        (handed_on(file), "socket operation on non-socket"),
+        (handed_on(unbound), "it is not bound to an address"),
+    ] {
+        let error = Listener::inherit(fd, 5).unwrap_err();
+        assert_eq!(crate::sys::reason(&error), reason);
+    }
+}

@@ -1,0 +1,267 @@
+//! From `--interface` to listening sockets.
+
+use std::collections::HashSet;
+use std::error::Error;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use crate::base::ascii;
+use crate::config::{IpFamily, ListenAddress, Literal, Zone};
+use crate::info;
+use crate::net::activation::Handed;
+use crate::net::address::{Host, HostPort};
+use crate::net::listener::{ListenError, Listener};
+use crate::net::resolver::{ResolveError, resolve};
+use crate::sys;
+use crate::sys::interface::{self, InterfaceAddress};
+use crate::sys::socket::Address;
+
+/// Why the program does not listen where it was told to.
+#[derive(Debug)]
+pub enum ListeningError {
+    /// An address could not be bound.
+    Listen(ListenError),
+    /// The zone of an address is not known.
+    Zone(ResolveError),
+    /// An interface has no address to listen on.
+    Interface {
+        /// As it was given.
+        item: String,
+        /// Why not.
+        reason: String,
+    },
+    /// A socket was handed on for a server that there is not.
+    OtherServer {
+        /// Its descriptor.
+        descriptor: u32,
+        /// The name of the server.
+        name: String,
+    },
+}
+
+/// Listens at the addresses given; where none are, on the sockets handed on, or
+/// else everywhere.
+pub fn listen(
+    addresses: &[ListenAddress],
+    port: u16,
+    handed: &[Handed],
+) -> Result<Vec<Listener>, ListeningError> {
+    if !addresses.is_empty() {
+        listen_at(addresses, port)
+    } else if !handed.is_empty() {
+        handed.iter().map(take).collect()
+    } else {
+        everywhere(|ip| Listener::bind(&Address::Tcp(SocketAddr::new(ip, port))))
+    }
+}
+
+/// Inherited sockets come first, before one of ours can have the number of one.
+fn listen_at(addresses: &[ListenAddress], port: u16) -> Result<Vec<Listener>, ListeningError> {
+    let mut listeners = Vec::new();
+    for address in addresses {
+        if let ListenAddress::Inherited(descriptor) = address {
+            listeners.push(Listener::inherit(*descriptor)?);
+        }
+    }
+    let mut seen = HashSet::new();
+    for address in addresses {
+        for address in resolved(address, port)? {
+            if seen.insert(address.clone()) {
+                listeners.push(Listener::bind(&address)?);
+            }
+        }
+    }
+    Ok(listeners)
+}
+
+/// What to bind for one address given.
+fn resolved(address: &ListenAddress, port: u16) -> Result<Vec<Address>, ListeningError> {
+    Ok(match address {
+        ListenAddress::Unix(path) => vec![Address::Unix(path.clone())],
+        ListenAddress::Ip(literal) => vec![Address::Tcp(of_literal(literal, port)?)],
+        ListenAddress::Interface { name, only } => {
+            let fail = |reason| ListeningError::Interface {
+                item: address.to_string(),
+                reason,
+            };
+            let all = interface::addresses().map_err(|error| fail(sys::reason(&error)))?;
+            let of_interface = of_interface(&all, name, *only, port).map_err(fail)?;
+            of_interface.into_iter().map(Address::Tcp).collect()
+        }
+        ListenAddress::Inherited(_) => Vec::new(),
+    })
+}
+
+/// The address of a literal; only the system knows the numbers of zones.
+fn of_literal(literal: &Literal, port: u16) -> Result<SocketAddr, ListeningError> {
+    let plain = SocketAddr::new(literal.ip, port);
+    let Some(zone) = &literal.zone else {
+        return Ok(plain);
+    };
+    let zone = match zone {
+        Zone::Index(index) => index.to_string(),
+        Zone::Name(name) => name.clone(),
+    };
+    let host = Host::Ip(literal.ip, Some(zone));
+    let found = resolve(&HostPort { host, port }, None).map_err(ListeningError::Zone)?;
+    Ok(found.first().copied().unwrap_or(plain))
+}
+
+/// The addresses of an interface, or why there are none.
+fn of_interface(
+    all: &[InterfaceAddress],
+    name: &str,
+    only: Option<IpFamily>,
+    port: u16,
+) -> Result<Vec<SocketAddr>, String> {
+    let own: Vec<SocketAddr> = all
+        .iter()
+        .filter(|one| one.name == name)
+        .map(|one| one.address)
+        .collect();
+    if own.is_empty() {
+        return Err("no interface of that name is up and has an address".to_owned());
+    }
+    let is_wanted = |address: &SocketAddr| match only {
+        None => true,
+        Some(IpFamily::Ipv4) => address.is_ipv4(),
+        Some(IpFamily::Ipv6) => address.is_ipv6(),
+    };
+    let mut wanted: Vec<SocketAddr> = own.into_iter().filter(is_wanted).collect();
+    wanted.iter_mut().for_each(|address| address.set_port(port));
+    match wanted.is_empty() {
+        true => Err("the interface has no address of that kind".to_owned()),
+        false => Ok(wanted),
+    }
+}
+
+/// Listens on a socket from the service manager, whose name says which server it
+/// is for; without one that we know it is for the SMTP server.
+fn take(handed: &Handed) -> Result<Listener, ListeningError> {
+    let descriptor = handed.descriptor;
+    match handed.name.as_deref() {
+        Some(name @ ("pop" | "admin")) => Err(ListeningError::OtherServer {
+            descriptor,
+            name: name.to_owned(),
+        }),
+        _ => Ok(Listener::inherit(descriptor)?),
+    }
+}
+
+/// Listens at the wildcard addresses of both families, or of the one that there is.
+fn everywhere<L>(
+    bind: impl Fn(IpAddr) -> Result<L, ListenError>,
+) -> Result<Vec<L>, ListeningError> {
+    let mut listeners = Vec::new();
+    let mut missing = None;
+    let both: [IpAddr; 2] = [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()];
+    for ip in both {
+        match bind(ip) {
+            Ok(listener) => listeners.push(listener),
+            Err(error) if error.is_family_missing() => {
+                info!("this system has no addresses of that kind: {error}");
+                missing = Some(error);
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    match missing {
+        Some(error) if listeners.is_empty() => Err(error.into()),
+        _ => Ok(listeners),
+    }
+}
+
+impl From<ListenError> for ListeningError {
+    fn from(error: ListenError) -> ListeningError {
+        ListeningError::Listen(error)
+    }
+}
+
+impl fmt::Display for ListeningError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ListeningError::Listen(error) => error.fmt(f),
+            ListeningError::Zone(error) => write!(f, "cannot listen: {error}"),
+            ListeningError::Interface { item, reason } => {
+                write!(f, "cannot listen on interface [{item}]: {reason}")
+            }
+            ListeningError::OtherServer { descriptor, name } => write!(
+                f,
+                "cannot listen on fd#{descriptor}: it is for a server that is not available in \
+                 this version: {}",
+                ascii::escape(name.as_bytes())
+            ),
+        }
+    }
+}
+
+impl Error for ListeningError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            ListeningError::Listen(error) => Some(error),
+            ListeningError::Zone(error) => Some(error),
+            ListeningError::Interface { .. } | ListeningError::OtherServer { .. } => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    fn fake(kind: io::ErrorKind, ip: IpAddr) -> ListenError {
+        let address = Address::Tcp(SocketAddr::new(ip, 25));
+        ListenError::new(address, io::Error::from(kind))
+    }
+
+    fn try_everywhere(v4: Option<io::ErrorKind>, v6: Option<io::ErrorKind>) -> Option<usize> {
+        let bind = |ip: IpAddr| match if ip.is_ipv4() { v4 } else { v6 } {
+            None => Ok(()),
+            Some(kind) => Err(fake(kind, ip)),
+        };
+        everywhere(bind).ok().map(|listeners| listeners.len())
+    }
+
+    #[test]
+    fn one_family_may_be_missing() {
+        let missing = Some(io::ErrorKind::AddrNotAvailable);
+        let in_use = Some(io::ErrorKind::AddrInUse);
+        assert_eq!(try_everywhere(None, None), Some(2));
+        assert_eq!(try_everywhere(None, missing), Some(1));
+        assert_eq!(try_everywhere(missing, None), Some(1));
+        assert_eq!(try_everywhere(missing, missing), None);
+        assert_eq!(try_everywhere(None, in_use), None);
+        assert_eq!(try_everywhere(in_use, missing), None);
+    }
+
+    #[test]
+    fn interfaces_stand_for_their_addresses() {
+        let one = |name: &str, address: &str| InterfaceAddress {
+            name: name.to_owned(),
+            address: address.parse().unwrap(),
+        };
+        let all = [
+            one("lo", "127.0.0.1:0"),
+            one("eth0", "192.0.2.1:0"),
+            one("eth0", "192.0.2.2:0"),
+            one("eth0", "[fe80::1%7]:0"),
+        ];
+        let texts = |name, only| {
+            of_interface(&all, name, only, 25).map(|found| {
+                let texts = found.iter().map(SocketAddr::to_string);
+                texts.collect::<Vec<_>>().join(" ")
+            })
+        };
+        let both = "192.0.2.1:25 192.0.2.2:25 [fe80::1%7]:25";
+        assert_eq!(texts("eth0", None).as_deref(), Ok(both));
+        let v6 = texts("eth0", Some(IpFamily::Ipv6));
+        assert_eq!(v6.as_deref(), Ok("[fe80::1%7]:25"));
+        let v4 = texts("lo", Some(IpFamily::Ipv4));
+        assert_eq!(v4.as_deref(), Ok("127.0.0.1:25"));
+        assert!(texts("lo", Some(IpFamily::Ipv6)).is_err());
+        assert!(texts("eth1", None).is_err());
+        assert!(texts("eth", None).is_err());
+    }
+}

@@ -1,0 +1,162 @@
+//! Clients that take their time, in every phase of a session: others are served
+//! meanwhile, and they themselves are given up in the end.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::support::client::{Client, submit};
+use crate::support::program::{Scratch, Server};
+
+/// How soon a client has to be served, whatever others do.
+const SOON: Duration = Duration::from_secs(5);
+
+/// How far a slow client goes before it dawdles.
+#[derive(Clone, Copy, Debug)]
+enum Phase {
+    Connected,
+    Command,
+    Mail,
+    Data,
+    Chunk,
+    UnreadReplies,
+}
+
+const PHASES: [Phase; 6] = [
+    Phase::Connected,
+    Phase::Command,
+    Phase::Mail,
+    Phase::Data,
+    Phase::Chunk,
+    Phase::UnreadReplies,
+];
+
+fn dawdle(phase: Phase, port: u16) -> Client {
+    let mut client = Client::connect(port);
+    let begin = |client: &mut Client| {
+        client.hello();
+        client.expect("MAIL FROM:<slow@client.test>", "250");
+    };
+    match phase {
+        Phase::Connected => {}
+        Phase::Command => client.write(b"EHL").unwrap(),
+        Phase::Mail => begin(&mut client),
+        Phase::Data => {
+            begin(&mut client);
+            client.expect("RCPT TO:<a@b.test>", "250");
+            client.expect("DATA", "354");
+        }
+        Phase::Chunk => {
+            begin(&mut client);
+            client.expect("RCPT TO:<a@b.test>", "250");
+            client.write(b"BDAT 1000000\r\nSubject: x").unwrap();
+        }
+        Phase::UnreadReplies => {
+            client.hello();
+            client.write(&b"NOOP\r\n".repeat(150)).unwrap();
+        }
+    }
+    client
+}
+
+/// Says a little more, where a client in that phase would.
+fn dribble(phase: Phase, client: &mut Client) {
+    let octets: &[u8] = match phase {
+        Phase::Data | Phase::Chunk => b"x",
+        _ => b"",
+    };
+    // The server may have given the client up.
+    let _ = client.write(octets);
+}
+
+fn crowd(port: u16, count: usize) -> Vec<(Phase, Client)> {
+    let phases = PHASES.iter().cycle().take(count);
+    phases.map(|phase| (*phase, dawdle(*phase, port))).collect()
+}
+
+/// Serves a client among so many slow ones, and returns the longest that one took.
+fn served_among(count: usize) -> Duration {
+    let spool = Scratch::new();
+    let server = Server::start(&spool, &["--server-smtp-config=chunking"]);
+    let mut slow = crowd(server.port, count);
+    let mut longest = Duration::ZERO;
+    for _ in 0..20 {
+        for (phase, client) in &mut slow {
+            dribble(*phase, client);
+        }
+        let start = Instant::now();
+        submit(
+            server.port,
+            "a@b.test",
+            &["c@d.test"],
+            b"Subject: x\r\n\r\n",
+        );
+        longest = longest.max(start.elapsed());
+    }
+    assert_eq!(
+        spool
+            .names()
+            .iter()
+            .filter(|n| n.ends_with(".envelope"))
+            .count(),
+        20
+    );
+    longest
+}
+
+#[test]
+fn others_are_served_meanwhile() {
+    let longest = served_among(120);
+    assert!(longest < SOON, "{longest:?}");
+}
+
+/// The measurement of docs/performance.md; takes a while on a slow machine.
+#[test]
+#[ignore = "a measurement: cargo test --release slow_clients -- --ignored --nocapture"]
+fn others_are_served_among_500() {
+    let longest = served_among(500);
+    eprintln!("the slowest of 20 messages among 500 slow clients took {longest:?}");
+    assert!(longest < SOON, "{longest:?}");
+}
+
+#[test]
+fn each_phase_ends_in_time() {
+    let spool = Scratch::new();
+    let options = ["--server-smtp-config=chunking", "--idle-timeout=2"];
+    let server = Server::start(&spool, &options);
+    let start = Instant::now();
+    let mut slow = crowd(server.port, PHASES.len());
+    for (phase, client) in &mut slow {
+        let farewell = loop {
+            match client.reply() {
+                Ok(reply) if reply.starts_with("250 ") => {}
+                other => break other,
+            }
+        };
+        let farewell = farewell.unwrap();
+        assert!(farewell.starts_with("421 4.4.2 "), "{phase:?}: {farewell}");
+    }
+    assert!(start.elapsed() >= Duration::from_secs(2));
+    server
+        .program
+        .wait_for_nth("smtp connection closed: idle timeout", PHASES.len());
+    assert_eq!(spool.names(), [""; 0], "nothing is left of what was begun");
+}
+
+#[test]
+fn a_client_that_never_reads_costs_a_bounded_buffer() {
+    let spool = Scratch::new();
+    let server = Server::start(&spool, &["--idle-timeout=3"]);
+    let port = server.port;
+    // Long replies to short commands, none of which is read.
+    let greedy = thread::spawn(move || {
+        let mut client = Client::connect(port);
+        let burst = b"EHLO x\r\n".repeat(1000);
+        while client.write(&burst).is_ok() {}
+    });
+    let start = Instant::now();
+    submit(port, "a@b.test", &["c@d.test"], b"Subject: x\r\n\r\n");
+    assert!(start.elapsed() < SOON);
+    // It is sent away for its many commands, or because it takes no replies.
+    server.program.wait_for_nth("smtp connection closed", 2);
+    greedy.join().unwrap();
+}
