@@ -190,7 +190,7 @@ fn clear_text_and_tls_do_not_mix() {
     }
     let spool = Scratch::new();
     let server = start(&spool, "--server-tls-connection", &[]);
-    let client = Client::knock(server.port).unwrap();
+    let client = Client::silent(("127.0.0.1", server.port)).unwrap();
     client.socket().write_all(b"EHLO client.test\r\n").unwrap();
     let mut answer = Vec::new();
     // It may be reset, after the alert.

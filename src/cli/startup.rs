@@ -27,8 +27,7 @@ use crate::relay::run::Relay;
 use crate::relay::security::Security;
 use crate::store::Spool;
 use crate::sys::{child, process, random, signal, socket, stderr, time};
-use crate::tls;
-use crate::warning;
+use crate::{tls, warning};
 
 use super::own_name::own_name;
 use super::serving;
@@ -110,13 +109,13 @@ fn relay(config: &Config, program: &str) -> Result<u8, Failure> {
         Some(smtp) => instance::verifier(smtp, &domain).map_err(Failure::new)?,
         None => None,
     };
+    let sockets_of_check = serving::sockets_of_check(&block_lists);
+    let connections = smtp.map_or(0, instance::connections);
+    let sessions_max = sessions_max(descriptors, sockets_of_check, connections);
     let security = match smtp {
         Some(smtp) => instance::security(config, smtp).map_err(Failure::new)?,
         None => Security::default(),
     };
-    let sockets_of_check = serving::sockets_of_check(&block_lists);
-    let connections = smtp.map_or(0, instance::connections);
-    let sessions_max = sessions_max(descriptors, sockets_of_check, connections);
     let mut relay = assemble(spool, sessions_max)?;
     relay.context().security = security;
     let forwarder = add_forwarder(&mut relay, config, &domain)?;

@@ -37,7 +37,7 @@ impl Guest {
     /// Whether the client has said anything yet. What it said is dropped: who
     /// speaks now is not served. (Where such clients are served, nothing is read.)
     pub fn listen(&self, scratch: &mut [u8]) -> Word {
-        if !self.service.machine.refuse_early_talkers {
+        if !self.must_wait() {
             return Word::None;
         }
         match (&self.stream).read(scratch) {
@@ -50,10 +50,15 @@ impl Guest {
         }
     }
 
+    /// Whether the client is to say nothing before it is greeted; one that encrypts
+    /// from the start has to.
+    fn must_wait(&self) -> bool {
+        self.service.machine.refuse_early_talkers && !self.service.tls_first
+    }
+
     /// What to wait for while it has not been greeted.
     pub fn interest(&self) -> Option<Interest> {
-        let listens = self.service.machine.refuse_early_talkers;
-        listens.then(|| Interest {
+        self.must_wait().then(|| Interest {
             socket: self.stream.raw(),
             read: true,
             write: false,

@@ -144,3 +144,6 @@ impl Security {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

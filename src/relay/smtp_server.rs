@@ -563,3 +563,6 @@ impl Session for SmtpServer {
         self.trigger().into_iter().chain(to_verifier).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,80 @@
+use super::*;
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// A secrets file that goes with its owner.
+struct File(PathBuf);
+
+impl File {
+    fn new(text: &str) -> File {
+        static SERIAL: AtomicU32 = AtomicU32::new(0);
+        let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
+        let name = format!("emailrelay-secrets-{}-{serial}", std::process::id());
+        let file = File(std::env::temp_dir().join(name));
+        fs::write(&file.0, text).unwrap();
+        file
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        // What is left behind in the directory for temporary files does no harm.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+fn security(file: &File) -> Security {
+    let mut security = Security::default();
+    security.use_secrets(SecretsFile::open(&file.0, false).unwrap().0);
+    security
+}
+
+fn run(security: &mut Security, jobs: Vec<Job>) {
+    jobs.into_iter().for_each(|job| security.learn(&job.run()));
+}
+
+fn is_trusted(security: &Security) -> bool {
+    let peer = Some("192.0.2.1".parse().unwrap());
+    security.secrets().unwrap().trusted(peer).is_some()
+}
+
+#[test]
+fn looks_for_changes_every_so_often_and_learns_of_them() {
+    let file = File::new("server plain a b\n");
+    let mut security = security(&file);
+    let mut now = Instant::now();
+    let jobs = security.look(now);
+    assert_eq!(jobs.len(), 1);
+    run(&mut security, jobs);
+    assert!(security.look(now).is_empty());
+    fs::write(&file.0, "server none 192.0.2.1 x\n").unwrap();
+    now += LOOK_AFTER / 2;
+    assert!(security.look(now).is_empty() && !is_trusted(&security));
+    now += LOOK_AFTER / 2;
+    let jobs = security.look(now);
+    run(&mut security, jobs);
+    assert!(is_trusted(&security));
+}
+
+#[test]
+fn a_bad_file_changes_nothing() {
+    let file = File::new("server none 192.0.2.1 x\n");
+    let mut security = security(&file);
+    let mut now = Instant::now();
+    for text in ["server", "server plain a b", ""] {
+        fs::write(&file.0, text).unwrap();
+        now += LOOK_AFTER;
+        let jobs = security.reread(now, Reread::Now);
+        run(&mut security, jobs);
+        assert_eq!(is_trusted(&security), text == "server", "{text}");
+    }
+}
+
+#[test]
+fn without_files_there_is_nothing_to_do() {
+    let mut security = Security::default();
+    assert!(security.look(Instant::now()).is_empty());
+    assert!(security.secrets().is_none() && security.acceptor().is_none());
+}

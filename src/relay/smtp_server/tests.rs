@@ -1,0 +1,153 @@
+use super::*;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::event::Pool;
+use crate::relay::clients::Clients;
+use crate::relay::disk::DiskWork;
+use crate::relay::limits::HANDSHAKE_MAX;
+use crate::relay::lookup::LookupWork;
+use crate::relay::programs::ProgramWork;
+use crate::store::Spool;
+use crate::sys::socket::{Address, Listener, Stream};
+use crate::sys::time;
+use crate::tls::{CertificateFiles, Keywords, ServerSettings, VerifySource};
+
+/// A session with a client that we play, in a world without a loop.
+struct World {
+    context: Context,
+    session: SmtpServer,
+    client: Connection,
+    folder: PathBuf,
+}
+
+impl World {
+    fn new(tls_first: bool) -> World {
+        static SERIAL: AtomicU32 = AtomicU32::new(0);
+        let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
+        let name = format!("emailrelay-session-{}-{serial}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        fs::create_dir(&folder).unwrap();
+        let spool = Arc::new(Spool::open(&folder, 1).unwrap());
+        let disk = Pool::new(DiskWork::new(Arc::clone(&spool)), 1, || {});
+        let lookups = Pool::new(LookupWork, 1, || {});
+        let programs = Pool::new(ProgramWork, 1, || {});
+        let pools = (disk, lookups, programs);
+        let mut context = Context::new(Instant::now(), time::wall_clock, spool, pools, 10);
+        let certificate = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pki/server-all.pem");
+        let settings = ServerSettings {
+            certificate: CertificateFiles::new([certificate]).unwrap(),
+            verify: VerifySource::Absent,
+            keywords: Keywords::default(),
+        };
+        context.security.use_certificates(settings).unwrap();
+
+        let any = Address::Tcp("127.0.0.1:0".parse().unwrap());
+        let listener = Listener::bind(&any, 1).unwrap();
+        let client = Stream::connect(&listener.local_address().unwrap(), None).unwrap();
+        let (stream, address) = loop {
+            if let Ok(accepted) = listener.accept() {
+                break accepted;
+            }
+        };
+        let service = Service {
+            machine: Arc::new(Settings {
+                starttls: !tls_first,
+                idle_timeout: None,
+                ..Settings::default()
+            }),
+            tls_first,
+            trace: true,
+            verifier: None,
+            forwarder: None,
+        };
+        let peer = Peer::new(address);
+        let visit = Clients::new(1).admit(peer.ip()).unwrap();
+        let guest = Guest {
+            service: Arc::new(service),
+            stream,
+            peer,
+            visit,
+        };
+        let clock = context.wall_clock();
+        let mut session = SmtpServer::new(guest, Word::None, clock);
+        session.start(Token::NOBODY, &mut context);
+        World {
+            context,
+            session,
+            client: Connection::new(client),
+            folder,
+        }
+    }
+
+    fn say(&mut self, text: &str) {
+        self.client.output.push(text.as_bytes());
+        self.client.flush().unwrap();
+    }
+
+    fn ready(&self) -> Ready {
+        Ready {
+            token: Token::NOBODY,
+            socket: self.session.connection.interest(true).unwrap().socket,
+            readable: true,
+            writable: true,
+        }
+    }
+
+    /// Lets the session act until the client has been told something that ends so.
+    fn hear(&mut self, end: &str) {
+        let mut scratch = vec![0; 4096];
+        let until = Instant::now() + Duration::from_secs(20);
+        while !self.client.input.as_slice().ends_with(end.as_bytes()) {
+            assert!(Instant::now() < until, "never says {end}");
+            self.session.on_ready(self.ready(), &mut self.context);
+            self.client.read(&mut scratch).unwrap();
+        }
+        self.client.input.clear();
+    }
+
+    /// Lets time pass up to the next deadline.
+    fn wait(&mut self) -> Duration {
+        let deadline = self.session.deadline().unwrap();
+        let waited = deadline - self.context.now;
+        self.context.now = deadline;
+        self.session.on_timeout(&mut self.context);
+        waited
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        // What is left behind in the directory for temporary files does no harm.
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+#[test]
+fn a_handshake_that_stalls_is_given_up() {
+    if crate::tls::providers().is_empty() {
+        return;
+    }
+    let expected = Some(CloseReason::TlsTimeout(HANDSHAKE_MAX));
+    let mut first = World::new(true);
+    assert_eq!(first.wait(), HANDSHAKE_MAX);
+    assert_eq!(first.session.reason, expected);
+
+    let mut later = World::new(false);
+    later.hear("ready\r\n");
+    later.say("EHLO me\r\n");
+    later.hear("8BITMIME\r\n");
+    assert_eq!(later.session.deadline(), None);
+    later.say("STARTTLS\r\n");
+    later.hear("start tls\r\n");
+    // An octet now and then earns no more time.
+    later.context.now += HANDSHAKE_MAX / 2;
+    later.say("\x16");
+    later.session.on_ready(later.ready(), &mut later.context);
+    assert_eq!(later.wait(), HANDSHAKE_MAX / 2);
+    assert_eq!(later.session.reason, expected);
+    // The connection is closed for good soon after.
+    assert!(later.wait() <= LINGER_MAX && later.session.is_over());
+}
