@@ -33,8 +33,8 @@ fn serve(spool: &Scratch, lists: &[&str]) -> Program {
 
 /// How a client that comes from one of this host's addresses is greeted.
 fn greeting(from: &str) -> String {
-    let (_client, greeting) = Client::open_at((from, PORT)).unwrap();
-    greeting
+    let opened = Client::open_at((from, PORT));
+    opened.unwrap_or_else(|error| panic!("{from}: {error}")).1
 }
 
 struct Dnsmasq(Child);

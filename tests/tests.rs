@@ -2,12 +2,15 @@
 // Clippy knows that tests may unwrap, but not that their helpers are tests.
 #![allow(clippy::unwrap_used)]
 
+mod client_auth;
+mod client_tls;
 mod delivery;
 mod dnsbl;
 mod durability;
 mod exhaustion;
 mod interfaces;
 mod interop;
+mod interop_extensions;
 mod kill;
 mod layering;
 mod local_recipients;

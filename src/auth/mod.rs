@@ -50,5 +50,5 @@ pub mod trust;
 pub use check::{Identity, Refusal, check};
 pub use file::{Refreshed, SecretsFile};
 pub use parse::{ACCOUNTS_MAX, FILE_MAX, ReadFile, SECRET_LINE_MAX};
-pub use secrets::{Problem, Secrets};
+pub use secrets::{InvalidAccount, Problem, Secrets};
 pub use trust::Trusted;

@@ -12,6 +12,7 @@ use std::time::Instant;
 use crate::base::{OneLine, log};
 use crate::config::{self, Config, FILE_MAX, Outcome, Platform, Warning};
 use crate::event::{Poller, Pool, Token};
+use crate::relay::access::{self, Access};
 use crate::relay::context::Context;
 use crate::relay::disk::DiskWork;
 use crate::relay::forwarder::Forwarder;
@@ -26,7 +27,8 @@ use crate::relay::run::Relay;
 use crate::relay::security::Security;
 use crate::store::Spool;
 use crate::sys::{child, process, random, signal, socket, stderr, time};
-use crate::{tls, warning};
+use crate::tls;
+use crate::warning;
 
 use super::own_name::own_name;
 use super::serving;
@@ -108,13 +110,13 @@ fn relay(config: &Config, program: &str) -> Result<u8, Failure> {
         Some(smtp) => instance::verifier(smtp, &domain).map_err(Failure::new)?,
         None => None,
     };
-    let sockets_of_check = serving::sockets_of_check(&block_lists);
-    let connections = smtp.map_or(0, instance::connections);
-    let sessions_max = sessions_max(descriptors, sockets_of_check, connections);
     let security = match smtp {
         Some(smtp) => instance::security(config, smtp).map_err(Failure::new)?,
         None => Security::default(),
     };
+    let sockets_of_check = serving::sockets_of_check(&block_lists);
+    let connections = smtp.map_or(0, instance::connections);
+    let sessions_max = sessions_max(descriptors, sockets_of_check, connections);
     let mut relay = assemble(spool, sessions_max)?;
     relay.context().security = security;
     let forwarder = add_forwarder(&mut relay, config, &domain)?;
@@ -195,8 +197,10 @@ fn add_forwarder(
     let Some(forward) = &config.forward else {
         return Ok(None);
     };
-    let route = instance::route(config, forward, domain).map_err(Failure::new)?;
-    let forwarder = Forwarder::new(Arc::new(route), instance::schedule(config, forward));
+    let login = access::login(forward).map_err(Failure::new)?;
+    let route = instance::route(config, forward, domain, login).map_err(Failure::new)?;
+    let access = Access::open(config, forward).map_err(Failure::new)?;
+    let forwarder = Forwarder::new(route, access, instance::schedule(config, forward));
     Ok(Some(relay.add(Box::new(forwarder))))
 }
 

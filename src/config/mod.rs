@@ -14,6 +14,7 @@
 
 pub mod address;
 mod check;
+pub mod client_security;
 pub mod extensions;
 pub mod help;
 pub mod man;
@@ -31,6 +32,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use address::{Address, Host, IpFamily, ListenAddress, Literal, Zone};
+pub use client_security::{ClientAccount, ClientAuth, ClientTls, TlsStart};
 pub use extensions::Extensions;
 pub use option::Platform;
 pub use parse::file::FILE_MAX;

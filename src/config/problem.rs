@@ -287,6 +287,8 @@ pub enum Warning {
     LoggingStops,
     /// There is a server to forward to, but nothing that has mail forwarded.
     NeverForwards,
+    /// Servers are verified, but only if they offer TLS at all.
+    VerifiesIfOffered,
 }
 
 impl fmt::Display for Warning {
@@ -298,6 +300,10 @@ impl fmt::Display for Warning {
             }
             Warning::NeverForwards => {
                 "mail is never forwarded: add --forward, --forward-on-disconnect or --poll"
+            }
+            Warning::VerifiesIfOffered => {
+                "--client-tls-verify does not keep mail from servers that offer no tls: add \
+                 --client-tls-required"
             }
         })
     }

@@ -13,6 +13,9 @@ pub const VALUE_MAX: usize = 4096;
 /// How many values a list may have.
 pub const LIST_MAX: usize = 100;
 
+/// How a value of `--client-auth` starts that is an account and no path.
+pub(super) const GIVEN_ACCOUNT: &[u8] = b"plain:";
+
 /// The value of one option, given once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Value {
@@ -70,9 +73,13 @@ impl Value {
         }
     }
 
-    /// The value as a message shows it.
+    /// The value as a message shows it; not so the account that may stand in place
+    /// of a secrets file.
     pub(super) fn shown(&self) -> String {
         match self {
+            Value::Path(path) if path.as_encoded_bytes().starts_with(GIVEN_ACCOUNT) => {
+                "plain:[not shown]".to_owned()
+            }
             Value::Flag(true) => "yes".to_owned(),
             Value::Flag(false) => "no".to_owned(),
             Value::Text(text) => shown(text),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::address::{Address, ListenAddress, Literal};
+use super::client_security::{ClientAuth, ClientTls};
 use super::extensions::Extensions;
 use super::program::Program;
 use super::value::Anonymous;
@@ -157,6 +158,10 @@ pub struct Forward {
     pub response_timeout: Option<Duration>,
     /// How long to wait for the greeting before going on without; nothing means for ever.
     pub prompt_timeout: Option<Duration>,
+    /// How to encrypt; nothing means never.
+    pub tls: Option<ClientTls>,
+    /// How to log in; nothing means not at all.
+    pub auth: Option<ClientAuth>,
     /// What not to tell.
     pub anonymous: Anonymous,
 }

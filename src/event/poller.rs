@@ -12,11 +12,11 @@ use crate::sys::socket::WakeReceiver;
 const SMALL: usize = 64;
 
 /// How long sessions that are quiet may have to wait while others are busy: that
-/// much for every [`LOOK_SHARE`] sessions, so that looking at all of them takes
+/// much for every `LOOK_SHARE` sessions, so that looking at all of them takes
 /// about the same small part of the time however many there are.
 const QUIET_LOOK: Duration = Duration::from_millis(5);
 
-/// See [`QUIET_LOOK`].
+/// See `QUIET_LOOK`.
 const LOOK_SHARE: u32 = 500;
 
 /// Where none of the busy sessions had an event for so long, all are looked at.

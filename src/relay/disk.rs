@@ -6,6 +6,7 @@ use crate::event::{Token, Work};
 use crate::store::{self, Commit, LockOutcome, Locked, Receipt, Spool, StoredId, Writer};
 use crate::{error, info, warning};
 
+use super::access::Access;
 use super::context::Context;
 use super::limits::CHUNK;
 use super::mail::{Fate, Mail};
@@ -39,6 +40,8 @@ pub enum Job {
     Settle(Box<Outgoing>, Box<Settlement>),
     /// Sync the directory.
     Sync,
+    /// Look whether files of secrets and certificates have changed.
+    Refresh(Box<Access>),
     /// Look at secrets or certificates.
     Security(security::Job),
 }
@@ -66,6 +69,8 @@ pub enum Done {
     Settled(Settled),
     /// Of [`Job::Sync`].
     Synced(Result<(), String>),
+    /// Of [`Job::Refresh`].
+    Refreshed(Box<Access>),
     /// Of [`Job::Security`].
     Security(security::Done),
 }
@@ -162,6 +167,10 @@ impl DiskWork {
             Job::Lock(id) => Done::Loaded(self.load(&id)),
             Job::Read(mail) => Done::Read(read(mail)),
             Job::Settle(outgoing, settlement) => Done::Settled(settle(*outgoing.mail, *settlement)),
+            Job::Refresh(mut access) => {
+                access.refresh();
+                Done::Refreshed(access)
+            }
             Job::Security(job) => Done::Security(job.run()),
             Job::Sync => Done::Synced(self.spool.sync().map_err(|error| error.to_string())),
         }

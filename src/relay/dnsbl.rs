@@ -120,6 +120,7 @@ impl Screening {
     fn hand_over(&mut self, word: Word, context: &mut Context) {
         if let Some(guest) = self.guest.take() {
             let now = context.wall_clock();
+            context.look_for_changes();
             context.begin(Box::new(SmtpServer::new(guest, word, now)));
         }
         self.sockets.clear();

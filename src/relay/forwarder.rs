@@ -12,6 +12,7 @@ use crate::event::{Interest, Ready, Token};
 use crate::store::StoredId;
 use crate::{error, info, verbose, warning};
 
+use super::access::Access;
 use super::context::Context;
 use super::disk;
 use super::limits::{DEFERRED_REMEMBERED_MAX, DELETIONS_UNSYNCED_MAX, ROUTE_FAILURES_MAX};
@@ -34,6 +35,8 @@ pub struct Schedule {
 pub struct Forwarder {
     token: Token,
     route: Arc<Route>,
+    /// Away while its files are looked at.
+    access: Option<Box<Access>>,
     schedule: Schedule,
     poll_at: Option<Instant>,
     pass: Option<Pass>,
@@ -57,10 +60,11 @@ struct Pass {
 
 impl Forwarder {
     /// Makes a forwarder for one next hop.
-    pub fn new(route: Arc<Route>, schedule: Schedule) -> Forwarder {
+    pub fn new(route: Route, access: Access, schedule: Schedule) -> Forwarder {
         Forwarder {
             token: Token::NOBODY,
-            route,
+            route: Arc::new(route.with(&access)),
+            access: Some(Box::new(access)),
             schedule,
             poll_at: None,
             pass: None,
@@ -103,7 +107,25 @@ impl Forwarder {
         }
     }
 
+    /// Starts a session, with secrets and certificates as they are now.
     fn connect(&mut self, context: &mut Context) {
+        match self.access.take_if(|access| access.is_due(context.now)) {
+            Some(access) => context.submit(self.token, disk::Job::Refresh(access)),
+            None => self.begin_session(context),
+        }
+    }
+
+    fn refreshed(&mut self, access: Box<Access>, context: &mut Context) {
+        self.route = Arc::new(self.route.with(&access));
+        self.access = Some(access);
+        if context.stopping {
+            self.end_pass(context);
+        } else {
+            self.begin_session(context);
+        }
+    }
+
+    fn begin_session(&mut self, context: &mut Context) {
         let client = SmtpClient::new(Arc::clone(&self.route), self.token);
         context.begin(Box::new(client));
     }
@@ -255,6 +277,7 @@ impl Session for Forwarder {
                 self.settled(id, fate, recorded, context);
             }
             Message::Mail(Mail::ClientOver(ending)) => self.client_over(ending, context),
+            Message::Disk(Some(disk::Done::Refreshed(access))) => self.refreshed(access, context),
             Message::Disk(Some(disk::Done::Scanned(listing))) => self.scanned(listing, context),
             Message::Disk(Some(disk::Done::Synced(result))) => {
                 if let (Err(trouble), Some(pass)) = (result, &mut self.pass) {

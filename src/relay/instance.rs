@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::OneLine;
-use crate::config::{Address, Config, Forward, Literal, Program, SmtpServer};
+use crate::config::{Address, Config, Forward, Literal, Program, SmtpServer, TlsStart};
 use crate::event::Token;
 use crate::filter::spec::Spec;
 use crate::net::address::{AddressError, Target};
@@ -101,8 +101,13 @@ pub fn connections(smtp: &SmtpServer) -> usize {
     usize::from(matches!(smtp.address_verifier, Some(Program::Net(_))))
 }
 
-/// Where and how mail is forwarded.
-pub fn route(config: &Config, forward: &Forward, domain: &OneLine) -> Result<Route, AddressError> {
+/// Where and how mail is forwarded, but for what is read from files.
+pub fn route(
+    config: &Config,
+    forward: &Forward,
+    domain: &OneLine,
+    login: Option<client::Login>,
+) -> Result<Route, AddressError> {
     let interface = forward.client_interface.as_ref();
     Ok(Route {
         target: target(&forward.to)?,
@@ -110,6 +115,11 @@ pub fn route(config: &Config, forward: &Forward, domain: &OneLine) -> Result<Rou
             prompt_timeout: forward.prompt_timeout,
             response_timeout: forward.response_timeout,
             note_commands: config.log.enabled && config.log.verbose,
+            tls: tls_start(forward),
+            handshake_timeout: forward.connection_timeout,
+            login,
+            is_local: matches!(forward.to, Address::Unix(_)),
+            anonymous: forward.anonymous.client,
             ..client::Settings::new(domain.clone())
         }),
         connection_timeout: forward
@@ -119,7 +129,17 @@ pub fn route(config: &Config, forward: &Forward, domain: &OneLine) -> Result<Rou
             .filter(|literal| !literal.ip.is_unspecified())
             .map(local_address),
         family: interface.map(|literal| Family::of(literal.ip)),
+        connector: None,
     })
+}
+
+fn tls_start(forward: &Forward) -> client::Tls {
+    match forward.tls.as_ref().map(|tls| tls.start) {
+        None => client::Tls::Never,
+        Some(TlsStart::IfOffered) => client::Tls::IfOffered,
+        Some(TlsStart::Required) => client::Tls::Required,
+        Some(TlsStart::Immediately) => client::Tls::Implicit,
+    }
 }
 
 fn at_most_a_day(timeout: Duration) -> Duration {

@@ -83,8 +83,6 @@ impl SmtpListener {
 
     /// Has a client checked, where it is to be, and then served.
     fn receive(&self, guest: Guest, context: &mut Context) {
-        context.look_for_changes();
-        let now = context.wall_clock();
         let lists = &self.door.block_lists;
         let ip = guest.peer.ip();
         if !lists.is_empty() && !local::is_local(ip) {
@@ -94,6 +92,8 @@ impl SmtpListener {
         if !lists.is_empty() {
             verbose!("{}", dnsbl::local_text(ip));
         }
+        let now = context.wall_clock();
+        context.look_for_changes();
         context.begin(Box::new(SmtpServer::new(guest, Word::None, now)));
     }
 }

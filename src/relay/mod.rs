@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 pub mod acceptance;
+pub mod access;
 pub mod clients;
 pub mod connection;
 pub mod context;

@@ -87,6 +87,7 @@ pub fn message(mail: &Locked) -> Message {
             Encoding::Unknown => Body::Unknown,
         },
         smtputf8: envelope.utf8,
+        submitter: envelope.mail_auth_out.clone(),
     }
 }
 

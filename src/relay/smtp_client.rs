@@ -6,6 +6,8 @@
 //! else. What an attempt came to is written to the spool by a job of its own,
 //! while the session goes on.
 
+mod encryption;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,8 +19,10 @@ use crate::net::connector::{Connector, Progress};
 use crate::net::resolver::{Family, ResolveError};
 use crate::proto::smtp::client::{Action, CloseReason, Machine, Outcome, Settings};
 use crate::sys::socket::{Address, Stream};
+use crate::tls;
 use crate::{info, verbose, warning};
 
+use super::access::Access;
 use super::connection::{Arrival, Connection};
 use super::context::Context;
 use super::disk::{self, Loaded, Outgoing};
@@ -28,7 +32,7 @@ use super::session::{Kind, Message, Session};
 use super::settlement::{self, Settlement};
 
 /// Where mail goes and how.
-#[derive(Debug)]
+#[derive(Clone)]
 pub struct Route {
     /// The next hop.
     pub target: Target,
@@ -40,6 +44,23 @@ pub struct Route {
     pub local: Option<SocketAddr>,
     /// The address family to use.
     pub family: Option<Family>,
+    /// What makes TLS connections, where the machine's settings ask for them.
+    pub connector: Option<Arc<dyn tls::Connector>>,
+}
+
+impl Route {
+    /// The same route with what its files say now.
+    pub fn with(&self, access: &Access) -> Route {
+        let mut settings = Settings::clone(&self.machine);
+        if let Some(login) = &mut settings.login {
+            login.account = access.account().unwrap_or_default();
+        }
+        Route {
+            machine: Arc::new(settings),
+            connector: access.connector(),
+            ..self.clone()
+        }
+    }
 }
 
 /// How far the connection has come.
@@ -147,7 +168,13 @@ impl SmtpClient {
         self.peer = address.to_string();
         self.deadline = None;
         self.link = Link::Open(Connection::new(stream));
-        self.machine = Some(Machine::new(Arc::clone(&self.route.machine), context.now));
+        let machine = Machine::new(Arc::clone(&self.route.machine), context.now);
+        let is_tls_first = machine.is_handshaking();
+        self.machine = Some(machine);
+        if is_tls_first {
+            self.start_tls(context);
+            self.flush(context);
+        }
     }
 
     fn fail_route(&mut self, trouble: String, context: &mut Context) {
@@ -157,6 +184,7 @@ impl SmtpClient {
     // ---- talking
 
     fn drive(&mut self, context: &mut Context) {
+        self.go_on_once_secure(context);
         let mut actions = Vec::new();
         loop {
             let (Link::Open(connection), Some(machine)) = (&mut self.link, &mut self.machine)
@@ -193,7 +221,7 @@ impl SmtpClient {
             return;
         };
         if let Err(error) = connection.flush() {
-            self.lost(&error.to_string(), context);
+            self.broken(&error, context);
         }
     }
 
@@ -205,6 +233,13 @@ impl SmtpClient {
                         connection.output.push_all(&bytes);
                     }
                 }
+                Action::SendSecret(line) => {
+                    if let Link::Open(connection) = &mut self.link {
+                        connection.output.push_all(line.expose());
+                    }
+                }
+                Action::StartTls => self.start_tls(context),
+                Action::Authenticated(text) => info!("{}: {text}", self.peer),
                 Action::Sent(line) => verbose!("tx>>: \"{line}\""),
                 Action::Heard(line) => verbose!("rx<<: \"{line}\""),
                 Action::Note(text) => warning!("{text}"),
@@ -358,6 +393,7 @@ impl SmtpClient {
         if let Link::Open(connection) = &mut self.link {
             // The last command is QUIT at best: who does not take it misses nothing.
             let _ = connection.flush();
+            connection.shut_down_output();
         }
         self.link = Link::Closed;
         self.deadline = None;
@@ -478,12 +514,16 @@ impl Session for SmtpClient {
             }
             Link::Open(connection) if ready.readable => {
                 match connection.read(&mut context.scratch) {
-                    Ok(Arrival::End | Arrival::Truncated) => {
+                    Ok(Arrival::End) => {
                         self.drive(context);
                         self.lost("the peer closed the connection", context);
                     }
+                    Ok(Arrival::Truncated) => {
+                        self.drive(context);
+                        self.lost("the connection was cut off under tls", context);
+                    }
                     Ok(Arrival::Bytes | Arrival::Nothing) => self.drive(context),
-                    Err(error) => self.lost(&error.to_string(), context),
+                    Err(error) => self.broken(&error, context),
                 }
             }
             Link::Open(_) => self.drive(context),

@@ -63,10 +63,10 @@ pub struct SmtpServer {
     machine: Machine,
     peer: Peer,
     token: Token,
+    verification: Option<Verification>,
     encryption: Encryption,
     secrets: Option<Arc<Secrets>>,
     login: Login,
-    verification: Option<Verification>,
     intake: Option<Intake>,
     transaction: Option<Box<Transaction>>,
     reason: Option<CloseReason>,
@@ -91,7 +91,8 @@ pub struct SmtpServer {
 }
 
 impl SmtpServer {
-    /// Takes a client that has been let in by now, and whether it has spoken since.
+    /// Takes a client that has been let in at that time, and whether it has spoken
+    /// since.
     pub fn new(guest: Guest, word: Word, now: WallClock) -> SmtpServer {
         let Guest {
             service,
@@ -108,10 +109,10 @@ impl SmtpServer {
             machine,
             peer,
             token: Token::NOBODY,
+            verification,
             encryption: Encryption::Clear,
             secrets: None,
             login: Login::Idle,
-            verification,
             intake: None,
             transaction: None,
             reason: None,
@@ -187,15 +188,15 @@ impl SmtpServer {
                 }
                 Action::Commit(facts) => self.commit(facts),
                 Action::Discard => self.discard(context),
-                Action::Warn(text) => warning!("{text}"),
-                Action::Authenticate(credentials) => self.authenticate(credentials, context),
-                Action::HoldBack(answer) => self.hold_back(answer, context),
-                Action::StartTls => self.encryption = Encryption::Accepted,
                 Action::Verify(request) => {
                     if let Some(verification) = &mut self.verification {
                         verification.ask(*request, self.token, context);
                     }
                 }
+                Action::Warn(text) => warning!("{text}"),
+                Action::Authenticate(credentials) => self.authenticate(credentials, context),
+                Action::HoldBack(answer) => self.hold_back(answer, context),
+                Action::StartTls => self.encryption = Encryption::Accepted,
                 Action::Close(reason) => {
                     self.hint_at_tls(reason);
                     self.reason = Some(reason);
@@ -338,11 +339,11 @@ impl SmtpServer {
 
     fn finish(&mut self, context: &mut Context) {
         self.over = true;
-        if !self.broken && self.linger_until.is_none() {
-            self.connection.shut_down_output();
-        }
         for (token, message) in self.last_words() {
             context.post(token, message);
+        }
+        if !self.broken && self.linger_until.is_none() {
+            self.connection.shut_down_output();
         }
         let reason = self
             .reason
@@ -444,7 +445,8 @@ impl Session for SmtpServer {
             self.start_handshake(context);
         } else {
             // An end or an error shows again.
-            let _ = self.connection.read(&mut context.scratch);
+            let arrival = self.connection.read(&mut context.scratch);
+            self.spoke_early |= matches!(arrival, Ok(Arrival::Bytes));
             self.greet(context);
         }
         self.drive(context);
@@ -505,7 +507,9 @@ impl Session for SmtpServer {
     }
 
     fn on_message(&mut self, message: Message, context: &mut Context) {
-        let away = match message {
+        let away = match &message {
+            Message::Disk(Some(Done::Security(_))) => None,
+            Message::Disk(None) if self.is_checking() => None,
             Message::Disk(_) => self.away.take(),
             _ => None,
         };

@@ -2,6 +2,8 @@
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{TcpStream, ToSocketAddrs};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use emailrelay::tls::{ClientSettings, Session};
 
@@ -33,22 +35,27 @@ impl Client {
         Ok((client, greeting))
     }
 
+    /// Connects, and neither reads nor says anything.
+    pub(crate) fn knock(port: u16) -> io::Result<Client> {
+        Client::silent(("127.0.0.1", port))
+    }
+
+    /// Connects, encrypts from the start and reads the greeting.
+    pub(crate) fn open_tls(port: u16, settings: &ClientSettings) -> io::Result<(Client, String)> {
+        let mut client = Client::knock(port)?;
+        client.start_tls(settings)?;
+        let greeting = client.reply()?;
+        Ok((client, greeting))
+    }
+
     /// Connects and reads nothing yet.
     pub(crate) fn silent(address: impl ToSocketAddrs) -> io::Result<Client> {
-        let stream = TcpStream::connect(address)?;
+        let stream = connect(address)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         Ok(Client {
             stream: BufReader::new(Wire::new(stream)),
         })
-    }
-
-    /// Connects, encrypts from the start and reads the greeting.
-    pub(crate) fn open_tls(port: u16, settings: &ClientSettings) -> io::Result<(Client, String)> {
-        let mut client = Client::silent(("127.0.0.1", port))?;
-        client.start_tls(settings)?;
-        let greeting = client.reply()?;
-        Ok((client, greeting))
     }
 
     /// Connects and encrypts by STARTTLS.
@@ -151,6 +158,22 @@ impl Client {
 
     pub(crate) fn quit(mut self) {
         self.expect("QUIT", "221");
+    }
+}
+
+/// Connects, again and again while the system says that there is no route: in a
+/// network that has just been set up it may take routes away for a moment.
+fn connect(address: impl ToSocketAddrs) -> io::Result<TcpStream> {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match TcpStream::connect(&address) {
+            Err(error)
+                if error.kind() == io::ErrorKind::NetworkUnreachable && Instant::now() < until =>
+            {
+                thread::sleep(Duration::from_millis(5));
+            }
+            result => return result,
+        }
     }
 }
 

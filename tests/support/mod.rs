@@ -9,6 +9,7 @@ pub(crate) mod network;
 pub(crate) mod over_tcp;
 pub(crate) mod program;
 pub(crate) mod secure;
+pub(crate) mod secure_sink;
 pub(crate) mod sink;
 pub(crate) mod transcript;
 

@@ -52,13 +52,13 @@ pub(crate) fn in_private_network(test: impl FnOnce()) {
 fn set_up() {
     let mut commands = vec![
         "mount --make-rprivate /".to_owned(),
-        "ip link set lo up".to_owned(),
         "ip addr add fe80::9/64 dev lo nodad".to_owned(),
     ];
     commands.extend(ADDRESSES.map(|address| match address.contains(':') {
         true => format!("ip addr add {address}/128 dev lo nodad"),
         false => format!("ip addr add {address}/32 dev lo"),
     }));
+    commands.push("ip link set lo up".to_owned());
     for command in &commands {
         let mut words = command.split(' ');
         let status = Command::new(words.next().unwrap()).args(words).status();

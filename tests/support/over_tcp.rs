@@ -187,10 +187,14 @@ impl Player for OverTcp {
             Expectation::Open => same(&None, &self.unasked()),
             // The disk does that by itself.
             Expectation::WaitStored(_) => Ok(()),
-            Expectation::After(_) | Expectation::WaitVerify(..) => Err("not playable".to_owned()),
-            Expectation::WaitLogin | Expectation::WaitHeld => Err("not playable".to_owned()),
-            Expectation::Tls | Expectation::Identity(_) => Err("not playable".to_owned()),
-            Expectation::Warned(_) | Expectation::Noted(_) => Err("not playable".to_owned()),
+            Expectation::After(_)
+            | Expectation::WaitVerify(..)
+            | Expectation::WaitLogin
+            | Expectation::WaitHeld
+            | Expectation::Tls
+            | Expectation::Warned(_)
+            | Expectation::Noted(_)
+            | Expectation::Identity(_) => Err("not playable".to_owned()),
             Expectation::StoredOctets(count) => same(count, &self.last()?.1.len()),
             Expectation::Stored(expected) => {
                 let content = self.last()?.1;

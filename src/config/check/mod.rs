@@ -1,5 +1,6 @@
 //! Makes a configuration of the options given, or says all that is wrong with them.
 
+mod client_security;
 pub(super) mod path;
 mod rules;
 mod security;
@@ -8,11 +9,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::address::{Address, Host, ListenAddress, Literal};
+use super::client_security::TlsStart;
 use super::extensions::{self, Extensions};
 use super::problem::{Kind, Origin, Problem, Problems, shown};
 use super::program::Program;
 use super::raw::{Given, LIST_MAX, Raw, Value};
-use super::settings::{self, Config, Forward, Log, Serve, SmtpServer};
+use super::settings::{self, Config, Forward, Log, Serve, SmtpServer, Verify};
 use super::value::{self, Anonymous, Fault};
 use super::{Context, Warning, table};
 
@@ -58,11 +60,22 @@ fn warnings(config: &Config) -> Vec<Warning> {
     let idle =
         |forward: &Forward| !forward.on_start && !forward.on_disconnect && forward.poll.is_none();
     let never = config.forward.as_ref().is_some_and(idle);
+    let hopes = config.forward.as_ref().is_some_and(verifies_if_offered);
     let all = [
         stops.then_some(Warning::LoggingStops),
         never.then_some(Warning::NeverForwards),
+        hopes.then_some(Warning::VerifiesIfOffered),
     ];
     all.into_iter().flatten().collect()
+}
+
+/// Whether a server that must be verified need only say that it has no TLS.
+fn verifies_if_offered(forward: &Forward) -> bool {
+    let Some(tls) = &forward.tls else {
+        return false;
+    };
+    let verifies = matches!(tls.verify, Verify::SystemAuthorities | Verify::Path(_));
+    verifies && tls.start == TlsStart::IfOffered
 }
 
 struct Check<'a> {
@@ -122,8 +135,6 @@ impl Check<'_> {
             idle_timeout: self.timeout("idle-timeout", settings::IDLE_TIMEOUT),
             anonymous,
             remote_clients: self.flag("remote-clients"),
-            auth: self.server_auth(),
-            tls: self.server_tls(),
             dnsbl: self.texts("dnsbl"),
             extensions: self.text(
                 "server-smtp-config",
@@ -132,6 +143,8 @@ impl Check<'_> {
             ),
             address_verifier: self.program("address-verifier"),
             filter_timeout: self.timeout("filter-timeout", settings::FILTER_TIMEOUT),
+            auth: self.server_auth(),
+            tls: self.server_tls(),
         }
     }
 
@@ -144,6 +157,7 @@ impl Check<'_> {
         let connection_timeout = self.timeout("connection-timeout", settings::CONNECTION_TIMEOUT);
         let response_timeout = self.timeout("response-timeout", settings::RESPONSE_TIMEOUT);
         let prompt_timeout = self.timeout("prompt-timeout", settings::PROMPT_TIMEOUT);
+        let (tls, auth) = (self.client_tls(), self.client_auth());
         let to = self.next_hop()?;
         if let Some(from) = &client_interface {
             self.check_family(from, &to);
@@ -157,6 +171,8 @@ impl Check<'_> {
             connection_timeout,
             response_timeout,
             prompt_timeout,
+            tls,
+            auth,
             anonymous,
         })
     }

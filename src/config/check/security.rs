@@ -55,7 +55,7 @@ impl Check<'_> {
         Some((key, chain))
     }
 
-    fn verify(&mut self, name: &'static str) -> Verify {
+    pub(super) fn verify(&mut self, name: &'static str) -> Verify {
         let Some(given) = self.path(name) else {
             return Verify::Unset;
         };
@@ -68,12 +68,12 @@ impl Check<'_> {
         }
     }
 
-    fn resolved(&mut self, name: &'static str, given: &OsStr) -> Option<PathBuf> {
+    pub(super) fn resolved(&mut self, name: &'static str, given: &OsStr) -> Option<PathBuf> {
         let resolved = path::resolve(given, self.context);
         resolved.map_err(|kind| self.report(name, kind)).ok()
     }
 
-    fn path(&self, name: &'static str) -> Option<OsString> {
+    pub(super) fn path(&self, name: &'static str) -> Option<OsString> {
         match &self.raw.first(name)?.value {
             Value::Path(path) => Some(path.clone()),
             Value::Flag(_) | Value::Text(_) => None,
@@ -82,7 +82,7 @@ impl Check<'_> {
 
     /// The paths of an option that may be repeated, or have several with commas
     /// between them (which must be UTF-8 then).
-    fn listed_paths(&self, name: &'static str) -> Vec<OsString> {
+    pub(super) fn listed_paths(&self, name: &'static str) -> Vec<OsString> {
         let mut paths = Vec::new();
         for given in self.raw.all(name) {
             match &given.value {

@@ -1,3 +1,5 @@
+mod client_security;
+
 use super::*;
 use crate::config::option::Platform;
 use crate::config::parse;
@@ -57,12 +59,12 @@ fn defaults() -> Config {
                 idle_timeout: Some(Duration::from_secs(60)),
                 anonymous: Anonymous::default(),
                 remote_clients: false,
-                auth: None,
-                tls: None,
                 dnsbl: Vec::new(),
                 extensions: Extensions::default(),
                 address_verifier: None,
                 filter_timeout: Some(Duration::from_secs(60)),
+                auth: None,
+                tls: None,
             }),
         }),
         forward: None,
@@ -80,6 +82,8 @@ fn forward() -> Forward {
         connection_timeout: Some(Duration::from_secs(40)),
         response_timeout: Some(Duration::from_secs(60)),
         prompt_timeout: Some(Duration::from_secs(20)),
+        tls: None,
+        auth: None,
         anonymous: Anonymous::default(),
     }
 }
@@ -291,6 +295,7 @@ fn every_ready_option_has_a_test_of_its_effect() {
     let changes = CHANGES.iter().map(|(line, _)| line);
     let tested: Vec<&str> = changes
         .chain(FORWARD_CHANGES.iter().map(|(line, _)| line))
+        .chain(client_security::CHANGES.iter().map(|(line, _)| line))
         .flat_map(|line| line.split([' ', '=']))
         .collect();
     // These have tests of their own.

@@ -11,21 +11,24 @@ pub(super) const OPTIONS: &[Opt] = &[
         long: "client-auth",
         short: Some('C'),
         argument: Path("file"),
-        status: Planned,
+        status: Ready,
         summary: "account to log in with when forwarding",
         doc: "Logs in to the remote SMTP server with the account from this secrets file, on a line \
-            of: the word client, the password's encoding (plain or md5), the user and the \
-            password.",
+            of: the word client, the kind of secret (plain, md5, sha1, sha256, sha512 or oauth), \
+            the user and the secret. The value plain:USER:PASSWORD, with both in base64, is the \
+            account itself. Passwords and tokens are sent only over encrypted connections, unless \
+            --client-auth-config names such a mechanism. The file is read again when it changes.",
         ..Opt::FLAG
     },
     Opt {
         long: "client-auth-config",
         argument: Required("config"),
-        status: Planned,
+        status: Ready,
         summary: "mechanisms to log in with",
         doc: "Chooses authentication mechanisms for forwarding, as items of a letter, a colon and \
-            a list with commas, separated by semicolons: m names the preferred ones, x those to \
-            avoid, and a and d do the same for encrypted connections.",
+            a list with commas, separated by semicolons: m names those to use, in this order, x \
+            those to avoid, and a and d do the same for encrypted connections, where m and x then \
+            do not count. A mechanism's name alone stands for an m list of that name.",
         ..Opt::FLAG
     },
     Opt {

@@ -80,7 +80,7 @@ const DOCUMENTED: [&str; 68] = [
 const ADDED: [&str; 1] = ["Z server-smtp-config="];
 
 /// What this version can do.
-const READY: [&str; 42] = [
+const READY: [&str; 51] = [
     "as-client",
     "as-proxy",
     "as-server",
@@ -92,6 +92,15 @@ const READY: [&str; 42] = [
     "forward-to",
     "poll",
     "client-interface",
+    "client-auth",
+    "client-auth-config",
+    "client-tls",
+    "client-tls-certificate",
+    "client-tls-connection",
+    "client-tls-required",
+    "client-tls-server-name",
+    "client-tls-verify",
+    "client-tls-verify-name",
     "connection-timeout",
     "idle-timeout",
     "response-timeout",

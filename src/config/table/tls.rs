@@ -3,24 +3,24 @@
 use crate::config::option::{
     Argument::{Path, Required},
     Opt,
-    Status::{Planned, Ready},
+    Status::Ready,
 };
 
 pub(super) const OPTIONS: &[Opt] = &[
     Opt {
         long: "client-tls",
         short: Some('j'),
-        status: Planned,
+        status: Ready,
         summary: "encrypt forwarding if the server can",
         doc: "Encrypts outgoing SMTP connections by the STARTTLS command where the remote server \
-            offers it.",
+            offers it; --client-tls-required leaves servers without it alone.",
         ..Opt::FLAG
     },
     Opt {
         long: "client-tls-certificate",
         argument: Path("pem-file"),
         repeat: true,
-        status: Planned,
+        status: Ready,
         summary: "certificate to present when forwarding",
         doc: "Presents the certificate chain in this PEM file, which also has the private key, to \
             remote servers; given twice, the first file has the key and the second the chain.",
@@ -29,42 +29,44 @@ pub(super) const OPTIONS: &[Opt] = &[
     Opt {
         long: "client-tls-connection",
         short: Some('b'),
-        status: Planned,
+        status: Ready,
         summary: "encrypt forwarding from the first octet",
         doc: "Encrypts outgoing SMTP connections from the first octet, without STARTTLS.",
         ..Opt::FLAG
     },
     Opt {
         long: "client-tls-required",
-        status: Planned,
+        status: Ready,
         summary: "never forward without encryption",
-        doc: "Does not forward over a connection that could not be encrypted.",
+        doc: "Does not forward over a connection that could not be encrypted; mail stays queued.",
         ..Opt::FLAG
     },
     Opt {
         long: "client-tls-server-name",
         argument: Required("hostname"),
-        status: Planned,
+        status: Ready,
         summary: "server name to ask for",
         doc: "Names the server in the TLS handshake of outgoing connections, for servers that have \
-            several identities.",
+            several identities. By default it is the name of --client-tls-verify-name, if any.",
         ..Opt::FLAG
     },
     Opt {
         long: "client-tls-verify",
         argument: Path("ca-list"),
-        status: Planned,
+        status: Ready,
         summary: "authorities that remote servers must be certified by",
         doc: "Forwards only to servers that have a certificate by one of the authorities in this \
-            file or directory; <default> stands for those that the system trusts.",
+            file or directory; <default> stands for those that the system trusts. Servers that \
+            offer no TLS are kept from mail by --client-tls-required.",
         ..Opt::FLAG
     },
     Opt {
         long: "client-tls-verify-name",
         argument: Required("cname"),
-        status: Planned,
+        status: Ready,
         summary: "name that remote servers must be certified for",
-        doc: "Forwards only to servers that have a certificate for this name.",
+        doc: "Forwards only to servers that have a certificate for this name or address, among its \
+            subject alternative names.",
         ..Opt::FLAG
     },
     Opt {

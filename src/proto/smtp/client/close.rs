@@ -2,7 +2,8 @@
 
 use super::outcome::PeerReply;
 use crate::base::OneLine;
-use crate::proto::smtp::reply_reader::ReplyFault;
+use crate::proto::sasl::ClientFailure;
+use crate::proto::smtp::reply_reader::{ReplyFault, as_text};
 
 /// What a session is doing, for telling where it failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,6 +12,12 @@ pub enum Stage {
     Greeting,
     /// Waiting for the reply to EHLO or HELO.
     Hello,
+    /// Waiting for the reply to STARTTLS.
+    StartTls,
+    /// Waiting for the connection to be secure.
+    Handshake,
+    /// Logging in.
+    Authentication,
     /// Between messages.
     Ready,
     /// Sending the envelope.
@@ -30,6 +37,9 @@ impl Stage {
         match self {
             Stage::Greeting => "the greeting",
             Stage::Hello => "EHLO",
+            Stage::StartTls => "STARTTLS",
+            Stage::Handshake => "the tls handshake",
+            Stage::Authentication => "AUTH",
             Stage::Ready => "the time between messages",
             Stage::Envelope => "the envelope",
             Stage::Content => "the content",
@@ -71,6 +81,17 @@ pub enum CloseReason {
     /// The server offered CHUNKING but does not know BDAT; what followed BDAT it
     /// may have taken for commands.
     ChunkingRefused(PeerReply),
+    /// TLS is required, and the server has none to offer, or not even EHLO.
+    TlsNotOffered {
+        /// Whether it knows EHLO.
+        is_esmtp: bool,
+    },
+    /// Something came between the last reply in clear and the handshake.
+    InjectedBeforeTls,
+    /// The connection could not be made secure, or the server is not who it should be.
+    TlsFailed(OneLine),
+    /// We could not log in.
+    Unauthenticated(ClientFailure),
 }
 
 impl CloseReason {
@@ -105,13 +126,29 @@ impl CloseReason {
             CloseReason::ChunkingRefused(reply) => {
                 format!("peer offers CHUNKING but refuses BDAT: {reply}")
             }
+            CloseReason::TlsNotOffered { is_esmtp: true } => {
+                "tls is mandated but the server cannot do starttls".to_owned()
+            }
+            CloseReason::TlsNotOffered { is_esmtp: false } => {
+                "tls is mandated but the server cannot do esmtp".to_owned()
+            }
+            CloseReason::InjectedBeforeTls => "protocol error: unencrypted data after the reply \
+                to STARTTLS, perhaps put there by somebody in between"
+                .to_owned(),
+            CloseReason::TlsFailed(why) => as_text(why).into_owned(),
+            CloseReason::Unauthenticated(failure) => failure.to_string(),
         }
     }
 
-    /// Whether the server refuses us for good, whatever the message: the operator
-    /// should be told, and no message is to blame.
+    /// Whether the server and we do not get together, whatever the message: the
+    /// operator should be told, and no message is to blame.
     pub fn is_route_problem(&self) -> bool {
-        matches!(self, CloseReason::Refused(_, reply) if reply.code >= 500)
+        match self {
+            CloseReason::Refused(_, reply) => reply.code >= 500,
+            CloseReason::TlsNotOffered { .. } | CloseReason::TlsFailed(_) => true,
+            CloseReason::Unauthenticated(failure) => !failure.is_temporary(),
+            _ => false,
+        }
     }
 
     /// Whether nothing is wrong with the server, so that other messages may go

@@ -9,17 +9,27 @@ use super::outcome::Outcome;
 use super::settings::{BLOCK_TIMEOUT_MIN, FINAL_REPLY_TIMEOUT_MIN, QUIT_TIMEOUT};
 use super::transaction::Transaction;
 use super::{Action, Settings, State};
-use crate::base::OneLine;
+use crate::base::secret::Secret;
+use crate::base::{OneLine, ascii};
+use crate::proto::sasl::{Channel, Mechanism};
 use crate::proto::smtp::reply_reader::ReplyLines;
 
 /// The longest line of the dialogue that is reported, in octets.
 const NOTED_MAX: usize = 1000;
+
+/// The longest user name that is reported, in octets.
+const ID_SHOWN_MAX: usize = 100;
 
 /// What outlives a single message.
 pub(super) struct Session {
     pub(super) settings: Arc<Settings>,
     pub(super) extensions: Extensions,
     pub(super) eight_bit_noted: bool,
+    /// Whether TLS protects what is sent.
+    pub(super) is_encrypted: bool,
+    /// The name that the server knows us by, once we have logged in; empty where
+    /// that is for the server to say.
+    pub(super) login_id: Option<Vec<u8>>,
     /// When the present wait ends.
     pub(super) wait_until: Option<Instant>,
     /// When the present message, or the start of the session, has had enough time.
@@ -39,8 +49,25 @@ impl Session {
             settings,
             extensions: Extensions::default(),
             eight_bit_noted: false,
+            is_encrypted: false,
+            login_id: None,
             wait_until: None,
             attempt_until: None,
+        }
+    }
+
+    /// Forgets all that was said in clear.
+    pub(super) fn is_now_encrypted(&mut self) {
+        self.extensions = Extensions::default();
+        self.is_encrypted = true;
+    }
+
+    /// How well the connection keeps what is sent.
+    pub(super) fn channel(&self) -> Channel {
+        match (self.is_encrypted, self.settings.is_local) {
+            (true, _) => Channel::Encrypted,
+            (false, true) => Channel::Local,
+            (false, false) => Channel::Clear,
         }
     }
 }
@@ -55,6 +82,21 @@ impl Context<'_> {
             bytes.extend_from_slice(b"\r\n");
         }
         self.out.push(Action::Send(bytes));
+    }
+
+    /// Sends a line that nobody may see; `shown` is reported in its place.
+    pub(super) fn send_secret(&mut self, line: &Secret, shown: &str) {
+        self.note_sent(shown.as_bytes());
+        let bytes = [line.expose(), b"\r\n"].concat();
+        self.out.push(Action::SendSecret(Secret::new(bytes)));
+    }
+
+    /// Reports that the server has accepted us.
+    pub(super) fn report_authentication(&mut self, mechanism: Mechanism, id: &[u8]) {
+        let id = ascii::escape_bounded(id, ID_SHOWN_MAX);
+        let text = format!("authenticated as [{id}] using mechanism [{mechanism}]");
+        self.out
+            .push(Action::Authenticated(bounded(text.as_bytes())));
     }
 
     /// Reports a command, for those that `send_commands` does not send.
@@ -95,6 +137,10 @@ impl Context<'_> {
 
     pub(super) fn await_greeting(&mut self) {
         self.wait(self.session.settings.prompt_timeout);
+    }
+
+    pub(super) fn await_handshake(&mut self) {
+        self.wait(self.session.settings.handshake_timeout);
     }
 
     pub(super) fn await_reply(&mut self) {

@@ -7,16 +7,20 @@ use super::chunks::Chunks;
 use super::clearing::Clearing;
 use super::close::{CloseReason, Stage};
 use super::content::Content;
-use super::context::Context;
-use super::extensions::Extensions;
+use super::context::{Context, Session};
 use super::message::{Body, Message};
 use super::outcome::PeerReply;
 use super::transaction::Transaction;
+use crate::base::xtext;
 use crate::proto::smtp::reply_reader::{Class, ReplyLines};
 
 /// How many commands go out in one group: their replies must fit into the
 /// server's output buffers, or both sides wait for each other (RFC 2920 3.1).
 pub(super) const GROUP_MAX: usize = 100;
+
+/// The longest value of the AUTH parameter, in octets.
+// RFC 4954 5: MAIL may be 500 octets longer with it.
+const SUBMITTER_MAX: usize = 500 - " AUTH=".len();
 
 /// Sends MAIL, RCPT and DATA and matches the replies to them.
 pub(super) struct Envelope {
@@ -74,6 +78,10 @@ impl Envelope {
         let awaited = self.awaited.pop_front();
         let awaited = awaited.expect("invariant: go_on stays here only with commands sent");
         let is_known = match awaited {
+            Awaited::Mail if self.may_do_without_submitter(context, reply) => {
+                self.next = Next::Mail;
+                return self.go_on(context);
+            }
             Awaited::Mail => self.mail_answered(reply),
             Awaited::Recipient(index) => self.recipient_answered(index, reply),
             Awaited::Data => return self.data_answered(context, reply),
@@ -97,7 +105,7 @@ impl Envelope {
         };
         let mut commands = Vec::new();
         while commands.len() < group_max {
-            let Some((awaited, command)) = self.next_command(&context.session.extensions) else {
+            let Some((awaited, command)) = self.next_command(context.session) else {
                 break;
             };
             self.awaited.push_back(awaited);
@@ -114,14 +122,14 @@ impl Envelope {
         self.give_up(context)
     }
 
-    fn next_command(&mut self, offers: &Extensions) -> Option<(Awaited, Vec<u8>)> {
+    fn next_command(&mut self, session: &Session) -> Option<(Awaited, Vec<u8>)> {
         let recipients = &self.transaction.message().recipients;
         match self.next {
             Next::Mail => {
                 self.next = Next::Recipient(0);
                 Some((
                     Awaited::Mail,
-                    mail_command(self.transaction.message(), offers),
+                    mail_command(self.transaction.message(), session),
                 ))
             }
             Next::Recipient(from) => {
@@ -141,6 +149,21 @@ impl Envelope {
             }
             Next::Nothing => None,
         }
+    }
+
+    /// Whether MAIL was refused for a parameter, which can only be that of AUTH: it
+    /// is of no use to the message, and some servers with AUTH do not know it. The
+    /// rest of the session does without.
+    // RFC 5321 4.1.1.11: 555 means that a parameter is not recognised.
+    fn may_do_without_submitter(&self, context: &mut Context<'_>, reply: &ReplyLines) -> bool {
+        let is_refused = reply.code == 555 && context.session.login_id.is_some();
+        // In a group the commands after MAIL are lost as well.
+        if !is_refused || !self.awaited.is_empty() {
+            return false;
+        }
+        context.session.login_id = None;
+        context.note("the peer does not know the AUTH parameter, going on without it");
+        true
     }
 
     /// Returns whether the reply is of a class that MAIL can have.
@@ -216,7 +239,8 @@ impl Envelope {
     }
 }
 
-fn mail_command(message: &Message, offers: &Extensions) -> Vec<u8> {
+fn mail_command(message: &Message, session: &Session) -> Vec<u8> {
+    let offers = &session.extensions;
     let mut command = [b"MAIL FROM:<", message.reverse_path.as_bytes(), b">"].concat();
     // RFC 1870 6: declares the size where the server knows what to do with it.
     if let Some(size) = message.size.filter(|_| offers.size) {
@@ -232,7 +256,27 @@ fn mail_command(message: &Message, offers: &Extensions) -> Vec<u8> {
     if needs_smtputf8(message) && offers.smtputf8 {
         command.extend_from_slice(b" SMTPUTF8");
     }
+    if let Some(id) = &session.login_id {
+        command.extend_from_slice(b" AUTH=");
+        command.extend_from_slice(&submitter(message, id, session.settings.anonymous));
+    }
     command
+}
+
+/// The value of the AUTH parameter, which servers are free to believe or not: by
+/// the envelope, or else the name that we have logged in with. `<>` says that
+/// nobody knows.
+// RFC 4954 5: xtext or "<>".
+fn submitter(message: &Message, login_id: &[u8], is_anonymous: bool) -> Vec<u8> {
+    let submitter = match message.submitter.as_bytes() {
+        [] => xtext::encode(login_id),
+        given => given.to_vec(),
+    };
+    let is_sayable = xtext::decode(&submitter).is_some_and(|name| !name.is_empty());
+    if is_anonymous || !is_sayable || submitter.len() > SUBMITTER_MAX {
+        return b"<>".to_vec();
+    }
+    submitter
 }
 
 fn needs_smtputf8(message: &Message) -> bool {

@@ -12,7 +12,7 @@ use crate::proto::smtp::reply_reader::{Class, ReplyLines};
 pub(super) struct Greeting;
 
 impl Greeting {
-    pub(super) fn begin(mut context: Context<'_>) -> State {
+    pub(super) fn begin(context: &mut Context<'_>) -> State {
         context.begin_attempt();
         context.await_greeting();
         State::Greeting(Greeting)

@@ -1,11 +1,14 @@
 //! Saying who we are, and learning what the server can do.
 
 use super::State;
+use super::authentication::Authentication;
 use super::close::{CloseReason, Stage};
 use super::context::Context;
 use super::extensions::Extensions;
 use super::outcome::PeerReply;
 use super::quitting::Quitting;
+use super::settings::Tls;
+use super::starttls::StartTls;
 use crate::proto::smtp::reply_reader::{Class, ReplyLines};
 
 /// Waits for the reply to EHLO or HELO.
@@ -39,7 +42,7 @@ impl Hello {
                 if !self.is_plain {
                     context.session.extensions = Extensions::parse(&reply.lines);
                 }
-                established(context)
+                established(context, !self.is_plain)
             }
             Class::Intermediate => {
                 context.close(CloseReason::Unfit(Stage::Hello, PeerReply::from(reply)))
@@ -63,9 +66,17 @@ impl Hello {
     }
 }
 
-/// Where TLS and authentication come in, before the session is ready.
-fn established(context: &mut Context<'_>) -> State {
-    context.ready()
+/// Encrypts and logs in, as configured, before the session is ready.
+fn established(context: &mut Context<'_>, is_esmtp: bool) -> State {
+    let session = &*context.session;
+    match session.settings.tls {
+        _ if session.is_encrypted => Authentication::begin(context),
+        Tls::IfOffered | Tls::Required if session.extensions.starttls => StartTls::begin(context),
+        Tls::Never | Tls::IfOffered => Authentication::begin(context),
+        Tls::Required | Tls::Implicit => {
+            Quitting::begin(context, CloseReason::TlsNotOffered { is_esmtp })
+        }
+    }
 }
 
 fn say(context: &mut Context<'_>, verb: &[u8]) {

@@ -28,6 +28,9 @@ pub struct Message {
     pub body: Body,
     /// Whether the sender said that header or envelope have UTF-8 in them.
     pub smtputf8: bool,
+    /// Who submitted the message, for the AUTH parameter of MAIL: xtext, `<>`, or
+    /// empty for the name that we log in with.
+    pub submitter: OneLine,
 }
 
 /// Whether a path stays one path between the angle brackets of a command: a

@@ -7,8 +7,13 @@
 //!
 //! ```text
 //! Greeting    220: Hello           refused: Quitting
-//! Hello       250: Ready           EHLO unknown: Hello, with HELO
+//! Hello       250: Ready, or first StartTls, Authentication
+//!                                  EHLO unknown: Hello, with HELO
 //!                                  refused: Quitting
+//! StartTls    220: Handshake       refused: Quitting
+//! Handshake   secure: Hello, or Greeting where TLS comes first
+//! Authentication                   334: Authentication
+//!             235: Ready           refused, and nothing left to try: Quitting
 //! Ready       send: Envelope       quit: Quitting
 //! Envelope    354: Content         RCPT answered, with CHUNKING: Chunks
 //!                                  MAIL refused: Ready
@@ -23,13 +28,13 @@
 //!
 //! From everywhere: 421, anything that is not a reply, a reply that nothing was
 //! asked for, a wait that is too long and a lost connection lead to `Closed`,
-//! with the message in hand deferred. Between `Hello` and `Ready` is the place
-//! for TLS and authentication (`hello::established`).
+//! with the message in hand deferred.
 //!
 //! With PIPELINING (RFC 2920) the envelope goes out in groups, the last of which
 //! ends with DATA; replies are matched to commands by a queue. Nothing is ever
 //! sent past the end of the content before the reply to it.
 
+mod authentication;
 mod chunks;
 mod clearing;
 mod close;
@@ -43,6 +48,7 @@ mod message;
 mod outcome;
 mod quitting;
 mod settings;
+mod starttls;
 mod transaction;
 
 use std::sync::Arc;
@@ -53,10 +59,11 @@ pub use extensions::{Extensions, MECHANISMS_MAX};
 pub use message::{Body, Message};
 pub use outcome::{Cause, EnhancedStatus, Outcome, PeerReply, REPLY_TEXT_MAX, RecipientOutcome};
 pub use settings::{
-    BLOCK_TIMEOUT_MIN, FINAL_REPLY_TIMEOUT_MIN, QUIT_TIMEOUT, RESPONSE_TIMEOUT, SESSION_MAX,
-    Settings,
+    BLOCK_TIMEOUT_MIN, FINAL_REPLY_TIMEOUT_MIN, HANDSHAKE_TIMEOUT, Login, QUIT_TIMEOUT,
+    RESPONSE_TIMEOUT, SESSION_MAX, Settings, Tls,
 };
 
+use self::authentication::Authentication;
 use self::chunks::Chunks;
 use self::clearing::Clearing;
 use self::content::{Content, FinalReply};
@@ -65,8 +72,10 @@ use self::envelope::Envelope;
 use self::greeting::Greeting;
 use self::hello::Hello;
 use self::quitting::Quitting;
+use self::starttls::{Handshake, StartTls};
 use self::transaction::Transaction;
 use super::reply_reader::{ReplyLines, ReplyReader};
+use crate::base::secret::Secret;
 use crate::base::{ByteQueue, OneLine};
 
 /// What the driver has to do, in the order given.
@@ -75,6 +84,12 @@ use crate::base::{ByteQueue, OneLine};
 pub enum Action {
     /// Write these octets.
     Send(Vec<u8>),
+    /// The same, with octets that must not get anywhere else.
+    SendSecret(Secret),
+    /// Make the connection secure, once all that was to be written is written, and
+    /// call [`Machine::tls_established`] or [`Machine::tls_failed`]. Whatever the
+    /// server has sent in clear and nobody has read yet is an attack.
+    StartTls,
     /// Hand in a message, or quit. A `Close` that follows takes it back.
     Ready,
     /// Hand in the next piece of content. A `Finished` or `Close` that comes
@@ -87,6 +102,8 @@ pub enum Action {
     Close(CloseReason),
     /// Log this as a warning.
     Note(OneLine),
+    /// Log this: the server has accepted our login.
+    Authenticated(OneLine),
     /// A command has been sent; only with [`Settings::note_commands`].
     Sent(OneLine),
     /// A line of a reply has come; only with [`Settings::note_commands`].
@@ -106,6 +123,9 @@ pub struct Machine {
 enum State {
     Greeting(Greeting),
     Hello(Hello),
+    StartTls(StartTls),
+    Handshake(Handshake),
+    Authentication(Authentication),
     Ready,
     Envelope(Envelope),
     Content(Content),
@@ -117,14 +137,21 @@ enum State {
 }
 
 impl Machine {
-    /// Begins a session on a connection that has just been made.
+    /// Begins a session on a connection that has just been made. With
+    /// [`Tls::Implicit`] that is to be made secure first of all, without a
+    /// [`Action::StartTls`] that says so.
     pub fn new(settings: Arc<Settings>, now: Instant) -> Machine {
+        let is_implicit = settings.tls == Tls::Implicit;
         let mut session = Session::new(settings);
-        let state = Greeting::begin(Context {
+        let context = &mut Context {
             session: &mut session,
             now,
             out: &mut Vec::new(),
-        });
+        };
+        let state = match is_implicit {
+            true => Handshake::begin_implicit(context),
+            false => Greeting::begin(context),
+        };
         Machine {
             session,
             reader: ReplyReader::new(),
@@ -177,6 +204,9 @@ impl Machine {
 
     /// Takes what the server sent; consumes all of it.
     pub fn receive(&mut self, now: Instant, input: &mut ByteQueue, out: &mut Vec<Action>) {
+        if self.is_handshaking() && !input.is_empty() {
+            self.fail(now, CloseReason::InjectedBeforeTls, out);
+        }
         while !self.is_closed() {
             match self.reader.read(input) {
                 Ok(None) => return,
@@ -185,6 +215,25 @@ impl Machine {
             }
         }
         input.clear();
+    }
+
+    /// Tells that the connection is secure now. Without effect where no handshake is
+    /// waited for.
+    pub fn tls_established(&mut self, now: Instant, out: &mut Vec<Action>) {
+        self.step(now, out, |state, context| match state {
+            State::Handshake(handshake) => handshake.established(context),
+            state => state,
+        });
+    }
+
+    /// Tells that the connection cannot be made secure.
+    pub fn tls_failed(&mut self, now: Instant, reason: OneLine, out: &mut Vec<Action>) {
+        self.fail(now, CloseReason::TlsFailed(reason), out);
+    }
+
+    /// Whether the driver owes [`Machine::tls_established`].
+    pub fn is_handshaking(&self) -> bool {
+        matches!(self.state, State::Handshake(_))
     }
 
     /// Ends the session: with QUIT when ready, otherwise at once, and then a
@@ -246,11 +295,11 @@ impl Machine {
                 let reason = CloseReason::OutOfStep(state.stage(), PeerReply::from(reply));
                 return state.fail(context, reason);
             }
-            state.reply(context, reply)
+            state.reply(context, reply, has_more)
         });
         let has_spoken = out[start..]
             .iter()
-            .any(|one| matches!(one, Action::Send(_)));
+            .any(|one| matches!(one, Action::Send(_) | Action::SendSecret(_)));
         self.is_early = has_spoken && has_more;
     }
 
@@ -273,16 +322,18 @@ impl Machine {
 }
 
 impl State {
-    fn reply(self, context: &mut Context<'_>, reply: &ReplyLines) -> State {
+    fn reply(self, context: &mut Context<'_>, reply: &ReplyLines, has_more: bool) -> State {
         match self {
             State::Greeting(greeting) => greeting.reply(context, reply),
             State::Hello(hello) => hello.reply(context, reply),
+            State::StartTls(starttls) => starttls.reply(context, reply, has_more),
+            State::Authentication(authentication) => authentication.reply(context, reply),
             State::Envelope(envelope) => envelope.reply(context, reply),
             State::Chunks(chunks) => chunks.reply(context, reply),
             State::FinalReply(final_reply) => final_reply.reply(context, reply),
             State::Clearing(clearing) => clearing.reply(context, reply),
             State::Quitting(quitting) => quitting.end(context),
-            State::Ready | State::Content(_) | State::Closed => self,
+            State::Handshake(_) | State::Ready | State::Content(_) | State::Closed => self,
         }
     }
 
@@ -296,7 +347,13 @@ impl State {
                 let is_sent = chunks.is_sent();
                 (chunks.into_transaction(), is_sent)
             }
-            State::Greeting(_) | State::Hello(_) | State::Ready | State::Clearing(_) => {
+            State::Greeting(_)
+            | State::Hello(_)
+            | State::StartTls(_)
+            | State::Handshake(_)
+            | State::Authentication(_)
+            | State::Ready
+            | State::Clearing(_) => {
                 return context.close(reason);
             }
             State::Quitting(quitting) => return quitting.end(context),
@@ -308,7 +365,7 @@ impl State {
     /// Whether something was asked that the server has not answered.
     fn awaits_reply(&self) -> bool {
         match self {
-            State::Ready | State::Content(_) | State::Closed => false,
+            State::Handshake(_) | State::Ready | State::Content(_) | State::Closed => false,
             State::Chunks(chunks) => !chunks.is_answered(),
             _ => true,
         }
@@ -318,6 +375,9 @@ impl State {
         match self {
             State::Greeting(_) => Stage::Greeting,
             State::Hello(_) => Stage::Hello,
+            State::StartTls(_) => Stage::StartTls,
+            State::Handshake(_) => Stage::Handshake,
+            State::Authentication(_) => Stage::Authentication,
             State::Ready => Stage::Ready,
             State::Envelope(_) => Stage::Envelope,
             State::Content(_) => Stage::Content,

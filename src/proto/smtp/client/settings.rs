@@ -1,8 +1,10 @@
 //! What the operator decides about sending.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::OneLine;
+use crate::proto::sasl::{Account, Config};
 
 /// How long one message may take from [`super::Machine::send`] to its outcome,
 /// and the start of a session up to the first `Ready`, unless set otherwise:
@@ -23,6 +25,33 @@ pub const BLOCK_TIMEOUT_MIN: Duration = Duration::from_secs(180);
 
 /// How long the reply to QUIT is waited for; nothing depends on it.
 pub const QUIT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a TLS handshake may take unless set otherwise.
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(40);
+
+/// When a connection is encrypted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tls {
+    /// Not at all.
+    Never,
+    /// By STARTTLS, where the server offers it.
+    IfOffered,
+    /// By STARTTLS, and nothing is sent to servers without it.
+    Required,
+    /// From the first octet.
+    Implicit,
+}
+
+/// How to log in.
+#[derive(Clone, Debug)]
+pub struct Login {
+    /// Our secrets; without any, we do not log in.
+    pub account: Arc<Account>,
+    /// The mechanisms that may be used.
+    pub config: Config,
+    /// Whether the TLS handshake shows a certificate of ours to servers that ask.
+    pub has_certificate: bool,
+}
 
 /// How a session is held. Fixed for the life of a machine.
 #[derive(Clone, Debug)]
@@ -45,13 +74,25 @@ pub struct Settings {
     pub chunking: bool,
     /// Whether a message with a refused recipient is sent to nobody.
     pub strict_recipients: bool,
+    /// When the connection is encrypted.
+    pub tls: Tls,
+    /// How long the TLS handshake may take; without a value, as long as
+    /// [`Settings::session_max`].
+    pub handshake_timeout: Option<Duration>,
+    /// How to log in; nothing means not at all, whatever the server offers.
+    pub login: Option<Login>,
+    /// Whether nobody but this host sees what is sent in clear.
+    pub is_local: bool,
+    /// Whether MAIL is not to tell under which name we have logged in.
+    pub anonymous: bool,
     /// Whether the dialogue is reported with `Action::Sent` and `Action::Heard`.
     pub note_commands: bool,
 }
 
 impl Settings {
     /// Makes settings with the defaults: groups of commands, no BDAT, strict
-    /// recipients, timeouts of RFC 5321, and no report of the dialogue.
+    /// recipients, timeouts of RFC 5321, no TLS, no login, and no report of the
+    /// dialogue.
     pub fn new(domain: OneLine) -> Settings {
         Settings {
             domain,
@@ -61,6 +102,11 @@ impl Settings {
             pipelining: true,
             chunking: false,
             strict_recipients: true,
+            tls: Tls::Never,
+            handshake_timeout: Some(HANDSHAKE_TIMEOUT),
+            login: None,
+            is_local: false,
+            anonymous: false,
             note_commands: false,
         }
     }

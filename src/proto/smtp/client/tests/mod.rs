@@ -1,6 +1,8 @@
 //! Dialogues with a scripted server, in a notation of one line per event.
 
+mod authentication;
 mod content;
+mod encryption;
 mod envelope;
 mod handshake;
 mod misconduct;
@@ -42,7 +44,8 @@ impl Dialogue {
 
     /// Plays one event and shows the actions it leads to. In the notation `|` is
     /// CRLF; `S:` the server says, `c:` and `C:` content and last content, `W:`
-    /// seconds pass, `X:` the connection is lost, `Q` quit, `M` the message.
+    /// seconds pass, `X:` the connection is lost, `T` it is secure, `T:` it cannot be
+    /// made so, `Q` quit, `M` the message.
     fn play(&mut self, event: &str, message: &Message) -> Vec<String> {
         let (kind, text) = event.split_once(':').unwrap_or((event, ""));
         let bytes = text.replace('|', "\r\n").into_bytes();
@@ -59,6 +62,10 @@ impl Dialogue {
             "X" => self
                 .machine
                 .peer_closed(self.now, OneLine::escaped(text), &mut out),
+            "T" if text.is_empty() => self.machine.tls_established(self.now, &mut out),
+            "T" => self
+                .machine
+                .tls_failed(self.now, OneLine::escaped(text), &mut out),
             "Q" => self.machine.quit(self.now, &mut out),
             _ => panic!("unknown event {event}"),
         }
@@ -137,6 +144,7 @@ fn message(recipients: &[&str]) -> Message {
         size: None,
         body: Body::Unknown,
         smtputf8: false,
+        submitter: OneLine::default(),
     }
 }
 
@@ -146,6 +154,9 @@ fn show(action: &Action) -> String {
             let text = bytes.escape_ascii().to_string();
             format!("> {}", text.replace("\\r\\n", "|"))
         }
+        Action::SendSecret(secret) => show(&Action::Send(secret.expose().to_vec())),
+        Action::StartTls => "starttls".to_owned(),
+        Action::Authenticated(text) => text.to_string(),
         Action::Ready => "ready".to_owned(),
         Action::NeedContent => "need".to_owned(),
         Action::Finished(outcome) => show_outcome(outcome),

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use super::authentication::{logging_in, password};
 use super::*;
 use crate::proto::smtp::client::envelope::GROUP_MAX;
 
@@ -43,6 +44,11 @@ struct Server {
     /// Whom it has taken the present message for.
     delivered: BTreeSet<Vec<u8>>,
     is_gone: bool,
+    /// Whether it offers and insists on TLS, and then on a login.
+    has_tls: bool,
+    is_encrypted: bool,
+    wants_login: bool,
+    is_logged_in: bool,
 }
 
 impl Server {
@@ -54,6 +60,7 @@ impl Server {
             "|250-CHUNKING",
             "|250-CHUNKING|250-PIPELINING",
         ];
+        let (has_tls, wants_login) = (random.chance(50), random.chance(50));
         Server {
             offers: all[random.below(4)],
             refuses: [0, 10, 50][random.below(3)],
@@ -66,6 +73,23 @@ impl Server {
             is_chunking_failed: false,
             delivered: BTreeSet::new(),
             is_gone: false,
+            has_tls,
+            is_encrypted: false,
+            wants_login,
+            is_logged_in: false,
+        }
+    }
+
+    /// Settings for a client that means to send mail to this server.
+    fn suit(&self, settings: Settings, is_required: bool) -> Settings {
+        let login = self.wants_login.then(|| logging_in([password()]).login);
+        Settings {
+            tls: match (self.has_tls, is_required) {
+                (true, true) => Tls::Required,
+                _ => Tls::IfOffered,
+            },
+            login: login.flatten(),
+            ..settings
         }
     }
 
@@ -105,7 +129,27 @@ impl Server {
         let verdict = self.verdict();
         let is_good = verdict.starts_with('2');
         match text.split([' ', ':']).next().unwrap() {
-            "EHLO" => return format!("250-mx{}|250 HELP|", self.offers),
+            "EHLO" => return self.greet(),
+            "STARTTLS" => {
+                assert!(self.has_tls && !self.is_encrypted && !self.is_logged_in);
+                return if is_good {
+                    "220 go|".to_owned()
+                } else {
+                    verdict
+                };
+            }
+            "AUTH" => {
+                assert!(self.is_encrypted && self.wants_login && !self.is_logged_in);
+                assert!(!self.has_sender, "AUTH in a transaction");
+                self.is_logged_in = is_good;
+                return if is_good {
+                    "235 in|".to_owned()
+                } else {
+                    verdict
+                };
+            }
+            "MAIL" if self.has_tls && !self.is_encrypted => panic!("mail in clear"),
+            "MAIL" if self.wants_login && !self.is_logged_in => panic!("mail without a login"),
             "QUIT" => return "221 bye|".to_owned(),
             "RSET" => self.clear(),
             "MAIL" => {
@@ -138,6 +182,20 @@ impl Server {
         } else {
             verdict
         }
+    }
+
+    fn greet(&self) -> String {
+        let starttls = match self.has_tls && !self.is_encrypted {
+            true => "|250-STARTTLS",
+            false => "",
+        };
+        // Offered in clear as well, where it must not be used.
+        let auth = if self.wants_login {
+            "|250-AUTH PLAIN"
+        } else {
+            ""
+        };
+        format!("250-mx{}{starttls}{auth}|250 HELP|", self.offers)
     }
 
     fn take_data(&mut self) -> Option<String> {
@@ -228,11 +286,13 @@ struct Tally {
 /// The forwarder, the wire and a server.
 struct World {
     machine: Machine,
+    settings: Arc<Settings>,
     server: Server,
     random: Random,
     now: Instant,
     message: Option<Message>,
     tally: Tally,
+    has_logged_in: bool,
     is_closed: bool,
 }
 
@@ -245,10 +305,14 @@ impl World {
             pipelining: random.chance(80),
             ..settings()
         };
+        let server = Server::new(seed);
+        let settings = Arc::new(server.suit(settings, random.chance(50)));
         let now = Instant::now();
         World {
-            machine: Machine::new(Arc::new(settings), now),
-            server: Server::new(seed),
+            machine: Machine::new(Arc::clone(&settings), now),
+            settings,
+            has_logged_in: false,
+            server,
             random,
             now,
             message: None,
@@ -321,6 +385,19 @@ impl World {
                 assert!(self.message.is_none(), "a message without an outcome");
                 self.is_closed = true;
             }
+            Action::SendSecret(line) => self.act(Action::Send(line.expose().to_vec()), out),
+            // The pieces of what a hostile server says may come after this.
+            Action::StartTls if self.machine.is_closed() => {}
+            Action::StartTls if self.random.chance(5) => {
+                let why = OneLine::escaped("bad certificate");
+                self.machine.tls_failed(self.now, why, out);
+            }
+            Action::StartTls => {
+                assert!(self.server.heard.is_empty(), "words after STARTTLS");
+                self.server.is_encrypted = true;
+                self.machine.tls_established(self.now, out);
+            }
+            Action::Authenticated(_) => self.has_logged_in = true,
             Action::Note(_) | Action::Sent(_) | Action::Heard(_) => {}
         }
     }
@@ -333,6 +410,23 @@ impl World {
         self.message = Some(message.clone());
         self.server.delivered.clear();
         self.machine.send(self.now, message, out);
+    }
+
+    /// Nothing that matters is said in clear where it must not be, and no mail goes
+    /// to a server that has not accepted the login.
+    fn check_privacy(&self, bytes: &[u8], seed: u64) {
+        let is_clear = !self.server.is_encrypted;
+        let says = |verb: &str| bytes.starts_with(verb.as_bytes());
+        let is_small_talk = ["EHLO ", "HELO ", "STARTTLS", "QUIT"].into_iter().any(says);
+        let is_private = self.settings.tls == Tls::Required && is_clear;
+        assert!(is_small_talk || !is_private, "in clear, seed {seed}");
+        assert!(!says("AUTH") || !is_clear, "a login in clear, seed {seed}");
+        let wants_login = self.settings.login.is_some();
+        let is_known = !wants_login || self.has_logged_in;
+        assert!(
+            is_known || !says("MAIL"),
+            "mail without a login, seed {seed}"
+        );
     }
 
     /// Compares the outcome with what the server knows.
@@ -372,11 +466,20 @@ fn no_recipient_is_lost_or_served_twice() {
 }
 
 /// What a server that wants the content would say to those commands.
-fn fitting(commands: &[u8]) -> Vec<u8> {
+fn fitting(commands: &[u8], random: &mut Random) -> Vec<u8> {
     if commands.starts_with(b"CONTENT") || commands.starts_with(b"BDAT") {
         return b"250 ok\r\n".to_vec();
     }
     let count = commands.windows(2).filter(|pair| *pair == b"\r\n").count();
+    if commands.starts_with(b"EHLO") {
+        let more = ["", "250-PIPELINING\r\n250-CHUNKING\r\n"][random.below(2)];
+        return format!("250-mx\r\n{more}250-STARTTLS\r\n250 AUTH PLAIN\r\n").into_bytes();
+    }
+    for (verb, reply) in [("STARTTLS", "220 go\r\n"), ("AUTH", "235 in\r\n")] {
+        if commands.starts_with(verb.as_bytes()) {
+            return reply.into();
+        }
+    }
     match commands.strip_suffix(b"DATA\r\n") {
         Some(_) => [b"250 ok\r\n".repeat(count - 1), b"354 go\r\n".to_vec()].concat(),
         None => b"250 ok\r\n".repeat(count),
@@ -410,13 +513,32 @@ fn anything(random: &mut Random) -> Vec<u8> {
 #[test]
 fn hostile_servers_get_no_content_unasked_and_every_message_an_outcome() {
     let mut contents = 0;
-    for seed in 1..=ROUNDS * 2 {
+    for seed in 1..=ROUNDS * 5 {
         let mut world = World::new(seed);
         world.server.is_gone = true;
         contents += defy(&mut world, seed);
         assert_eq!(world.tally.handed_in, world.tally.finished, "seed {seed}");
     }
     assert!(contents > 400, "{contents} contents");
+}
+
+/// An answer to what was sent, more or less; where a session starts, it has to be
+/// one for the most part, or we get nowhere.
+fn hostile_reply(sent: &[u8], random: &mut Random) -> Vec<u8> {
+    let is_start = ["EHLO", "STARTTLS", "AUTH"].map(|verb| sent.starts_with(verb.as_bytes()));
+    let fits = if is_start.contains(&true) { 90 } else { 60 };
+    if !sent.is_empty() && random.chance(fits) {
+        fitting(sent, random)
+    } else {
+        anything(random)
+    }
+}
+
+fn plainly(action: Action) -> Action {
+    match action {
+        Action::SendSecret(line) => Action::Send(line.expose().to_vec()),
+        action => action,
+    }
 }
 
 /// Lets a server say anything to the machine; returns how often content was sent.
@@ -430,7 +552,9 @@ fn defy(world: &mut World, seed: u64) -> usize {
         let actions = std::mem::take(&mut out);
         sent.clear();
         for action in actions {
+            let action = plainly(action);
             if let Action::Send(bytes) = &action {
+                world.check_privacy(bytes, seed);
                 let is_content = bytes.windows(7).any(|seven| seven == b"CONTENT");
                 let is_granted = if bytes.starts_with(b"BDAT") { ok } else { go };
                 assert!(is_granted || !is_content, "content unasked, seed {seed}");
@@ -458,12 +582,7 @@ fn defy(world: &mut World, seed: u64) -> usize {
                 action => world.act(action, &mut out),
             }
         }
-        let is_fitting = !sent.is_empty() && random.chance(60);
-        let said = if is_fitting {
-            fitting(&sent)
-        } else {
-            anything(&mut random)
-        };
+        let said = hostile_reply(&sent, &mut random);
         let has = |code: &[u8]| said.windows(3).any(|three| three == code);
         (ok, go) = (
             ok || has(b"250") || has(b"220") || has(b"0 o"),

@@ -1,10 +1,11 @@
 //! Every reply code in every state, against the rules written once more.
 
+use super::authentication::{logging_in, password};
 use super::*;
 
-const CODES: [u16; 20] = [
-    200, 220, 250, 251, 299, 334, 354, 421, 450, 451, 452, 454, 500, 501, 502, 503, 535, 550, 552,
-    554,
+const CODES: [u16; 24] = [
+    200, 220, 222, 223, 224, 235, 250, 251, 299, 334, 354, 421, 450, 451, 452, 454, 500, 501, 502,
+    503, 535, 550, 552, 554,
 ];
 
 /// Where the reply comes.
@@ -13,6 +14,11 @@ enum At {
     Greeting,
     Ehlo,
     Helo,
+    StartTls,
+    /// After a response that holds all that the server needs to know.
+    Login,
+    /// Before that.
+    Challenge,
     Mail,
     Recipient,
     Data,
@@ -21,10 +27,13 @@ enum At {
     Quit,
 }
 
-const PLACES: [At; 9] = [
+const PLACES: [At; 12] = [
     At::Greeting,
     At::Ehlo,
     At::Helo,
+    At::StartTls,
+    At::Login,
+    At::Challenge,
     At::Mail,
     At::Recipient,
     At::Data,
@@ -47,6 +56,9 @@ fn expected(at: At, code: u16) -> (Option<String>, &'static str) {
     }
     let fits = match at {
         At::Data => class != 2,
+        At::StartTls => code == 220 || class > 3,
+        At::Login => matches!(code, 235 | 334) || class > 3,
+        At::Challenge => code == 334 || class > 3,
         At::Reset => class == 2,
         _ => class != 3,
     };
@@ -59,6 +71,12 @@ fn expected(at: At, code: u16) -> (Option<String>, &'static str) {
             (At::Ehlo, 500 | 501 | 502 | 550) => (None, "HELO"),
             _ => (None, "QUIT"),
         },
+        (At::StartTls, 2) => (None, "starttls"),
+        (At::Login, 2) => (None, "ready"),
+        // The response has been given already.
+        (At::Login, 3) => (None, "*"),
+        (At::Challenge, 3) => (None, "Ym9i"),
+        (At::StartTls | At::Login | At::Challenge, _) => (None, "QUIT"),
         (At::Mail | At::Dot, 4) => (fate(format!("later-{code}")), "ready"),
         (At::Mail | At::Dot, 5) => (fate(format!("no-{code}")), "ready"),
         (At::Recipient | At::Data, 4) => (fate(format!("later-{code}")), "RSET"),
@@ -80,6 +98,9 @@ fn reach(at: At) -> Dialogue {
         At::Greeting => &[],
         At::Ehlo => &mail[..1],
         At::Helo => &["S:220 hi|", "S:500 what|"],
+        At::StartTls => &["S:220 hi|", "S:250-mx|250 STARTTLS|"],
+        At::Login => &["T", "S:220 hi|", "S:250-mx|250 AUTH PLAIN|", "S:334 |"],
+        At::Challenge => &["T", "S:220 hi|", "S:250-mx|250 AUTH CRAM-MD5|"],
         At::Mail => &mail,
         At::Recipient => &["S:220 hi|", "S:250 mx|", "M", "S:250 ok|"],
         At::Data => &["S:220 hi|", "S:250 mx|", "M", "S:250 ok|", "S:250 ok|"],
@@ -95,7 +116,15 @@ fn reach(at: At) -> Dialogue {
         At::Reset => &["S:220 hi|", "S:250 mx|", "M", "S:250 ok|", "S:550 no|"],
         At::Quit => &["S:220 hi|", "S:250 mx|", "Q"],
     };
-    let mut dialogue = Dialogue::new(settings(), Cut::Whole);
+    let settings = match at {
+        At::StartTls => Settings {
+            tls: Tls::IfOffered,
+            ..settings()
+        },
+        At::Login | At::Challenge => logging_in([password()]),
+        _ => settings(),
+    };
+    let mut dialogue = Dialogue::new(settings, Cut::Whole);
     for step in steps {
         dialogue.play(step, &message(&["a@b"]));
     }
@@ -134,7 +163,10 @@ fn h5_only_refusals_of_the_session_for_good_are_route_problems() {
             let Some(Action::Close(reason)) = out.last() else {
                 continue;
             };
-            let is_start = matches!(at, At::Greeting | At::Ehlo | At::Helo);
+            let is_start = matches!(
+                at,
+                At::Greeting | At::Ehlo | At::Helo | At::StartTls | At::Login | At::Challenge
+            );
             let expected = is_start && code >= 500;
             assert_eq!(reason.is_route_problem(), expected, "{code} at {at:?}");
             assert!(!reason.explain().is_empty());
