@@ -14,6 +14,7 @@ use crate::support::name_server::{
 };
 use crate::support::network::{ADDRESSES, in_private_network, replace_file};
 use crate::support::program::{PATIENCE, Program, Scratch, program, run};
+use crate::support::secure::{pki_text, skip_without_tls, trusting};
 use crate::support::skip_without;
 
 const LISTED: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
@@ -21,11 +22,17 @@ const PORT: u16 = 2525;
 
 /// A server for everybody, with these block lists.
 fn serve(spool: &Scratch, lists: &[&str]) -> Program {
+    let lists: Vec<String> = lists.iter().map(|list| format!("--dnsbl={list}")).collect();
+    serve_with(spool, &lists)
+}
+
+/// The same with any options.
+fn serve_with(spool: &Scratch, options: &[String]) -> Program {
     let mut command = Command::new(program());
     command.args(["--no-daemon", "--log", "--verbose", "--no-syslog", "-r"]);
     command.args(["--domain", "relay.test", "--port", &PORT.to_string()]);
     command.arg("--spool-dir").arg(spool.path());
-    command.args(lists.iter().map(|list| format!("--dnsbl={list}")));
+    command.args(options);
     let program = Program::spawn_command(command);
     program.wait_for("smtp server on ");
     program
@@ -349,6 +356,57 @@ fn who_speaks_during_the_check_is_sent_away_at_once() {
         let reply = client.reply().unwrap();
         assert!(reply.starts_with("554 5.5.0 "), "{reply}");
         assert!(client.reply().is_err(), "the connection is closed");
+    });
+}
+
+#[test]
+fn who_encrypts_from_the_start_may_begin_during_the_check() {
+    if skip_without_tls() {
+        return;
+    }
+    in_private_network(|| {
+        let (spool, names) = (Scratch::new(), NameServer::start(|_| Vec::new()));
+        let options = [
+            format!("--dnsbl=127.0.0.1:{},300,1,bl.test", names.port),
+            "--server-tls-connection".to_owned(),
+            format!("--server-tls-certificate={}", pki_text("server-all.pem")),
+        ];
+        let _server = serve_with(&spool, &options);
+        let mut client = Client::silent((ADDRESSES[0], PORT)).unwrap();
+        client.start_tls(&trusting("")).unwrap();
+        assert!(client.reply().unwrap().starts_with("220 "));
+    });
+}
+
+#[test]
+fn passwords_are_for_clients_on_this_host_or_with_tls() {
+    if skip_without_tls() {
+        return;
+    }
+    in_private_network(|| {
+        let spool = Scratch::new();
+        let secrets = spool.join("secrets");
+        fs::write(&secrets, "server plain alice e+3Dmc2\n").unwrap();
+        let options = [
+            format!("--server-auth={secrets}"),
+            "--server-tls".to_owned(),
+            format!("--server-tls-certificate={}", pki_text("server-all.pem")),
+        ];
+        let _server = serve_with(&spool, &options);
+        let (mut client, _) = Client::open_at((ADDRESSES[0], PORT)).unwrap();
+        let hello = client.expect("EHLO client.test", "250");
+        assert!(
+            hello.contains("CRAM-MD5") && !hello.contains("PLAIN"),
+            "{hello}"
+        );
+        client.expect("AUTH PLAIN AGFsaWNlAGU9bWMy", "538 5.7.11 ");
+        client.expect("STARTTLS", "220 ");
+        client.start_tls(&trusting("")).unwrap();
+        client.hello();
+        client.expect("AUTH PLAIN AGFsaWNlAGU9bWMy", "235 ");
+        let (mut local, _) = Client::open_at(("127.0.0.1", PORT)).unwrap();
+        local.hello();
+        local.expect("AUTH PLAIN AGFsaWNlAGU9bWMy", "235 ");
     });
 }
 
