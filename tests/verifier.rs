@@ -171,6 +171,29 @@ fn decisions_end_up_in_the_envelope() {
 }
 
 #[test]
+fn a_verifier_is_told_who_has_logged_in_and_how() {
+    let text = r#"
+printf '[%s]' "$5" "$6" >>"${0%/*}/arguments"
+printf 'x\n%s\n' "$1"
+exit 1
+"#;
+    let secrets = Scratch::new();
+    let path = secrets.join("secrets");
+    fs::write(&path, "server plain ann pw\nserver none 127.0.0.1 here\n").unwrap();
+    let fixture = Fixture::new(text, &["--server-auth", &path]);
+    let mut client = Client::connect(fixture.server.port);
+    client.hello();
+    client.expect("MAIL FROM:<me@src.test>", "250");
+    client.expect("RCPT TO:<a@b.test>", "250");
+    client.expect("RSET", "250");
+    // NUL ann NUL pw
+    client.expect("AUTH PLAIN AGFubgBwdw==", "235");
+    client.expect("MAIL FROM:<me@src.test>", "250");
+    client.expect("RCPT TO:<a@b.test>", "250");
+    assert_eq!(fixture.written("arguments"), "[none][here][plain][ann]");
+}
+
+#[test]
 fn there_are_always_six_arguments_and_no_shell() {
     let text = r#"
 printf '%s:' "$#" >>"${0%/*}/arguments"

@@ -119,8 +119,11 @@ impl Verification {
             sender: request.sender.clone(),
             client: self.client.clone(),
             domain: self.verifier.domain.clone(),
-            mechanism: OneLine::escaped(NO_MECHANISM),
-            identity: OneLine::default(),
+            mechanism: request.mechanism.map_or_else(
+                || OneLine::escaped(NO_MECHANISM),
+                |mechanism| OneLine::escaped(mechanism.to_string()),
+            ),
+            identity: request.identity.clone(),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::base::OneLine;
 use crate::base::hash::Algorithm;
-use crate::proto::sasl::{Attempts, Channel, Kinds, Nonce, Offer};
+use crate::proto::sasl::{Attempts, Channel, Kinds, Mechanism, Nonce, Offer};
 
 use super::Turn;
 use super::replies::{self, Fixed};
@@ -33,6 +33,8 @@ pub(super) struct Access {
     client: Client,
     admission: Admission,
     identity: Option<OneLine>,
+    /// The mechanism of the last exchange.
+    mechanism: Option<Mechanism>,
     attempts: Attempts,
     exchanges: u64,
 }
@@ -43,6 +45,7 @@ impl Access {
             client,
             admission: Admission::default(),
             identity: None,
+            mechanism: None,
             attempts: Attempts::default(),
             exchanges: 0,
         }
@@ -56,6 +59,15 @@ impl Access {
     pub(super) fn encrypt(&mut self) {
         self.client.channel = Channel::Encrypted;
         self.identity = None;
+    }
+
+    pub(super) fn begin_exchange(&mut self, mechanism: Mechanism) {
+        self.mechanism = Some(mechanism);
+    }
+
+    /// How the client has authenticated, if it has.
+    pub(super) fn mechanism(&self) -> Option<Mechanism> {
+        self.mechanism.filter(|_| self.is_authenticated())
     }
 
     pub(super) fn identify(&mut self, identity: OneLine) {

@@ -1,7 +1,7 @@
 //! What the machine asks of its driver, and what it is told in return.
 
 use crate::base::OneLine;
-use crate::proto::sasl::{Answer, Credentials};
+use crate::proto::sasl::{Answer, Credentials, Mechanism};
 use crate::proto::smtp::params::BodyType;
 use crate::proto::smtp::reply::Reply;
 use crate::proto::smtp::trace::Protocol;
@@ -86,6 +86,10 @@ pub struct VerifyRequest {
     pub sender: OneLine,
     /// Whether this is for VRFY.
     pub vrfy: bool,
+    /// How the client has authenticated, if it has.
+    pub mechanism: Option<Mechanism>,
+    /// As whom, or what a client with its address is called; empty for nobody.
+    pub identity: OneLine,
 }
 
 /// What is known of a message when its content begins.

@@ -44,6 +44,7 @@ pub(super) fn auth(turn: &mut Turn<'_>, session: Session, argument: &[u8]) -> St
         Ok(mechanism) => mechanism,
         Err(answer) => return turn.refuse_mechanism(hello, name, answer),
     };
+    turn.core.access.begin_exchange(mechanism);
     let initial = Some(initial).filter(|initial| !initial.is_empty());
     let domain = turn.settings().domain.to_string();
     let nonce = turn.core.access.nonce(&domain);

@@ -182,6 +182,8 @@ pub(super) fn vrfy(turn: &mut Turn<'_>, session: Session, argument: &[u8]) -> St
                 recipient: recipient.clone(),
                 sender: OneLine::default(),
                 vrfy: true,
+                mechanism: turn.core.access.mechanism(),
+                identity: turn.core.access.identity(),
             })));
             return Step::Rest(State::Wait(Wait::Vrfy(session, recipient)));
         }

@@ -89,6 +89,8 @@ pub(super) fn rcpt(turn: &mut Turn<'_>, session: Session, argument: &[u8]) -> St
             recipient: recipient.clone(),
             sender: transaction.reverse_path.clone(),
             vrfy: false,
+            mechanism: turn.core.access.mechanism(),
+            identity: turn.core.access.identity(),
         })));
         return Step::Rest(State::Wait(Wait::Recipient(hello, transaction, recipient)));
     }
