@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::support::client::{Client, awkward_message, submit};
-use crate::support::program::{Scratch, Server, program};
+use crate::support::program::{PATIENCE, Scratch, Server, program};
 use crate::support::sink::Sink;
 
 /// A small file system of its own, where that is permitted.
@@ -100,8 +100,11 @@ fn too_few_descriptors_turn_clients_away_but_lose_nothing() {
         .filter_map(|client| client.join().unwrap())
         .count();
     assert!(accepted > 0);
-    // Service resumes.
-    submit(port, "a@b.test", &["c@d.test"], b"x: y\r\n\r\n");
+    // Service resumes, once the server has seen that the others have left.
+    let until = Instant::now() + PATIENCE;
+    while try_once(port, 300).is_none() {
+        assert!(Instant::now() < until);
+    }
     drop(server);
     let address = sink.address();
     let server = Server::start(&spool, &["--forward", "--forward-to", &address]);

@@ -10,9 +10,9 @@ use super::Token;
 /// The most jobs that are done as one group.
 pub const GROUP_MAX: usize = 64;
 
-/// The most groups at work at the same time: while one waits for the disk, the
-/// next is written.
-pub const GROUPS_MAX: usize = 2;
+/// The most groups at work at the same time: while one waits for the disk, others
+/// are written.
+pub const GROUPS_MAX: usize = 10;
 
 /// What a pool does.
 pub trait Work: Send + Sync + 'static {
@@ -105,7 +105,7 @@ impl<W: Work> Pool<W> {
             queue.single.push_back((token, job));
         }
         // A group that may not begin yet is taken by the thread that ends one.
-        if is_grouped && queue.groups_at_work >= GROUPS_MAX {
+        if is_grouped && !queue.may_begin_group() {
             return;
         }
         if queue.runnable() <= queue.idle {
@@ -207,8 +207,14 @@ impl<W: Work> Shared<W> {
 impl<W: Work> Queue<W> {
     /// How many threads could begin something now.
     fn runnable(&self) -> usize {
-        let may_begin = self.groups_at_work < GROUPS_MAX && !self.grouped.is_empty();
-        self.single.len() + usize::from(may_begin)
+        self.single.len() + usize::from(self.may_begin_group())
+    }
+
+    /// The more groups are at work, the larger a further one has to be: few large
+    /// groups share more of the cost, but nobody should wait for company for long.
+    fn may_begin_group(&self) -> bool {
+        let large_enough = self.grouped.len() >= self.groups_at_work.max(1);
+        self.groups_at_work < GROUPS_MAX && large_enough
     }
 
     fn take_all(&mut self) -> Vec<Token> {
@@ -218,7 +224,7 @@ impl<W: Work> Queue<W> {
 
     /// The next group, unless one is at work, or else the next job that stands alone.
     fn next_jobs(&mut self) -> Option<Batch<W>> {
-        if self.groups_at_work < GROUPS_MAX && !self.grouped.is_empty() {
+        if self.may_begin_group() {
             self.groups_at_work += 1;
             let count = self.grouped.len().min(GROUP_MAX);
             return Some(Batch {
@@ -319,16 +325,15 @@ mod tests {
 
     #[test]
     fn jobs_that_wait_form_a_group() {
-        let fixture = fixture(GROUPS_MAX + 1);
-        for _ in 0..GROUPS_MAX {
+        let fixture = fixture(4);
+        for _ in 0..2 {
             fixture.pool.submit(fixture.token, 100);
             while fixture.pool.backlog() > 0 {
                 thread::yield_now();
             }
         }
-        for job in 101..105 {
-            fixture.pool.submit(fixture.token, job);
-        }
+        // Beside two groups a third has to be of two at least.
+        fixture.pool.submit(fixture.token, 101);
         fixture.pool.submit(fixture.token, 2);
         let single = fixture.collect(1);
         assert_eq!(
@@ -336,11 +341,19 @@ mod tests {
             [Some((2, 1))],
             "it does not wait for the groups at work"
         );
-        (0..GROUPS_MAX).for_each(|_| fixture.gate.send(()).unwrap());
-        let mut done = fixture.collect(GROUPS_MAX + 4);
-        done.retain(|done| *done != Some((100, 1)));
-        let group = |job| Some((job, 4));
-        assert_eq!(done, [group(101), group(102), group(103), group(104)]);
+        assert_eq!(fixture.pool.backlog(), 1);
+        fixture.pool.submit(fixture.token, 102);
+        assert_eq!(fixture.collect(2), [Some((101, 2)), Some((102, 2))]);
+        fixture.pool.submit(fixture.token, 103);
+        (0..2).for_each(|_| fixture.gate.send(()).unwrap());
+        let mut rest = fixture.collect(3);
+        rest.sort();
+        let alone = |job| Some((job, 1));
+        assert_eq!(
+            rest,
+            [alone(100), alone(100), alone(103)],
+            "and nobody waits for ever"
+        );
     }
 
     #[test]

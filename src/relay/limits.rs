@@ -25,7 +25,7 @@ pub const CHUNKS_WAITING_MAX: usize = 2 * CHUNK;
 pub const HANDSHAKE_MAX: Duration = Duration::from_secs(30);
 
 /// Threads that work on the disk.
-pub const DISK_THREADS_MAX: usize = 6;
+pub const DISK_THREADS_MAX: usize = 12;
 
 /// Threads that look names up.
 pub const LOOKUP_THREADS_MAX: usize = 4;
