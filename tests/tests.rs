@@ -17,6 +17,7 @@ mod local_recipients;
 mod modes;
 mod net_verifier;
 mod outcomes;
+mod postfix;
 #[cfg(unix)]
 mod server_auth;
 mod server_machine;
