@@ -2,7 +2,7 @@
 // RFC 7468: "-----BEGIN label-----", base64, "-----END label-----"; RFC 1421 for
 // the header lines of keys that are encrypted in the traditional way.
 
-use crate::base::ascii;
+use crate::base::{ascii, base64};
 
 /// Octets of text in one line.
 const LINE: usize = 64;
@@ -72,7 +72,7 @@ fn section(label: &[u8], encrypted: bool, text: &[u8]) -> Result<Option<Section>
     };
     let der = match kind {
         Kind::EncryptedKey => Vec::new(),
-        _ => decode(text).ok_or("a section is not base64")?,
+        _ => base64::decode(ascii::trim(text)).ok_or("a section is not base64")?,
     };
     Ok(Some(Section { kind, der }))
 }
@@ -81,7 +81,7 @@ fn section(label: &[u8], encrypted: bool, text: &[u8]) -> Result<Option<Section>
 pub fn certificate(der: &[u8]) -> String {
     let mut text = String::from("-----BEGIN CERTIFICATE-----\n");
     for line in der.chunks(LINE / 4 * 3) {
-        line.chunks(3).for_each(|group| encode(group, &mut text));
+        text.push_str(&String::from_utf8_lossy(&base64::encode(line)));
         text.push('\n');
     }
     text + "-----END CERTIFICATE-----\n"
@@ -92,52 +92,6 @@ pub fn certificate_octets(der: usize) -> usize {
     let base64 = der.div_ceil(3).saturating_mul(4);
     let lines = der.div_ceil(LINE / 4 * 3);
     base64.saturating_add(lines).saturating_add(54)
-}
-
-const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-/// Encodes one to three octets as four characters.
-fn encode(group: &[u8], text: &mut String) {
-    let octet = |index: usize| u32::from(group.get(index).copied().unwrap_or(0));
-    let bits = octet(0) << 16 | octet(1) << 8 | octet(2);
-    for position in 0..4 {
-        let sextet = bits >> (18 - 6 * position) & 63;
-        let digit = usize::try_from(sextet)
-            .ok()
-            .and_then(|s| ALPHABET.get(s))
-            .filter(|_| position <= group.len());
-        text.push(char::from(*digit.unwrap_or(&b'=')));
-    }
-}
-
-fn decode(text: &[u8]) -> Option<Vec<u8>> {
-    let digits = ascii::trim(text);
-    let padding = digits.iter().rev().take_while(|d| **d == b'=').count();
-    if !digits.len().is_multiple_of(4) || padding > 2 {
-        return None;
-    }
-    let mut bytes = Vec::with_capacity(digits.len() / 4 * 3);
-    for group in digits[..digits.len() - padding].chunks(4) {
-        let mut bits = 0;
-        for position in 0..4 {
-            let sextet = group.get(position).map_or(Some(0), |d| sextet(*d))?;
-            bits = bits << 6 | sextet;
-        }
-        bytes.extend(bits.to_be_bytes().iter().skip(1).take(group.len() - 1));
-    }
-    Some(bytes)
-}
-
-fn sextet(digit: u8) -> Option<u32> {
-    let value = match digit {
-        b'A'..=b'Z' => digit - b'A',
-        b'a'..=b'z' => digit - b'a' + 26,
-        b'0'..=b'9' => digit - b'0' + 52,
-        b'+' => 62,
-        b'/' => 63,
-        _ => return None,
-    };
-    Some(u32::from(value))
 }
 
 #[cfg(test)]
