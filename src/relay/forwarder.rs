@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::event::{Interest, Ready, Token};
-use crate::store::StoredId;
+use crate::store::{Spool, StoredId};
 use crate::{error, info, verbose, warning};
 
 use super::access::Access;
@@ -34,6 +34,7 @@ pub struct Schedule {
 /// Decides when to forward and hands out the messages of a pass.
 pub struct Forwarder {
     token: Token,
+    spool: Spool,
     route: Arc<Route>,
     /// Away while its files are looked at.
     access: Option<Box<Access>>,
@@ -59,10 +60,11 @@ struct Pass {
 }
 
 impl Forwarder {
-    /// Makes a forwarder for one next hop.
-    pub fn new(route: Route, access: Access, schedule: Schedule) -> Forwarder {
+    /// Makes a forwarder for one spool and one next hop.
+    pub fn new(spool: Spool, route: Route, access: Access, schedule: Schedule) -> Forwarder {
         Forwarder {
             token: Token::NOBODY,
+            spool,
             route: Arc::new(route.with(&access)),
             access: Some(Box::new(access)),
             schedule,
@@ -84,7 +86,7 @@ impl Forwarder {
         }
         verbose!("forwarding: [{trigger}]");
         self.pass = Some(Pass::default());
-        context.submit(self.token, disk::Job::Scan);
+        context.submit(self.token, disk::Job::Scan(self.spool.clone()));
     }
 
     fn scanned(&mut self, listing: Result<Vec<StoredId>, String>, context: &mut Context) {
@@ -133,7 +135,7 @@ impl Forwarder {
     fn wanted(&mut self, by: Token, context: &mut Context) {
         let pass = self.pass.as_mut().filter(|_| !context.stopping);
         match pass.and_then(|pass| pass.queue.pop_front()) {
-            Some(id) => context.submit(by, disk::Job::Lock(id)),
+            Some(id) => context.submit(by, disk::Job::Lock(self.spool.clone(), id)),
             None => context.post(by, Message::NoMoreMail),
         }
     }
@@ -162,7 +164,7 @@ impl Forwarder {
         }
         if pass.unsynced >= DELETIONS_UNSYNCED_MAX {
             pass.unsynced = 0;
-            context.submit(Token::NOBODY, disk::Job::Sync);
+            context.submit(Token::NOBODY, disk::Job::Sync(self.spool.clone()));
         }
     }
 
@@ -189,7 +191,7 @@ impl Forwarder {
         let Some(pass) = &mut self.pass else { return };
         if pass.unsynced > 0 && !pass.ending {
             pass.ending = true;
-            context.submit(self.token, disk::Job::Sync);
+            context.submit(self.token, disk::Job::Sync(self.spool.clone()));
             return;
         }
         let Some(pass) = self.pass.take() else { return };
