@@ -7,7 +7,7 @@ use crate::{error, info, warning};
 use super::access::Access;
 use super::context::Context;
 use super::limits::CHUNK;
-use super::mail::{Fate, Mail};
+use super::mail::{Fate, Line, Mail};
 use super::security;
 use super::session::Message;
 use super::settlement::Settlement;
@@ -119,15 +119,20 @@ pub struct Settled {
 
 impl Settled {
     /// Logs trouble and returns what the forwarder should know.
-    pub fn report(self) -> Mail {
+    pub fn report(self, line: Line) -> Mail {
         let Settled { id, fate, error } = self;
         if let Some(error) = &error {
             error!("{id}: {error}");
         }
         let recorded = error.is_none();
         match fate {
-            Some(fate) => Mail::Settled { id, fate, recorded },
-            None => Mail::Returned { id },
+            Some(fate) => Mail::Settled {
+                line,
+                id,
+                fate,
+                recorded,
+            },
+            None => Mail::Returned { line, id },
         }
     }
 }
