@@ -39,7 +39,7 @@ pub use parse::file::FILE_MAX;
 pub use problem::{Problem, Warning};
 pub use program::Program;
 pub use raw::{LIST_MAX, VALUE_MAX};
-pub use settings::{Config, Forward, Log, Serve, SmtpServer};
+pub use settings::{Config, Forward, Log, Process, Serve, SmtpServer};
 pub use value::Anonymous;
 
 use problem::{Kind, Origin, shown};

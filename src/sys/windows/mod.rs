@@ -4,10 +4,15 @@
 mod ffi;
 
 pub(super) mod child;
+pub(super) mod daemon;
 pub(super) mod file;
 pub(super) mod file_mode;
 pub(super) mod interface;
+pub(super) mod monitor;
+pub(super) mod notify;
+pub(super) mod open;
 pub(super) mod poll;
+pub(super) mod privileges;
 pub(super) mod process;
 pub(super) mod random;
 pub(super) mod signal;
