@@ -10,8 +10,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::base::{OneLine, log};
-use crate::config::{self, Config, FILE_MAX, Outcome, Platform, Warning};
+use crate::config::{self, Advice, Config, FILE_MAX, Outcome, Platform, VARIABLE_PREFIX};
 use crate::event::{Poller, Pool, Token};
+use crate::net::listener::Listener;
+use crate::proto::dnsbl;
 use crate::relay::access::{self, Access};
 use crate::relay::context::Context;
 use crate::relay::disk::DiskWork;
@@ -24,7 +26,8 @@ use crate::relay::listener::SmtpListener;
 use crate::relay::lookup::LookupWork;
 use crate::relay::programs::ProgramWork;
 use crate::relay::run::Relay;
-use crate::relay::security::Security;
+use crate::relay::security::Site;
+use crate::relay::verification::Verifier;
 use crate::store::Spool;
 use crate::sys::{child, process, random, signal, socket, stderr, time};
 use crate::{tls, warning};
@@ -54,6 +57,17 @@ impl Failure {
             text: text.to_string(),
         }
     }
+
+    /// The same with the configuration's name, if it has one.
+    fn of(self, name: Option<&str>) -> Failure {
+        match name {
+            Some(name) => Failure {
+                text: format!("configuration \"{name}\": {}", self.text),
+                ..self
+            },
+            None => self,
+        }
+    }
 }
 
 pub(super) fn run(mut arguments: Vec<OsString>) -> u8 {
@@ -76,15 +90,18 @@ pub(super) fn run(mut arguments: Vec<OsString>) -> u8 {
             stderr::write_line(config::failure(&program, &problems).trim_end());
             1
         }
-        Outcome::Run(config, warnings) => start(&config, &program, &warnings),
+        Outcome::Run(configs, advice) => start(&configs, &program, &advice),
     }
 }
 
-fn start(config: &Config, program: &str, warnings: &[Warning]) -> u8 {
-    for warning in warnings {
-        stderr::write_line(&format!("{program}: warning: {warning}"));
+fn start(configs: &[Config], program: &str, advice: &[Advice]) -> u8 {
+    for advice in advice {
+        stderr::write_line(&format!("{program}: warning: {advice}"));
     }
-    match relay(config, program) {
+    let Some((first, _)) = configs.split_first() else {
+        return 0;
+    };
+    match serve(first, configs, program) {
         Ok(status) => status,
         Err(Failure { status, text }) => {
             stderr::write_line(&format!("{program}: error: {text}"));
@@ -93,42 +110,33 @@ fn start(config: &Config, program: &str, warnings: &[Warning]) -> u8 {
     }
 }
 
-fn relay(config: &Config, program: &str) -> Result<u8, Failure> {
-    open_log(config, program);
+/// Starts all configurations in one loop. What is for the whole process is the same
+/// in all of them, and taken from the first.
+fn serve(first: &Config, configs: &[Config], program: &str) -> Result<u8, Failure> {
+    open_log(first, program);
     process::set_umask(UMASK);
     if let Err(error) = process::forbid_core_dumps() {
         warning!("cannot forbid core dumps: {error}");
     }
     let descriptors = process::raise_descriptor_limit();
-    let smtp = config.serve.as_ref().and_then(|serve| serve.smtp.as_ref());
-    let block_lists = serving::block_lists(smtp)?;
-    let listeners = smtp.map_or(Ok(Vec::new()), serving::listeners)?;
-    let spool = open_spool(&config.spool_dir)?;
-    let domain = config.domain.clone().unwrap_or_else(own_name);
-    let verifier = match smtp {
-        Some(smtp) => instance::verifier(smtp, &domain).map_err(Failure::new)?,
-        None => None,
-    };
-    let sockets_of_check = serving::sockets_of_check(&block_lists);
-    let connections = smtp.map_or(0, instance::connections);
-    let sessions_max = sessions_max(descriptors, sockets_of_check, connections);
-    let security = match smtp {
-        Some(smtp) => instance::security(config, smtp).map_err(Failure::new)?,
-        None => Security::default(),
-    };
+    let prepared = configs.iter().map(|config| {
+        let prepared = Prepared::new(config);
+        prepared.map_err(|failure| failure.of(config.name.as_deref()))
+    });
+    let prepared = prepared.collect::<Result<Vec<_>, _>>()?;
+    let needs = |need: fn(&Prepared) -> usize| prepared.iter().map(need).max().unwrap_or(0);
+    let sessions_max = sessions_max(
+        descriptors,
+        needs(|one| one.sockets_of_check),
+        needs(|one| one.connections),
+    );
     let mut relay = assemble(sessions_max)?;
-    relay.context().security = security;
-    let forwarder = add_forwarder(&mut relay, &spool, config, &domain)?;
-    if let Some(smtp) = smtp {
-        let service = instance::service(&spool, config, smtp, &domain, verifier, forwarder);
-        let service = Arc::new(service.map_err(Failure::new)?);
-        let door = serving::door(&mut relay, smtp, block_lists);
-        for listener in listeners {
-            let listener = SmtpListener::new(listener, Arc::clone(&service), Rc::clone(&door));
-            relay.add(Box::new(listener));
-        }
+    for (config, prepared) in configs.iter().zip(prepared) {
+        prepared
+            .add_to(&mut relay, config)
+            .map_err(|failure| failure.of(config.name.as_deref()))?;
     }
-    if config.log.close_stderr
+    if first.log.close_stderr
         && let Err(error) = process::close_standard_error()
     {
         warning!("cannot close standard error: {error}");
@@ -136,6 +144,71 @@ fn relay(config: &Config, program: &str) -> Result<u8, Failure> {
     let result = relay.run();
     child::end_all();
     result.map_err(|error| Failure::new(format!("cannot wait for events: {error}")))
+}
+
+/// What one configuration needs, open and checked.
+struct Prepared {
+    block_lists: Arc<[dnsbl::Config]>,
+    listeners: Vec<Listener>,
+    spool: Spool,
+    domain: OneLine,
+    verifier: Option<Verifier>,
+    site: Site,
+    sockets_of_check: usize,
+    connections: usize,
+}
+
+impl Prepared {
+    fn new(config: &Config) -> Result<Prepared, Failure> {
+        let smtp = config.serve.as_ref().and_then(|serve| serve.smtp.as_ref());
+        let block_lists = serving::block_lists(smtp)?;
+        let listeners = smtp.map_or(Ok(Vec::new()), serving::listeners)?;
+        let spool = open_spool(&config.spool_dir)?;
+        let domain = config.domain.clone().unwrap_or_else(own_name);
+        let verifier = match smtp {
+            Some(smtp) => instance::verifier(smtp, &domain).map_err(Failure::new)?,
+            None => None,
+        };
+        let site = match smtp {
+            Some(smtp) => instance::site(config, smtp).map_err(Failure::new)?,
+            None => Site::default(),
+        };
+        Ok(Prepared {
+            sockets_of_check: serving::sockets_of_check(&block_lists),
+            connections: smtp.map_or(0, instance::connections),
+            block_lists,
+            listeners,
+            spool,
+            domain,
+            verifier,
+            site,
+        })
+    }
+
+    fn add_to(self, relay: &mut Relay, config: &Config) -> Result<(), Failure> {
+        let Prepared { spool, domain, .. } = self;
+        let forwarder = add_forwarder(relay, &spool, config, &domain)?;
+        let Some(smtp) = config.serve.as_ref().and_then(|serve| serve.smtp.as_ref()) else {
+            return Ok(());
+        };
+        let site = relay.context().security.add(self.site);
+        let service = instance::service(
+            &spool,
+            site,
+            config,
+            smtp,
+            &domain,
+            self.verifier,
+            forwarder,
+        );
+        let service = Arc::new(service.map_err(Failure::new)?);
+        let door = serving::door(relay, smtp, self.block_lists);
+        for listener in self.listeners {
+            let listener = SmtpListener::new(listener, Arc::clone(&service), Rc::clone(&door));
+            relay.add(Box::new(listener));
+        }
+        Ok(())
+    }
 }
 
 fn open_log(config: &Config, program: &str) {
@@ -218,9 +291,20 @@ fn surroundings() -> config::Context {
             .iter()
             .map(|one| one.description())
             .collect(),
+        credentials_dir: std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from),
+        environment: environment(),
         columns: std::env::var("COLUMNS").ok(),
         ..config::Context::new(platform)
     }
+}
+
+/// The variables that give options.
+fn environment() -> Vec<(String, OsString)> {
+    let named = std::env::vars_os().filter_map(|(name, value)| {
+        let name = name.into_string().ok()?;
+        name.starts_with(VARIABLE_PREFIX).then_some((name, value))
+    });
+    named.collect()
 }
 
 /// Reads a configuration file, and no more of it than is needed to see that it is
