@@ -42,10 +42,14 @@ pub enum Fate {
 pub enum Mail {
     /// Somebody wants a pass.
     Trigger(Trigger),
-    /// A client session can take one more message.
+    /// A client session can take more messages: it is to get one
+    /// [`Job::Lock`](super::disk::Job::Lock) for them, or the word that there are
+    /// no more.
     Wanted {
         /// The session.
         by: Token,
+        /// How many at most.
+        count: usize,
     },
     /// An attempt at a message has ended.
     Settled {

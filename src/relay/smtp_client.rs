@@ -271,7 +271,7 @@ impl SmtpClient {
         if may_ask && !self.no_more {
             self.asked = true;
             let by = self.token;
-            context.post(self.forwarder, Message::Mail(Mail::Wanted { by }));
+            context.post(self.forwarder, Message::Mail(Mail::Wanted { by, count: 1 }));
         } else if may_ask && self.ready && self.current.is_none() {
             self.ready = false;
             self.act(context, |machine, now, actions| machine.quit(now, actions));
@@ -566,7 +566,14 @@ impl Session for SmtpClient {
                 self.asked = false;
                 self.no_more = true;
             }
-            Message::Disk(Some(disk::Done::Loaded(loaded))) => self.loaded(loaded, context),
+            Message::Disk(Some(disk::Done::Loaded(batch))) => {
+                for id in batch.left.into_iter().rev() {
+                    context.post(self.forwarder, Message::Mail(Mail::Returned { id }));
+                }
+                for loaded in batch.loaded {
+                    self.loaded(loaded, context);
+                }
+            }
             Message::Disk(Some(disk::Done::Read(chunk))) => {
                 self.jobs -= 1;
                 self.chunk_read(chunk, context);
