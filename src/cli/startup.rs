@@ -116,11 +116,11 @@ fn relay(config: &Config, program: &str) -> Result<u8, Failure> {
         Some(smtp) => instance::security(config, smtp).map_err(Failure::new)?,
         None => Security::default(),
     };
-    let mut relay = assemble(spool, sessions_max)?;
+    let mut relay = assemble(sessions_max)?;
     relay.context().security = security;
-    let forwarder = add_forwarder(&mut relay, config, &domain)?;
+    let forwarder = add_forwarder(&mut relay, &spool, config, &domain)?;
     if let Some(smtp) = smtp {
-        let service = instance::service(config, smtp, &domain, verifier, forwarder);
+        let service = instance::service(&spool, config, smtp, &domain, verifier, forwarder);
         let service = Arc::new(service.map_err(Failure::new)?);
         let door = serving::door(&mut relay, smtp, block_lists);
         for listener in listeners {
@@ -154,15 +154,15 @@ fn open_log(config: &Config, program: &str) {
 }
 
 /// Opens the spool and tidies up after processes that died.
-fn open_spool(path: &Path) -> Result<Arc<Spool>, Failure> {
+fn open_spool(path: &Path) -> Result<Spool, Failure> {
     let fail = |error| Failure::new(format!("invalid spool directory: {error}"));
     let spool = Spool::open(path, random::u64()).map_err(fail)?;
     let report = spool.recover().map_err(fail)?;
     report.lines.iter().for_each(|line| warning!("{line}"));
-    Ok(Arc::new(spool))
+    Ok(spool)
 }
 
-fn assemble(spool: Arc<Spool>, sessions_max: usize) -> Result<Relay, Failure> {
+fn assemble(sessions_max: usize) -> Result<Relay, Failure> {
     let fail = |error: io::Error| Failure::new(format!("cannot set up the event loop: {error}"));
     let (sender, receiver) = socket::wake_pair().map_err(fail)?;
     let sender = Arc::new(sender);
@@ -171,17 +171,12 @@ fn assemble(spool: Arc<Spool>, sessions_max: usize) -> Result<Relay, Failure> {
         let sender = Arc::clone(sender);
         move || sender.wake()
     };
-    let disk = Pool::new(
-        DiskWork::new(Arc::clone(&spool)),
-        DISK_THREADS_MAX,
-        waker(&sender),
-    );
+    let disk = Pool::new(DiskWork, DISK_THREADS_MAX, waker(&sender));
     let lookups = Pool::new(LookupWork, LOOKUP_THREADS_MAX, waker(&sender));
     let programs = Pool::new(ProgramWork, PROGRAM_THREADS_MAX, waker(&sender));
     let context = Context::new(
         Instant::now(),
         time::wall_clock,
-        spool,
         (disk, lookups, programs),
         sessions_max,
     );
@@ -190,6 +185,7 @@ fn assemble(spool: Arc<Spool>, sessions_max: usize) -> Result<Relay, Failure> {
 
 fn add_forwarder(
     relay: &mut Relay,
+    spool: &Spool,
     config: &Config,
     domain: &OneLine,
 ) -> Result<Option<Token>, Failure> {
@@ -199,7 +195,12 @@ fn add_forwarder(
     let login = access::login(forward).map_err(Failure::new)?;
     let route = instance::route(config, forward, domain, login).map_err(Failure::new)?;
     let access = Access::open(config, forward).map_err(Failure::new)?;
-    let forwarder = Forwarder::new(route, access, instance::schedule(config, forward));
+    let forwarder = Forwarder::new(
+        spool.clone(),
+        route,
+        access,
+        instance::schedule(config, forward),
+    );
     Ok(Some(relay.add(Box::new(forwarder))))
 }
 
