@@ -22,10 +22,6 @@ pub struct Context {
     pub now: Instant,
     /// The spool directory.
     pub spool: Arc<Spool>,
-    /// How many SMTP server sessions there are.
-    pub smtp_sessions: usize,
-    /// How many there may be.
-    pub smtp_sessions_max: usize,
     /// The system's name servers.
     pub name_servers: Vec<SocketAddr>,
     /// Where a socket is read into before it is known how much there is.
@@ -52,13 +48,10 @@ impl Context {
         clock: fn() -> WallClock,
         spool: Arc<Spool>,
         pools: (Pool<DiskWork>, Pool<LookupWork>, Pool<ProgramWork>),
-        smtp_sessions_max: usize,
     ) -> Context {
         Context {
             now,
             spool,
-            smtp_sessions: 0,
-            smtp_sessions_max,
             name_servers: Vec::new(),
             scratch: vec![0; BUFFER_MAX].into_boxed_slice(),
             stopping: false,
