@@ -115,11 +115,11 @@ fn relay(config: &Config, program: &str) -> Result<u8, Failure> {
         Some(smtp) => instance::security(config, smtp).map_err(Failure::new)?,
         None => Security::default(),
     };
-    let mut relay = assemble(spool)?;
+    let mut relay = assemble()?;
     relay.context().security = security;
-    let forwarder = add_forwarder(&mut relay, config, &domain)?;
+    let forwarder = add_forwarder(&mut relay, &spool, config, &domain)?;
     if let Some(smtp) = smtp {
-        let service = instance::service(config, smtp, &domain, verifier, forwarder);
+        let service = instance::service(&spool, config, smtp, &domain, verifier, forwarder);
         let service = service.map_err(Failure::new)?;
         let door = serving::smtp_door(&mut relay, smtp, service, block_lists, sessions_max);
         serving::open_door(&mut relay, door, ServerName::Smtp, &mut listeners);
@@ -150,15 +150,15 @@ fn open_log(config: &Config, program: &str) {
 }
 
 /// Opens the spool and tidies up after processes that died.
-fn open_spool(path: &Path) -> Result<Arc<Spool>, Failure> {
+fn open_spool(path: &Path) -> Result<Spool, Failure> {
     let fail = |error| Failure::new(format!("invalid spool directory: {error}"));
     let spool = Spool::open(path, random::u64()).map_err(fail)?;
     let report = spool.recover().map_err(fail)?;
     report.lines.iter().for_each(|line| warning!("{line}"));
-    Ok(Arc::new(spool))
+    Ok(spool)
 }
 
-fn assemble(spool: Arc<Spool>) -> Result<Relay, Failure> {
+fn assemble() -> Result<Relay, Failure> {
     let fail = |error: io::Error| Failure::new(format!("cannot set up the event loop: {error}"));
     let (sender, receiver) = socket::wake_pair().map_err(fail)?;
     let sender = Arc::new(sender);
@@ -167,24 +167,16 @@ fn assemble(spool: Arc<Spool>) -> Result<Relay, Failure> {
         let sender = Arc::clone(sender);
         move || sender.wake()
     };
-    let disk = Pool::new(
-        DiskWork::new(Arc::clone(&spool)),
-        DISK_THREADS_MAX,
-        waker(&sender),
-    );
+    let disk = Pool::new(DiskWork, DISK_THREADS_MAX, waker(&sender));
     let lookups = Pool::new(LookupWork, LOOKUP_THREADS_MAX, waker(&sender));
     let programs = Pool::new(ProgramWork, PROGRAM_THREADS_MAX, waker(&sender));
-    let context = Context::new(
-        Instant::now(),
-        time::wall_clock,
-        spool,
-        (disk, lookups, programs),
-    );
+    let context = Context::new(Instant::now(), time::wall_clock, (disk, lookups, programs));
     Ok(Relay::new(Poller::new(receiver), signals, context))
 }
 
 fn add_forwarder(
     relay: &mut Relay,
+    spool: &Spool,
     config: &Config,
     domain: &OneLine,
 ) -> Result<Option<Token>, Failure> {
@@ -194,7 +186,12 @@ fn add_forwarder(
     let login = access::login(forward).map_err(Failure::new)?;
     let route = instance::route(config, forward, domain, login).map_err(Failure::new)?;
     let access = Access::open(config, forward).map_err(Failure::new)?;
-    let forwarder = Forwarder::new(route, access, instance::schedule(config, forward));
+    let forwarder = Forwarder::new(
+        spool.clone(),
+        route,
+        access,
+        instance::schedule(config, forward),
+    );
     Ok(Some(relay.add(Box::new(forwarder))))
 }
 

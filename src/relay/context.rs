@@ -2,12 +2,10 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Instant;
 
 use crate::base::WallClock;
 use crate::event::{Pool, Token};
-use crate::store::Spool;
 
 use super::disk::{self, DiskWork};
 use super::limits::BUFFER_MAX;
@@ -20,8 +18,6 @@ use super::session::{Message, Session};
 pub struct Context {
     /// The time of this turn.
     pub now: Instant,
-    /// The spool directory.
-    pub spool: Arc<Spool>,
     /// The system's name servers.
     pub name_servers: Vec<SocketAddr>,
     /// Where a socket is read into before it is known how much there is.
@@ -46,12 +42,10 @@ impl Context {
     pub fn new(
         now: Instant,
         clock: fn() -> WallClock,
-        spool: Arc<Spool>,
         pools: (Pool<DiskWork>, Pool<LookupWork>, Pool<ProgramWork>),
     ) -> Context {
         Context {
             now,
-            spool,
             name_servers: Vec::new(),
             scratch: vec![0; BUFFER_MAX].into_boxed_slice(),
             stopping: false,

@@ -1,7 +1,5 @@
 //! Work on the spool directory, done by the workers.
 
-use std::sync::Arc;
-
 use crate::event::{Token, Work};
 use crate::store::{self, Commit, LockOutcome, Locked, Receipt, Spool, StoredId, Writer};
 use crate::{error, info, warning};
@@ -9,7 +7,7 @@ use crate::{error, info, warning};
 use super::access::Access;
 use super::context::Context;
 use super::limits::CHUNK;
-use super::mail::{Fate, Mail};
+use super::mail::{Fate, Line, Mail};
 use super::security;
 use super::session::Message;
 use super::settlement::Settlement;
@@ -31,15 +29,15 @@ pub enum Job {
     /// Remove what was written of a message.
     Discard(Writer),
     /// Tidy up after dead processes and list what is ready.
-    Scan,
+    Scan(Spool),
     /// Lock a message and read its envelope and first chunk.
-    Lock(StoredId),
+    Lock(Spool, StoredId),
     /// Read the next chunk.
     Read(Box<Outgoing>),
     /// Record what came of an attempt.
     Settle(Box<Outgoing>, Box<Settlement>),
     /// Sync the directory.
-    Sync,
+    Sync(Spool),
     /// Look whether files of secrets and certificates have changed.
     Refresh(Box<Access>),
     /// Look at secrets or certificates.
@@ -121,32 +119,31 @@ pub struct Settled {
 
 impl Settled {
     /// Logs trouble and returns what the forwarder should know.
-    pub fn report(self) -> Mail {
+    pub fn report(self, line: Line) -> Mail {
         let Settled { id, fate, error } = self;
         if let Some(error) = &error {
             error!("{id}: {error}");
         }
         let recorded = error.is_none();
         match fate {
-            Some(fate) => Mail::Settled { id, fate, recorded },
-            None => Mail::Returned { id },
+            Some(fate) => Mail::Settled {
+                line,
+                id,
+                fate,
+                recorded,
+            },
+            None => Mail::Returned { line, id },
         }
     }
 }
 
 /// The work itself.
-pub struct DiskWork {
-    spool: Arc<Spool>,
-}
+#[derive(Debug)]
+pub struct DiskWork;
 
-impl DiskWork {
-    /// Work on that spool.
-    pub fn new(spool: Arc<Spool>) -> DiskWork {
-        DiskWork { spool }
-    }
-
-    fn do_one(&self, job: Job) -> Done {
-        match job {
+impl Job {
+    fn run(self) -> Done {
+        match self {
             Job::Append {
                 serial,
                 writer,
@@ -155,16 +152,16 @@ impl DiskWork {
                 serial,
                 result: append(writer, &chunk),
             },
-            Job::Commit(commit) => match self.commit(vec![*commit]).pop() {
-                Some(done) => done,
+            Job::Commit(commit) => match store::commit(vec![*commit]).pop() {
+                Some(result) => Done::Committed(result),
                 None => Done::Discarded,
             },
             Job::Discard(writer) => {
                 writer.discard();
                 Done::Discarded
             }
-            Job::Scan => Done::Scanned(self.scan()),
-            Job::Lock(id) => Done::Loaded(self.load(&id)),
+            Job::Scan(spool) => Done::Scanned(scan(&spool)),
+            Job::Lock(spool, id) => Done::Loaded(load(&spool, &id)),
             Job::Read(mail) => Done::Read(read(mail)),
             Job::Settle(outgoing, settlement) => Done::Settled(settle(*outgoing.mail, *settlement)),
             Job::Refresh(mut access) => {
@@ -172,43 +169,35 @@ impl DiskWork {
                 Done::Refreshed(access)
             }
             Job::Security(job) => Done::Security(job.run()),
-            Job::Sync => Done::Synced(self.spool.sync().map_err(|error| error.to_string())),
+            Job::Sync(spool) => Done::Synced(spool.sync().map_err(|error| error.to_string())),
         }
     }
+}
 
-    fn commit(&self, commits: Vec<Commit>) -> Vec<Done> {
-        self.spool
-            .commit(commits)
-            .into_iter()
-            .map(Done::Committed)
-            .collect()
-    }
+fn scan(spool: &Spool) -> Result<Vec<StoredId>, String> {
+    let scan = spool.scan().map_err(|error| error.to_string())?;
+    scan.report.lines.iter().for_each(|line| warning!("{line}"));
+    Ok(scan.ready)
+}
 
-    fn scan(&self) -> Result<Vec<StoredId>, String> {
-        let scan = self.spool.scan().map_err(|error| error.to_string())?;
-        scan.report.lines.iter().for_each(|line| warning!("{line}"));
-        Ok(scan.ready)
-    }
-
-    fn load(&self, id: &StoredId) -> Result<Loaded, NotLoaded> {
-        let skip = |trouble| NotLoaded {
-            id: id.clone(),
-            trouble,
-        };
-        let defer = |error: store::Error| skip(Some((error.to_string(), Fate::Deferred)));
-        match self.spool.lock(id).map_err(defer)? {
-            LockOutcome::Locked(mail) => {
-                let left = mail.content_size();
-                let Chunk { mail, read } = read(Box::new(Outgoing { mail, left }));
-                let (chunk, last) = read.map_err(defer)?;
-                Ok(Loaded { mail, chunk, last })
-            }
-            LockOutcome::Gone | LockOutcome::HeldElsewhere => Err(skip(None)),
-            LockOutcome::Unreadable(reason) => Err(skip(Some((
-                format!("failing message: {reason}"),
-                Fate::Failed,
-            )))),
+fn load(spool: &Spool, id: &StoredId) -> Result<Loaded, NotLoaded> {
+    let skip = |trouble| NotLoaded {
+        id: id.clone(),
+        trouble,
+    };
+    let defer = |error: store::Error| skip(Some((error.to_string(), Fate::Deferred)));
+    match spool.lock(id).map_err(defer)? {
+        LockOutcome::Locked(mail) => {
+            let left = mail.content_size();
+            let Chunk { mail, read } = read(Box::new(Outgoing { mail, left }));
+            let (chunk, last) = read.map_err(defer)?;
+            Ok(Loaded { mail, chunk, last })
         }
+        LockOutcome::Gone | LockOutcome::HeldElsewhere => Err(skip(None)),
+        LockOutcome::Unreadable(reason) => Err(skip(Some((
+            format!("failing message: {reason}"),
+            Fate::Failed,
+        )))),
     }
 }
 
@@ -227,9 +216,11 @@ impl Work for DiskWork {
             _ => None,
         };
         if is_group {
-            return self.commit(jobs.into_iter().filter_map(commit).collect());
+            let commits = jobs.into_iter().filter_map(commit).collect();
+            let results = store::commit(commits).into_iter();
+            return results.map(Done::Committed).collect();
         }
-        jobs.into_iter().map(|job| self.do_one(job)).collect()
+        jobs.into_iter().map(Job::run).collect()
     }
 }
 

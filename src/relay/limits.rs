@@ -59,6 +59,9 @@ pub const ROUTE_FAILURES_MAX: u32 = 10;
 /// Messages deferred in one pass that the next one remembers, to try them last.
 pub const DEFERRED_REMEMBERED_MAX: usize = 10_000;
 
+/// Who may wait for a forwarding pass that has not begun.
+pub const FLUSHES_MAX: usize = 100;
+
 /// Deletions after which the spool directory is synced.
 pub const DELETIONS_UNSYNCED_MAX: u32 = 100;
 

@@ -20,7 +20,7 @@ mod faulty;
 #[cfg(test)]
 mod tests;
 
-pub use commit::{Commit, Receipt};
+pub use commit::{Commit, Receipt, commit};
 pub use envelope::{Attempts, Encoding, Envelope, Malformed, Reason};
 pub use error::{Error, Operation};
 pub use lock::{Attempt, LockOutcome, Locked};

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::commit::{Commit, Group, Receipt};
 use super::error::{At, Error, Operation};
 use super::files::Files;
 use super::fs::Fs;
@@ -52,15 +51,6 @@ impl Spool {
     /// Starts a new message; touches nothing on the disk.
     pub fn create(&self) -> Writer {
         Writer::new(Arc::clone(&self.files))
-    }
-
-    /// Makes messages durable and ready to be forwarded; the results are in the
-    /// order of the messages. After `Ok` a message survives a power cut; after
-    /// `Err` nothing of it is left, as far as the disk still obeys.
-    pub fn commit(&self, commits: Vec<Commit>) -> Vec<Result<Receipt, Error>> {
-        let mut group = Group::prepare(commits);
-        group.sync(self.files.fs.sync_width());
-        group.publish(&self.files)
     }
 
     /// Lists the messages that are ready to be forwarded, the oldest

@@ -137,7 +137,7 @@ fn store_as(
             envelope: envelope.clone(),
         });
     }
-    for receipt in spool.commit(commits).into_iter().flatten() {
+    for receipt in crate::store::commit(commits).into_iter().flatten() {
         let expected = ledger.get_mut(&receipt.id).unwrap();
         assert_eq!(receipt.octets, expected.body.len() as u64);
         expected.now = vec![accepted.clone()];

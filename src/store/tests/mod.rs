@@ -42,7 +42,7 @@ fn store(spool: &Spool, body: &[u8], recipients: &[&str]) -> StoredId {
         last: body.to_vec(),
         envelope: envelope(recipients),
     };
-    let mut results = spool.commit(vec![commit]);
+    let mut results = crate::store::commit(vec![commit]);
     results.pop().unwrap().unwrap().id
 }
 
