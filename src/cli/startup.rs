@@ -5,35 +5,24 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
 use crate::base::{OneLine, log};
 use crate::config::{self, Advice, Config, FILE_MAX, Outcome, Platform, VARIABLE_PREFIX};
-use crate::event::{Poller, Pool, Token};
-use crate::net::listener::Listener;
-use crate::proto::dnsbl;
-use crate::relay::access::{self, Access};
+use crate::event::{Poller, Pool};
 use crate::relay::context::Context;
 use crate::relay::disk::DiskWork;
-use crate::relay::forwarder::Forwarder;
-use crate::relay::instance;
 use crate::relay::limits::{
     DISK_THREADS_MAX, LOOKUP_THREADS_MAX, PROGRAM_THREADS_MAX, sessions_max,
 };
-use crate::relay::listener::SmtpListener;
 use crate::relay::lookup::LookupWork;
 use crate::relay::programs::ProgramWork;
 use crate::relay::run::Relay;
-use crate::relay::security::Site;
-use crate::relay::verification::Verifier;
-use crate::store::Spool;
-use crate::sys::{child, process, random, signal, socket, stderr, time};
+use crate::sys::{child, process, signal, socket, stderr, time};
 use crate::{tls, warning};
 
-use super::own_name::own_name;
-use super::serving;
+use super::opened::Opened;
 
 /// Files of the spool are for owner and group.
 const UMASK: u32 = 0o007;
@@ -119,21 +108,23 @@ fn serve(first: &Config, configs: &[Config], program: &str) -> Result<u8, Failur
         warning!("cannot forbid core dumps: {error}");
     }
     let descriptors = process::raise_descriptor_limit();
-    let prepared = configs.iter().map(|config| {
-        let prepared = Prepared::new(config);
-        prepared.map_err(|failure| failure.of(config.name.as_deref()))
+    let opened = configs.iter().enumerate().map(|(index, config)| {
+        // Sockets that systemd has opened do not say which configuration they are for.
+        let opened = Opened::new(config, index == 0);
+        opened.map_err(|failure| failure.of(config.name.as_deref()))
     });
-    let prepared = prepared.collect::<Result<Vec<_>, _>>()?;
-    let needs = |need: fn(&Prepared) -> usize| prepared.iter().map(need).max().unwrap_or(0);
+    let opened = opened.collect::<Result<Vec<_>, _>>()?;
+    let needs = |need: fn(&Opened) -> usize| opened.iter().map(need).max().unwrap_or(0);
     let sessions_max = sessions_max(
         descriptors,
-        needs(|one| one.sockets_of_check),
-        needs(|one| one.connections),
+        needs(Opened::sockets_of_check),
+        needs(Opened::connections),
     );
-    let mut relay = assemble(sessions_max)?;
-    for (config, prepared) in configs.iter().zip(prepared) {
-        prepared
-            .add_to(&mut relay, config)
+    let share = (sessions_max / configs.len()).max(1);
+    let mut relay = assemble()?;
+    for (config, opened) in configs.iter().zip(opened) {
+        opened
+            .add_to(&mut relay, config, share)
             .map_err(|failure| failure.of(config.name.as_deref()))?;
     }
     if first.log.close_stderr
@@ -144,71 +135,6 @@ fn serve(first: &Config, configs: &[Config], program: &str) -> Result<u8, Failur
     let result = relay.run();
     child::end_all();
     result.map_err(|error| Failure::new(format!("cannot wait for events: {error}")))
-}
-
-/// What one configuration needs, open and checked.
-struct Prepared {
-    block_lists: Arc<[dnsbl::Config]>,
-    listeners: Vec<Listener>,
-    spool: Spool,
-    domain: OneLine,
-    verifier: Option<Verifier>,
-    site: Site,
-    sockets_of_check: usize,
-    connections: usize,
-}
-
-impl Prepared {
-    fn new(config: &Config) -> Result<Prepared, Failure> {
-        let smtp = config.serve.as_ref().and_then(|serve| serve.smtp.as_ref());
-        let block_lists = serving::block_lists(smtp)?;
-        let listeners = smtp.map_or(Ok(Vec::new()), serving::listeners)?;
-        let spool = open_spool(&config.spool_dir)?;
-        let domain = config.domain.clone().unwrap_or_else(own_name);
-        let verifier = match smtp {
-            Some(smtp) => instance::verifier(smtp, &domain).map_err(Failure::new)?,
-            None => None,
-        };
-        let site = match smtp {
-            Some(smtp) => instance::site(config, smtp).map_err(Failure::new)?,
-            None => Site::default(),
-        };
-        Ok(Prepared {
-            sockets_of_check: serving::sockets_of_check(&block_lists),
-            connections: smtp.map_or(0, instance::connections),
-            block_lists,
-            listeners,
-            spool,
-            domain,
-            verifier,
-            site,
-        })
-    }
-
-    fn add_to(self, relay: &mut Relay, config: &Config) -> Result<(), Failure> {
-        let Prepared { spool, domain, .. } = self;
-        let forwarder = add_forwarder(relay, &spool, config, &domain)?;
-        let Some(smtp) = config.serve.as_ref().and_then(|serve| serve.smtp.as_ref()) else {
-            return Ok(());
-        };
-        let site = relay.context().security.add(self.site);
-        let service = instance::service(
-            &spool,
-            site,
-            config,
-            smtp,
-            &domain,
-            self.verifier,
-            forwarder,
-        );
-        let service = Arc::new(service.map_err(Failure::new)?);
-        let door = serving::door(relay, smtp, self.block_lists);
-        for listener in self.listeners {
-            let listener = SmtpListener::new(listener, Arc::clone(&service), Rc::clone(&door));
-            relay.add(Box::new(listener));
-        }
-        Ok(())
-    }
 }
 
 fn open_log(config: &Config, program: &str) {
@@ -226,16 +152,7 @@ fn open_log(config: &Config, program: &str) {
     log::open(settings, sink);
 }
 
-/// Opens the spool and tidies up after processes that died.
-fn open_spool(path: &Path) -> Result<Spool, Failure> {
-    let fail = |error| Failure::new(format!("invalid spool directory: {error}"));
-    let spool = Spool::open(path, random::u64()).map_err(fail)?;
-    let report = spool.recover().map_err(fail)?;
-    report.lines.iter().for_each(|line| warning!("{line}"));
-    Ok(spool)
-}
-
-fn assemble(sessions_max: usize) -> Result<Relay, Failure> {
+fn assemble() -> Result<Relay, Failure> {
     let fail = |error: io::Error| Failure::new(format!("cannot set up the event loop: {error}"));
     let (sender, receiver) = socket::wake_pair().map_err(fail)?;
     let sender = Arc::new(sender);
@@ -247,34 +164,8 @@ fn assemble(sessions_max: usize) -> Result<Relay, Failure> {
     let disk = Pool::new(DiskWork, DISK_THREADS_MAX, waker(&sender));
     let lookups = Pool::new(LookupWork, LOOKUP_THREADS_MAX, waker(&sender));
     let programs = Pool::new(ProgramWork, PROGRAM_THREADS_MAX, waker(&sender));
-    let context = Context::new(
-        Instant::now(),
-        time::wall_clock,
-        (disk, lookups, programs),
-        sessions_max,
-    );
+    let context = Context::new(Instant::now(), time::wall_clock, (disk, lookups, programs));
     Ok(Relay::new(Poller::new(receiver), signals, context))
-}
-
-fn add_forwarder(
-    relay: &mut Relay,
-    spool: &Spool,
-    config: &Config,
-    domain: &OneLine,
-) -> Result<Option<Token>, Failure> {
-    let Some(forward) = &config.forward else {
-        return Ok(None);
-    };
-    let login = access::login(forward).map_err(Failure::new)?;
-    let route = instance::route(config, forward, domain, login).map_err(Failure::new)?;
-    let access = Access::open(config, forward).map_err(Failure::new)?;
-    let forwarder = Forwarder::new(
-        spool.clone(),
-        route,
-        access,
-        instance::schedule(config, forward),
-    );
-    Ok(Some(relay.add(Box::new(forwarder))))
 }
 
 fn surroundings() -> config::Context {

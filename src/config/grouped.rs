@@ -61,9 +61,17 @@ pub(super) fn find(typed: &str) -> Option<Named<'_>> {
     })
 }
 
+/// Whether a configuration may have that name: not if options begin like that, as
+/// do all that begin with `no` or `client`, which would mean something else then.
 fn is_name(text: &str) -> bool {
     let is_plain = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit();
-    (1..=NAME_MAX).contains(&text.len()) && text.bytes().all(is_plain)
+    let begins = |option: &Opt| {
+        let rest = option.long.strip_prefix(text);
+        rest.is_some_and(|rest| rest.starts_with('-'))
+    };
+    (1..=NAME_MAX).contains(&text.len())
+        && text.bytes().all(is_plain)
+        && !table::options().any(begins)
 }
 
 impl Grouped {
@@ -165,30 +173,19 @@ fn share(mut process: Raw, configurations: &mut [Configuration]) {
 }
 
 impl Configuration {
-    /// What is wrong with the name.
+    /// All of its options, where nothing makes a configuration of them.
     fn unfounded(&self) -> Vec<Problem> {
-        let problem = |option: &'static str, kind| {
+        if self.raw.first(MAKER).is_some() {
+            return Vec::new();
+        }
+        let name = self.name.as_deref().unwrap_or_default();
+        let maker = format!("--{name}-{MAKER}");
+        let problem = |option: &'static str| {
+            let maker = maker.clone();
+            let kind = Kind::NoConfiguration { maker };
             Problem::new(self.raw.origin(option), Some(option), kind).of(self.name.clone())
         };
-        let name = self.name.as_deref().unwrap_or_default();
-        if self.raw.first(MAKER).is_none() {
-            let maker = format!("--{name}-{MAKER}");
-            let kind = |_| Kind::NoConfiguration {
-                maker: maker.clone(),
-            };
-            return self
-                .raw
-                .names()
-                .map(|option| problem(option, kind(option)))
-                .collect();
-        }
-        let begins = |option: &&Opt| {
-            let rest = option.long.strip_prefix(name);
-            rest.is_some_and(|rest| rest.starts_with('-'))
-        };
-        let other = table::options().find(begins);
-        let taken = other.map(|other| problem(MAKER, Kind::NameTaken { other: other.long }));
-        taken.into_iter().collect()
+        self.raw.names().map(problem).collect()
     }
 
     /// Options of the process where they do not belong.

@@ -32,7 +32,7 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub use address::{Address, Host, IpFamily, ListenAddress, Literal, Zone};
+pub use address::{Address, Host, Interface, IpFamily, ListenAddress, Literal, ServerName, Zone};
 pub use client_security::{ClientAccount, ClientAuth, ClientTls, TlsStart};
 pub use extensions::Extensions;
 pub use option::Platform;
@@ -41,7 +41,7 @@ pub use parse::file::FILE_MAX;
 pub use problem::{Advice, Problem, Warning};
 pub use program::Program;
 pub use raw::{LIST_MAX, VALUE_MAX};
-pub use settings::{Config, Forward, Log, Serve, SmtpServer};
+pub use settings::{Config, Forward, Log, PopServer, Serve, SmtpServer};
 pub use value::Anonymous;
 
 use grouped::{Configuration, Grouped};

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::address::ServerName;
 use super::value::Fault;
 use crate::base::ascii;
 
@@ -100,11 +101,6 @@ pub enum Kind {
     NoConfiguration {
         /// The option that would make one.
         maker: String,
-    },
-    /// A configuration cannot have the name, with which an option begins.
-    NameTaken {
-        /// The long name of that option.
-        other: &'static str,
     },
     /// There are more configurations than the limit.
     TooManyConfigurations {
@@ -256,10 +252,6 @@ impl fmt::Display for Kind {
                     "there is no {maker}, which would make a configuration of it"
                 )
             }
-            Kind::NameTaken { other } => write!(
-                f,
-                "a configuration cannot have this name, because of the option --{other}"
-            ),
             Kind::TooManyConfigurations { configurations_max } => {
                 write!(f, "there are more than {configurations_max} configurations")
             }
@@ -353,11 +345,20 @@ pub enum Warning {
     NeverForwards,
     /// Servers are verified, but only if they offer TLS at all.
     VerifiesIfOffered,
+    /// There are addresses for a server that there is not.
+    NobodyListens(ServerName),
 }
 
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Warning::NobodyListens(server) => {
+                let name = server.name();
+                return write!(
+                    f,
+                    "--interface has addresses for {name}=, which is not enabled"
+                );
+            }
             Warning::LoggingStops => {
                 "logging stops after start-up, as --close-stderr is given or implied by \
                  --as-server or --as-proxy: add --close-stderr=no to keep it"

@@ -109,16 +109,15 @@ fn what_is_wrong_names_the_option_as_it_was_given() {
         ),
         (
             "-t --client-spool-dir a",
-            "--client-spool-dir: a configuration cannot have this name, because of the option \
-             --client-filter",
+            "unknown option \"--client-spool-dir\"",
         ),
         (
             "-t --in-spool-dir a --out-spool-dir b --out-log",
             "--out-log: is for the whole process: give it without the prefix",
         ),
         (
-            "-t --in-spool-dir a --in-pop-port 1",
-            "--in-pop-port: needs --in-pop",
+            "-t --in-spool-dir a --in-server-auth-config m:plain",
+            "--in-server-auth-config: needs --in-server-auth",
         ),
         (
             "-t --in-spool-dir a --in-bogus",
