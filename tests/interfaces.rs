@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 
 use crate::support::client::Client;
 use crate::support::network::{ADDRESSES, in_private_network};
-use crate::support::program::{Program, Scratch, program, run};
+use crate::support::program::{Program, Scratch, as_ourselves, program, run};
 
 const PORT: u16 = 2525;
 
@@ -132,9 +132,11 @@ fn what_cannot_be_listened_on_is_named() {
             ("fd#77", 2, "cannot listen on fd#77: bad file descriptor"),
             ("fd#2", 1, "has no descriptor number from 3"),
             ("SMTP=127.0.0.1", 1, "has an unknown prefix"),
-            ("pop=127.0.0.1", 1, "is for a server that is not available"),
-            ("admin=lo", 1, "is for a server that is not available"),
-            ("127.0.0.1:25", 1, "has a port; set that by --port"),
+            (
+                "127.0.0.1:25",
+                1,
+                "has a port; set that by --port or --pop-port",
+            ),
             ("999.1.1.1", 1, "is not an IP address"),
             (
                 "/no/such/directory/x",
@@ -253,7 +255,8 @@ fn sockets_of_the_unix_domain_come_and_go() {
 fn start_with(socket: impl Into<OwnedFd>, first: &str, arguments: &[String]) -> Program {
     let script = format!("exec 3<&0 </dev/null; {first} exec \"$0\" \"$@\"");
     let mut command = Command::new("sh");
-    command.args(["-c", &script]).arg(program()).args(arguments);
+    command.args(["-c", &script]).arg(program());
+    command.args(as_ourselves()).args(arguments);
     Program::spawn_with_input(command, Stdio::from(socket.into()))
 }
 
@@ -296,7 +299,7 @@ fn sockets_from_the_service_manager_are_the_default() {
     }
     let (mut program, _) = start(&format!("{systemd}pop"), &[]);
     assert_eq!(program.wait().code(), Some(2));
-    program.wait_for("fd#3: it is for a server that is not available in this version: pop");
+    program.wait_for("fd#3: it is for a server that is not enabled: pop");
     // What --interface says goes first, and what is meant for others is not ours.
     for first in [
         format!("{systemd}smtp"),

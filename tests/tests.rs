@@ -4,6 +4,7 @@
 
 mod client_auth;
 mod client_tls;
+mod configurations;
 mod delivery;
 mod dnsbl;
 mod durability;
@@ -18,6 +19,7 @@ mod modes;
 mod net_verifier;
 mod outcomes;
 mod postfix;
+mod processes;
 #[cfg(unix)]
 mod server_auth;
 mod server_machine;

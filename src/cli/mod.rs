@@ -1,9 +1,12 @@
 //! Start-up and exit codes.
 #![forbid(unsafe_code)]
 
+mod identity;
+mod opened;
 mod own_name;
 pub mod passwd;
 mod serving;
+mod spool_advice;
 mod startup;
 
 use std::ffi::OsString;

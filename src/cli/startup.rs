@@ -5,32 +5,27 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
 use crate::base::{OneLine, log};
-use crate::config::{self, Config, FILE_MAX, Outcome, Platform, Warning};
-use crate::event::{Poller, Pool, Token};
-use crate::relay::access::{self, Access};
+use crate::config::{self, Advice, Config, FILE_MAX, Outcome, Platform, Process, VARIABLE_PREFIX};
+use crate::event::{Poller, Pool};
 use crate::relay::context::Context;
 use crate::relay::disk::DiskWork;
-use crate::relay::forwarder::Forwarder;
-use crate::relay::instance;
 use crate::relay::limits::{
     DISK_THREADS_MAX, LOOKUP_THREADS_MAX, PROGRAM_THREADS_MAX, sessions_max,
 };
-use crate::relay::listener::SmtpListener;
 use crate::relay::lookup::LookupWork;
 use crate::relay::programs::ProgramWork;
 use crate::relay::run::Relay;
-use crate::relay::security::Security;
-use crate::store::Spool;
-use crate::sys::{child, process, random, signal, socket, stderr, time};
+use crate::sys::daemon::{self, Detached, Launch};
+use crate::sys::notify::{self, State};
+use crate::sys::{self, child, process, signal, socket, stderr, time};
 use crate::{tls, warning};
 
-use super::own_name::own_name;
-use super::serving;
+use super::identity;
+use super::opened::{Checked, Opened};
 
 /// Files of the spool are for owner and group.
 const UMASK: u32 = 0o007;
@@ -52,6 +47,17 @@ impl Failure {
         Failure {
             status: FAILURE,
             text: text.to_string(),
+        }
+    }
+
+    /// The same with the configuration's name, if it has one.
+    fn of(self, name: Option<&str>) -> Failure {
+        match name {
+            Some(name) => Failure {
+                text: format!("configuration \"{name}\": {}", self.text),
+                ..self
+            },
+            None => self,
         }
     }
 }
@@ -76,66 +82,149 @@ pub(super) fn run(mut arguments: Vec<OsString>) -> u8 {
             stderr::write_line(config::failure(&program, &problems).trim_end());
             1
         }
-        Outcome::Run(config, warnings) => start(&config, &program, &warnings),
+        Outcome::Run(configs, advice) => start(&configs, &program, &advice),
     }
 }
 
-fn start(config: &Config, program: &str, warnings: &[Warning]) -> u8 {
-    for warning in warnings {
-        stderr::write_line(&format!("{program}: warning: {warning}"));
+fn start(configs: &[Config], program: &str, advice: &[Advice]) -> u8 {
+    for advice in advice {
+        stderr::write_line(&format!("{program}: warning: {advice}"));
     }
-    match relay(config, program) {
-        Ok(status) => status,
-        Err(Failure { status, text }) => {
-            stderr::write_line(&format!("{program}: error: {text}"));
-            status
+    let Some((first, _)) = configs.split_first() else {
+        return 0;
+    };
+    // What the environment says is for this process, not for one that it starts.
+    let started = std::process::id();
+    let result = match background(&first.process) {
+        Ok(Detached::Over(status)) => return status,
+        Ok(Detached::Here(mut launch)) => {
+            let result = serve(first, configs, program, started, &mut launch);
+            result.map_err(|failure| (failure, launch))
         }
-    }
+        Err(failure) => Err((failure, Launch::default())),
+    };
+    result.unwrap_or_else(|(Failure { status, text }, mut launch)| {
+        stderr::write_line(&format!("{program}: error: {text}"));
+        launch.tell(status);
+        status
+    })
 }
 
-fn relay(config: &Config, program: &str) -> Result<u8, Failure> {
-    open_log(config, program);
+/// Goes into the background, if that is asked for.
+fn background(process: &Process) -> Result<Detached, Failure> {
+    if !process.daemon {
+        return Ok(Detached::Here(Launch::default()));
+    }
+    daemon::detach().map_err(|error| {
+        let reason = sys::reason(&error);
+        Failure::new(format!(
+            "cannot go into the background: {reason}: add --no-daemon"
+        ))
+    })
+}
+
+/// Starts all configurations in one loop. What is for the whole process is the same
+/// in all of them, and taken from the first.
+///
+/// The order matters. There is one thread, and there are all privileges, until the
+/// process has been divided; what takes privileges is done before.
+fn serve(
+    first: &Config,
+    configs: &[Config],
+    program: &str,
+    started: u32,
+    launch: &mut Launch,
+) -> Result<u8, Failure> {
+    open_log(first, program);
     process::set_umask(UMASK);
     if let Err(error) = process::forbid_core_dumps() {
         warning!("cannot forbid core dumps: {error}");
     }
+    notify::open(&variable).map_err(Failure::new)?;
     let descriptors = process::raise_descriptor_limit();
-    let smtp = config.serve.as_ref().and_then(|serve| serve.smtp.as_ref());
-    let block_lists = serving::block_lists(smtp)?;
-    let listeners = smtp.map_or(Ok(Vec::new()), serving::listeners)?;
-    let spool = open_spool(&config.spool_dir)?;
-    let domain = config.domain.clone().unwrap_or_else(own_name);
-    let verifier = match smtp {
-        Some(smtp) => instance::verifier(smtp, &domain).map_err(Failure::new)?,
-        None => None,
-    };
-    let sockets_of_check = serving::sockets_of_check(&block_lists);
-    let connections = smtp.map_or(0, instance::connections);
-    let sessions_max = sessions_max(descriptors, sockets_of_check, connections);
-    let security = match smtp {
-        Some(smtp) => instance::security(config, smtp).map_err(Failure::new)?,
-        None => Security::default(),
-    };
-    let mut relay = assemble(sessions_max)?;
-    relay.context().security = security;
-    let forwarder = add_forwarder(&mut relay, &spool, config, &domain)?;
-    if let Some(smtp) = smtp {
-        let service = instance::service(&spool, config, smtp, &domain, verifier, forwarder);
-        let service = Arc::new(service.map_err(Failure::new)?);
-        let door = serving::door(&mut relay, smtp, block_lists);
-        for listener in listeners {
-            let listener = SmtpListener::new(listener, Arc::clone(&service), Rc::clone(&door));
-            relay.add(Box::new(listener));
-        }
+    let user = identity::target(&first.process)?;
+    let user = user.as_ref();
+    let opened = each(configs, |index, config| {
+        // Sockets that systemd has opened do not say which configuration they are for.
+        Opened::new(config, (index == 0).then_some(started), user)
+    })?;
+    let pid_file = identity::pid_file(&first.process, user)?;
+    let runs_programs = configs.iter().any(Config::runs_programs);
+    let lifeline = identity::give_up(&first.process, user, runs_programs, pid_file.as_ref())?;
+
+    let mut opened = opened.into_iter();
+    let checked = each(configs, |_, config| {
+        let opened = opened.next().expect("invariant: one for each");
+        opened.check(config, user)
+    })?;
+    let mut relay = assemble()?;
+    add_all(&mut relay, configs, checked, descriptors)?;
+    relay.beat(notify::heartbeat(started, &variable));
+    if let Some(lifeline) = lifeline {
+        let watched = lifeline.watch();
+        watched.map_err(|error| Failure::new(format!("cannot watch the monitor: {error}")))?;
     }
-    if config.log.close_stderr
+    ready(first, launch);
+    let result = relay.run();
+    child::end_all();
+    // It is removed only now.
+    drop(pid_file);
+    result.map_err(|error| Failure::new(format!("cannot wait for events: {error}")))
+}
+
+/// Does that for each configuration; what goes wrong is told with its name.
+fn each<T>(
+    configs: &[Config],
+    mut run: impl FnMut(usize, &Config) -> Result<T, Failure>,
+) -> Result<Vec<T>, Failure> {
+    let done = configs.iter().enumerate().map(|(index, config)| {
+        run(index, config).map_err(|failure| failure.of(config.name.as_deref()))
+    });
+    done.collect()
+}
+
+/// Adds the sessions of all configurations, each with its share of what there may be.
+fn add_all(
+    relay: &mut Relay,
+    configs: &[Config],
+    checked: Vec<Checked>,
+    descriptors: u64,
+) -> Result<(), Failure> {
+    let needs = |need: fn(&Checked) -> usize| checked.iter().map(need).max().unwrap_or(0);
+    let sessions_max = sessions_max(
+        descriptors,
+        needs(Checked::sockets_of_check),
+        needs(Checked::connections),
+    );
+    let share = (sessions_max / configs.len()).max(1);
+    let mut checked = checked.into_iter();
+    each(configs, |_, config| {
+        let checked = checked.next().expect("invariant: one for each");
+        checked.add_to(relay, config, share)
+    })
+    .map(drop)
+}
+
+/// Lets go of the standard streams as far as they are not used any more, and says
+/// that the program serves.
+fn ready(config: &Config, launch: &mut Launch) {
+    let daemon = config.process.daemon;
+    if daemon && let Err(error) = process::close_standard_input_and_output() {
+        warning!("cannot close the standard streams: {error}");
+    }
+    // Else whoever reads what a daemon says would wait for ever.
+    let is_quiet = daemon && !config.log.enabled;
+    if (config.log.close_stderr || is_quiet)
         && let Err(error) = process::close_standard_error()
     {
         warning!("cannot close standard error: {error}");
     }
-    let result = relay.run();
-    child::end_all();
-    result.map_err(|error| Failure::new(format!("cannot wait for events: {error}")))
+    notify::tell(State::Ready);
+    launch.tell(0);
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 fn open_log(config: &Config, program: &str) {
@@ -153,16 +242,7 @@ fn open_log(config: &Config, program: &str) {
     log::open(settings, sink);
 }
 
-/// Opens the spool and tidies up after processes that died.
-fn open_spool(path: &Path) -> Result<Spool, Failure> {
-    let fail = |error| Failure::new(format!("invalid spool directory: {error}"));
-    let spool = Spool::open(path, random::u64()).map_err(fail)?;
-    let report = spool.recover().map_err(fail)?;
-    report.lines.iter().for_each(|line| warning!("{line}"));
-    Ok(spool)
-}
-
-fn assemble(sessions_max: usize) -> Result<Relay, Failure> {
+fn assemble() -> Result<Relay, Failure> {
     let fail = |error: io::Error| Failure::new(format!("cannot set up the event loop: {error}"));
     let (sender, receiver) = socket::wake_pair().map_err(fail)?;
     let sender = Arc::new(sender);
@@ -174,34 +254,8 @@ fn assemble(sessions_max: usize) -> Result<Relay, Failure> {
     let disk = Pool::new(DiskWork, DISK_THREADS_MAX, waker(&sender));
     let lookups = Pool::new(LookupWork, LOOKUP_THREADS_MAX, waker(&sender));
     let programs = Pool::new(ProgramWork, PROGRAM_THREADS_MAX, waker(&sender));
-    let context = Context::new(
-        Instant::now(),
-        time::wall_clock,
-        (disk, lookups, programs),
-        sessions_max,
-    );
+    let context = Context::new(Instant::now(), time::wall_clock, (disk, lookups, programs));
     Ok(Relay::new(Poller::new(receiver), signals, context))
-}
-
-fn add_forwarder(
-    relay: &mut Relay,
-    spool: &Spool,
-    config: &Config,
-    domain: &OneLine,
-) -> Result<Option<Token>, Failure> {
-    let Some(forward) = &config.forward else {
-        return Ok(None);
-    };
-    let login = access::login(forward).map_err(Failure::new)?;
-    let route = instance::route(config, forward, domain, login).map_err(Failure::new)?;
-    let access = Access::open(config, forward).map_err(Failure::new)?;
-    let forwarder = Forwarder::new(
-        spool.clone(),
-        route,
-        access,
-        instance::schedule(config, forward),
-    );
-    Ok(Some(relay.add(Box::new(forwarder))))
 }
 
 fn surroundings() -> config::Context {
@@ -218,9 +272,20 @@ fn surroundings() -> config::Context {
             .iter()
             .map(|one| one.description())
             .collect(),
+        credentials_dir: std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from),
+        environment: environment(),
         columns: std::env::var("COLUMNS").ok(),
         ..config::Context::new(platform)
     }
+}
+
+/// The variables that give options.
+fn environment() -> Vec<(String, OsString)> {
+    let named = std::env::vars_os().filter_map(|(name, value)| {
+        let name = name.into_string().ok()?;
+        name.starts_with(VARIABLE_PREFIX).then_some((name, value))
+    });
+    named.collect()
 }
 
 /// Reads a configuration file, and no more of it than is needed to see that it is

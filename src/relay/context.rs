@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use crate::base::WallClock;
 use crate::event::{Pool, Token};
+use crate::sys::notify::{self, State};
 
 use super::disk::{self, DiskWork};
 use super::limits::BUFFER_MAX;
@@ -18,10 +19,6 @@ use super::session::{Message, Session};
 pub struct Context {
     /// The time of this turn.
     pub now: Instant,
-    /// How many SMTP server sessions there are.
-    pub smtp_sessions: usize,
-    /// How many there may be.
-    pub smtp_sessions_max: usize,
     /// The system's name servers.
     pub name_servers: Vec<SocketAddr>,
     /// Where a socket is read into before it is known how much there is.
@@ -32,11 +29,17 @@ pub struct Context {
     pub security: Security,
     /// The exit status, once a session has decided that the program's work is done.
     pub exit: Option<u8>,
+    /// What sessions whose work is done say of it, as exit statuses.
+    conclusions: Vec<(Token, u8)>,
     clock: fn() -> WallClock,
     disk: Pool<DiskWork>,
     lookups: Pool<LookupWork>,
     programs: Pool<ProgramWork>,
     jobs: usize,
+    /// How many of them are nobody's, such as those that read files again.
+    unowned: usize,
+    /// Whether the service manager waits to hear that files have been read again.
+    is_reloading: bool,
     pub(super) posts: VecDeque<(Token, Message)>,
     pub(super) started: Vec<Box<dyn Session>>,
 }
@@ -47,25 +50,38 @@ impl Context {
         now: Instant,
         clock: fn() -> WallClock,
         pools: (Pool<DiskWork>, Pool<LookupWork>, Pool<ProgramWork>),
-        smtp_sessions_max: usize,
     ) -> Context {
         Context {
             now,
-            smtp_sessions: 0,
-            smtp_sessions_max,
             name_servers: Vec::new(),
             scratch: vec![0; BUFFER_MAX].into_boxed_slice(),
             stopping: false,
             security: Security::default(),
             exit: None,
+            conclusions: Vec::new(),
             clock,
             disk: pools.0,
             lookups: pools.1,
             programs: pools.2,
             jobs: 0,
+            unowned: 0,
+            is_reloading: false,
             posts: VecDeque::new(),
             started: Vec::new(),
         }
+    }
+
+    /// Takes note of how the work of that session has ended, or will have unless it
+    /// says otherwise. The program goes on as long as others have work.
+    pub fn conclude(&mut self, token: Token, status: u8) {
+        self.conclusions.retain(|(known, _)| *known != token);
+        self.conclusions.push((token, status));
+    }
+
+    /// The exit status: what made the program end, or the worst conclusion.
+    pub fn status(&self) -> u8 {
+        let worst = self.conclusions.iter().map(|(_, status)| *status).max();
+        self.exit.or(worst).unwrap_or(0)
     }
 
     /// The calendar time.
@@ -76,6 +92,7 @@ impl Context {
     /// Has a worker do a disk job; the session gets [`Message::Disk`].
     pub fn submit(&mut self, token: Token, job: disk::Job) {
         self.jobs += 1;
+        self.unowned += usize::from(token == Token::NOBODY);
         self.disk.submit(token, job);
     }
 
@@ -89,6 +106,7 @@ impl Context {
     pub fn reread(&mut self) {
         let jobs = self.security.reread(self.now, Reread::Now);
         self.submit_for_nobody(jobs);
+        self.is_reloading = true;
     }
 
     /// What these jobs find is learnt by [`Context::collect`].
@@ -132,9 +150,14 @@ impl Context {
         let programs = self.programs.drain();
         self.jobs -= disk.len() + lookups.len() + programs.len();
         for completion in &disk {
+            self.unowned -= usize::from(completion.token == Token::NOBODY);
             if let Some(disk::Done::Security(done)) = &completion.done {
                 self.security.learn(done);
             }
+        }
+        if self.is_reloading && self.unowned == 0 {
+            self.is_reloading = false;
+            notify::tell(State::Ready);
         }
         let posts = disk.into_iter().map(|c| (c.token, Message::Disk(c.done)));
         self.posts.extend(posts);

@@ -18,6 +18,10 @@ pub const TLS_RECORD_MAX: usize = 5 + 16 * 1024 + 2048;
 /// Content is handed to the disk in chunks of this size, in octets.
 pub const CHUNK: usize = 64 * 1024;
 
+/// Content of messages that are about to be forwarded, in octets, after which no
+/// further ones are locked at the same time.
+pub const LOADED_OCTETS_MAX: usize = 4 * CHUNK;
+
 /// Content that may wait for the disk, in octets, before reading pauses.
 pub const CHUNKS_WAITING_MAX: usize = 2 * CHUNK;
 
@@ -51,6 +55,12 @@ pub const DESCRIPTORS_RESERVED: usize = 16;
 
 /// How long sessions may take to finish once the program was told to stop.
 pub const SHUTDOWN_MAX: Duration = Duration::from_secs(10);
+
+/// The same once it was told so again.
+pub const HURRIED_SHUTDOWN_MAX: Duration = Duration::from_secs(1);
+
+/// Signals to stop that come within this time count as one.
+pub const SAME_SIGNAL_MAX: Duration = Duration::from_millis(500);
 
 /// Sessions with the next hop that fail one after the other, with no message
 /// settled, before a pass gives up.

@@ -23,7 +23,12 @@ pub enum State {
 impl State {
     /// The state of that number, as it travels between processes.
     pub(in crate::sys) fn of(octet: u8) -> Option<State> {
-        let all = [State::Ready, State::Reloading, State::Stopping, State::Alive];
+        let all = [
+            State::Ready,
+            State::Reloading,
+            State::Stopping,
+            State::Alive,
+        ];
         all.into_iter().find(|state| *state as u8 == octet)
     }
 
@@ -31,7 +36,9 @@ impl State {
         match self {
             State::Ready => format!("READY=1\nMAINPID={process}\nSTATUS=Serving\n"),
             State::Reloading => {
-                format!("RELOADING=1\nMONOTONIC_USEC={monotonic_usec}\nSTATUS=Reading files again\n")
+                format!(
+                    "RELOADING=1\nMONOTONIC_USEC={monotonic_usec}\nSTATUS=Reading files again\n"
+                )
             }
             State::Stopping => "STOPPING=1\nSTATUS=Finishing what is in flight\n".to_owned(),
             State::Alive => "WATCHDOG=1\n".to_owned(),
@@ -104,7 +111,11 @@ mod tests {
 
     #[test]
     fn states_are_told_in_the_words_of_the_manual() {
-        assert!(State::Ready.text(77, 0).starts_with("READY=1\nMAINPID=77\n"));
+        assert!(
+            State::Ready
+                .text(77, 0)
+                .starts_with("READY=1\nMAINPID=77\n")
+        );
         let reloading = State::Reloading.text(77, 123);
         assert!(reloading.starts_with("RELOADING=1\nMONOTONIC_USEC=123\n"));
         assert!(State::Stopping.text(77, 0).starts_with("STOPPING=1\n"));
@@ -126,7 +137,12 @@ mod tests {
         };
         assert_eq!(beat("3000000", None), Some(Duration::from_millis(1500)));
         assert_eq!(beat("2", Some("77")), Some(Duration::from_micros(1)));
-        for (usec, pid) in [("3000000", Some("78")), ("0", None), ("x", None), ("-1", None)] {
+        for (usec, pid) in [
+            ("3000000", Some("78")),
+            ("0", None),
+            ("x", None),
+            ("-1", None),
+        ] {
             assert_eq!(beat(usec, pid), None, "{usec} {pid:?}");
         }
         assert_eq!(heartbeat(77, &|_| None), None);

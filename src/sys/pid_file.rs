@@ -127,7 +127,9 @@ fn write(path: &Path) -> Result<PidFile, Error> {
             continue;
         }
         if !is_new {
-            directory.remove(&name).map_err(|error| fail("replace", error))?;
+            directory
+                .remove(&name)
+                .map_err(|error| fail("replace", error))?;
             continue;
         }
         let mut pid_file = PidFile {
@@ -195,7 +197,9 @@ fn abandoned(directory: &Directory, name: &[u8], path: &Path) -> Result<Option<F
     let read = (&mut file).take(OCTETS_MAX + 1).read_to_end(&mut text);
     read.map_err(fail)?;
     let Some(process) = number(&text) else {
-        return Err(occupied("it holds something else than the number of a process"));
+        return Err(occupied(
+            "it holds something else than the number of a process",
+        ));
     };
     match try_lock(&file).map_err(fail)? {
         true => Ok(Some(file)),
@@ -228,7 +232,12 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::Failed { what, path, source } => {
-                write!(f, "cannot {what} {}: {}", path.display(), super::reason(source))
+                write!(
+                    f,
+                    "cannot {what} {}: {}",
+                    path.display(),
+                    super::reason(source)
+                )
             }
             Error::Running { path, process } => {
                 write!(f, "{}: the program is running already", path.display())?;
@@ -281,7 +290,10 @@ mod tests {
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
         assert_eq!((mode(&path), mode(&base.join("run"))), (0o644, 0o755));
         let text = refusal(&path);
-        assert!(text.contains(&format!("as process {}", std::process::id())), "{text}");
+        assert!(
+            text.contains(&format!("as process {}", std::process::id())),
+            "{text}"
+        );
         drop(file);
         assert!(!path.exists());
         assert!(refusal(&base.join("a/b/c")).contains("cannot create directory"));
@@ -314,7 +326,12 @@ mod tests {
         fs::create_dir(&path).unwrap();
         assert!(refusal(&path).contains("not a regular file"));
         fs::remove_dir(&path).unwrap();
-        for text in ["root:x:0:0::/:/bin/sh\n", "12 13\n", "-1\n", &"1".repeat(40)] {
+        for text in [
+            "root:x:0:0::/:/bin/sh\n",
+            "12 13\n",
+            "-1\n",
+            &"1".repeat(40),
+        ] {
             fs::write(&path, text).unwrap();
             assert!(refusal(&path).contains("something else"), "{text}");
             assert_eq!(fs::read_to_string(&path).unwrap(), text);

@@ -66,6 +66,12 @@ pub fn open(path: &Path) -> io::Result<File> {
     }
 }
 
+/// The same for a file that is not to be put on the list: only what this process
+/// may read itself can be read again.
+pub fn open_unlisted(path: &Path) -> io::Result<File> {
+    open_for_reading(path)
+}
+
 /// Asks about what the path leads to.
 pub fn metadata(path: &Path) -> io::Result<Metadata> {
     match fs::metadata(path) {
@@ -149,7 +155,10 @@ mod tests {
     #[test]
     fn what_is_no_file_is_refused_at_once() {
         let folder = std::env::temp_dir();
-        assert_eq!(open(&folder).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+        assert_eq!(
+            open(&folder).unwrap_err().kind(),
+            io::ErrorKind::InvalidInput
+        );
         assert!(metadata(&folder).unwrap().is_dir());
         let missing = folder.join("emailrelay-no-such-file");
         assert_eq!(open(&missing).unwrap_err().kind(), io::ErrorKind::NotFound);
@@ -171,7 +180,10 @@ mod tests {
             place.open().unwrap().write_all(b"a").unwrap();
             place.open().unwrap().write_all(b"b").unwrap();
             let mut text = String::new();
-            open(&folder.join("log")).unwrap().read_to_string(&mut text).unwrap();
+            open(&folder.join("log"))
+                .unwrap()
+                .read_to_string(&mut text)
+                .unwrap();
             assert_eq!(text, "ab");
             let list = settle(None);
             open(&other).unwrap();

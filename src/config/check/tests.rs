@@ -7,14 +7,14 @@ use crate::config::settings::{ServerAuth, ServerTls, Verify};
 use crate::config::{Host, IpFamily};
 
 fn check_line(line: &str) -> Result<(Config, Vec<Warning>), Vec<String>> {
-    let read = parse::words(line.split_whitespace().map(Into::into));
+    let mut read = parse::words(line.split_whitespace().map(Into::into));
     assert!(read.problems.is_empty(), "{line}: {:?}", read.problems);
     let context = Context {
         base_dir: Some("/home/me".into()),
         app_dir: Some("/opt/relay".into()),
         ..Context::new(Platform::Unix)
     };
-    check(&read.raw, &context)
+    check(read.options.plain(), &context)
         .map_err(|problems| problems.iter().map(ToString::to_string).collect())
 }
 
@@ -39,6 +39,7 @@ fn literal(text: &str) -> Literal {
 /// What `--no-daemon` alone comes to.
 fn defaults() -> Config {
     Config {
+        name: None,
         spool_dir: "/var/spool/emailrelay".into(),
         tls_config: String::new(),
         strict_secrets: false,
@@ -72,6 +73,7 @@ fn defaults() -> Config {
                 auth: None,
                 tls: None,
             }),
+            pop: None,
         }),
         forward: None,
     }
@@ -163,7 +165,7 @@ const CHANGES: &[(&str, Change)] = &[
         c.domain = crate::base::OneLine::new("a.example");
     }),
     ("--dont-serve", |c| c.serve = None),
-    ("--no-smtp", |c| c.serve = Some(Serve { smtp: None })),
+    ("--no-smtp", |c| c.serve.as_mut().unwrap().smtp = None),
     ("--port 10025", |c| smtp(c).port = 10025),
     ("--port 0", |c| smtp(c).port = 0),
     ("--remote-clients", |c| smtp(c).remote_clients = true),
@@ -375,7 +377,7 @@ fn planned_options_are_refused_once_each() {
         };
         let line = match option.argument {
             crate::config::option::Argument::None => format!("-t --{}", option.long),
-            _ => format!("-t --{}=x", option.long),
+            _ => format!("-t --{}=1", option.long),
         };
         assert_eq!(bad(&line), [format!("--{}: {reason}", option.long)]);
     }
@@ -386,12 +388,18 @@ fn planned_options_are_refused_once_each() {
 fn the_background_is_refused_on_windows_where_there_is_work() {
     let problem = "running in the background is not available on this system: add --no-daemon";
     let on_windows = |line: &str| {
-        let read = parse::words(line.split_whitespace().map(Into::into));
-        check(&read.raw, &Context::new(Platform::Windows))
+        let mut read = parse::words(line.split_whitespace().map(Into::into));
+        check(read.options.plain(), &Context::new(Platform::Windows))
             .map(|(config, _)| config)
             .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())
     };
-    for line in ["", "--as-server", "--as-proxy a:1", "-f -o a:1 -x", "-X -O 1 -o a:1"] {
+    for line in [
+        "",
+        "--as-server",
+        "--as-proxy a:1",
+        "-f -o a:1 -x",
+        "-X -O 1 -o a:1",
+    ] {
         assert_eq!(on_windows(line), Err(vec![problem.to_owned()]), "{line}");
         assert!(good(line).process.daemon, "{line}");
     }
@@ -548,6 +556,8 @@ fn what_is_probably_not_meant_is_warned_of() {
     assert_eq!(warned("-t -e"), []);
     assert_eq!(warned("-t -d --close-stderr=no"), []);
     assert_eq!(warned("-t -o a:1"), [Warning::NeverForwards]);
+    let nobody = Warning::NobodyListens(ServerName::Pop);
+    assert_eq!(warned("-t --interface ::1,pop=::1,pop=127.0.0.1"), [nobody]);
     for line in ["-t -o a:1 -f", "-t -o a:1 -1", "-t -o a:1 -O 1", "-q a:1"] {
         assert_eq!(warned(line), [], "{line}");
     }

@@ -19,5 +19,5 @@ pub(super) mod signal;
 pub(super) mod socket;
 pub(super) mod terminal;
 #[cfg(test)]
-mod testing;
+pub(super) mod testing;
 pub(super) mod time;

@@ -75,7 +75,9 @@ mod tests {
         let directory = TempDir::new();
         let path = directory.join("s");
         let manager = UnixDatagram::bind(&path).unwrap();
-        NotifySocket::open(path.to_str().unwrap()).unwrap().send(b"READY=1\n");
+        NotifySocket::open(path.to_str().unwrap())
+            .unwrap()
+            .send(b"READY=1\n");
         assert_eq!(heard(&manager), "READY=1\n");
         #[cfg(target_os = "linux")]
         {

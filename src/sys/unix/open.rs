@@ -1,7 +1,9 @@
 //! Files by their paths, opened so that nothing but a file is waited for.
 
+use std::ffi::CString;
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
@@ -37,6 +39,17 @@ pub(in crate::sys) fn open_log_alone(path: &Path) -> io::Result<File> {
     match metadata.is_file() && metadata.nlink() == 1 {
         true => Ok(file),
         false => Err(not_regular()),
+    }
+}
+
+/// Whether the real user, who is the effective one here, may do all with it.
+pub(in crate::sys) fn check_access(directory: &Path) -> io::Result<()> {
+    let path = CString::new(directory.as_os_str().as_bytes())?;
+    let all = libc::R_OK | libc::W_OK | libc::X_OK;
+    // SAFETY: the path ends in NUL and outlives the call.
+    match unsafe { libc::access(path.as_ptr(), all) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
     }
 }
 

@@ -295,16 +295,26 @@ mod capabilities {
     pub(super) fn drop_all() -> io::Result<()> {
         let (mut header, none) = (OWN, [Sets::default(); 2]);
         // SAFETY: the pointers are to structures of the layout that the version has.
-        let result =
-            unsafe { libc::syscall(libc::SYS_capset, &raw mut header, (&raw const none).cast::<Sets>()) };
+        let result = unsafe {
+            libc::syscall(
+                libc::SYS_capset,
+                &raw mut header,
+                (&raw const none).cast::<Sets>(),
+            )
+        };
         succeeded(result)
     }
 
     pub(super) fn are_none() -> io::Result<bool> {
         let (mut header, mut sets) = (OWN, [Sets::default(); 2]);
         // SAFETY: as above.
-        let result =
-            unsafe { libc::syscall(libc::SYS_capget, &raw mut header, (&raw mut sets).cast::<Sets>()) };
+        let result = unsafe {
+            libc::syscall(
+                libc::SYS_capget,
+                &raw mut header,
+                (&raw mut sets).cast::<Sets>(),
+            )
+        };
         succeeded(result)?;
         Ok(sets == [Sets::default(); 2])
     }

@@ -49,7 +49,12 @@ fn hands_over_what_is_on_the_list_and_nothing_else() {
     fs::set_permissions(path("open"), fs::Permissions::from_mode(0o777)).unwrap();
     fs::write(path("open/f"), "planted").unwrap();
     let list = List {
-        files: vec![path("secrets"), path("open/f"), path("gone"), PathBuf::from("/dev")],
+        files: vec![
+            path("secrets"),
+            path("open/f"),
+            path("gone"),
+            PathBuf::from("/dev"),
+        ],
         logs: Vec::new(),
     };
     let (ours, theirs) = UnixStream::pair().unwrap();
@@ -89,7 +94,10 @@ fn opens_log_files_by_their_names_of_now() {
     assert!(client.append(0).is_err(), "a link is not followed");
     fs::remove_file(&log).unwrap();
     fs::hard_link(&target, &log).unwrap();
-    assert!(client.append(0).is_err(), "nor is another name of a file taken");
+    assert!(
+        client.append(0).is_err(),
+        "nor is another name of a file taken"
+    );
     assert_eq!(fs::read_to_string(&target).unwrap(), "ab");
     assert!(client.append(1).is_err());
     drop(client);
@@ -105,7 +113,11 @@ fn nonsense_ends_it() {
         server.join().unwrap();
         assert_eq!(ours.read(&mut [0; WORD]).unwrap(), 0, "{word:?}");
     }
-    for request in [Request::Read(0), Request::Read(513), Request::Append(u16::MAX)] {
+    for request in [
+        Request::Read(0),
+        Request::Read(513),
+        Request::Append(u16::MAX),
+    ] {
         assert_eq!(Request::of_word(request.to_word()), Some(request));
     }
 }
@@ -114,7 +126,10 @@ fn nonsense_ends_it() {
 fn notices_are_taken_without_waiting() {
     let (ours, theirs) = UnixStream::pair().unwrap();
     theirs.set_nonblocking(true).unwrap();
-    assert!(pass_notices_on(&theirs), "nothing is there, and nothing has ended");
+    assert!(
+        pass_notices_on(&theirs),
+        "nothing is there, and nothing has ended"
+    );
     let notices = Notices(ours);
     // More than any socket holds: what does not fit is dropped.
     (0..100_000).for_each(|_| notices.tell(State::Alive));
