@@ -88,12 +88,10 @@ pub fn tell(state: State) {
     }
 }
 
-/// Has the monitor tell the service manager from now on, if anybody does.
+/// Has the monitor tell the service manager from now on, if there is one. What it is
+/// told by stays open to the end, as the monitor takes it for the end otherwise.
 pub(in crate::sys) fn send_by(notices: Notices) {
-    let mut way = WAY.write().unwrap_or_else(PoisonError::into_inner);
-    if way.is_some() {
-        *way = Some(Way::Monitor(notices));
-    }
+    *WAY.write().unwrap_or_else(PoisonError::into_inner) = Some(Way::Monitor(notices));
 }
 
 /// The descriptor by which the service manager is told.

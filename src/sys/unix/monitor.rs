@@ -43,6 +43,9 @@ use super::reach;
 /// The octets of a request and of an answer.
 const WORD: usize = 4;
 
+/// What the monitor says, once, when it is at work.
+const PREPARED: u8 = b'p';
+
 /// Notices that are taken at once; each has one octet.
 const NOTICES_MAX: usize = 16;
 
@@ -142,8 +145,10 @@ impl Notices {
 }
 
 impl Link {
-    /// Has files opened and notices sent by way of the monitor from now on.
+    /// Waits until the monitor is at work, and has files opened and notices sent by
+    /// way of it from now on.
     pub(super) fn settle(self) -> io::Result<Lifeline> {
+        (&self.notices).read_exact(&mut [0])?;
         reopen::settle(Some(Client(Mutex::new(self.requests))));
         notify::send_by(Notices(self.notices.try_clone()?));
         Ok(Lifeline(self.notices))
@@ -160,7 +165,7 @@ impl Lifeline {
     pub fn watch(self) -> io::Result<()> {
         let Lifeline(mut notices) = self;
         let wait = move || {
-            // The monitor sends nothing: this ends with it.
+            // The monitor says nothing more: this ends with it.
             let _ = notices.read(&mut [0]);
             signal::catch(signal::Request::Terminate);
         };
@@ -213,7 +218,7 @@ fn prepare(
         .chain(pid_file.into_iter().flat_map(PidFile::descriptors))
         .chain(notify::descriptor())
         .collect();
-    fork::close_others(&keep, descriptors_end());
+    fork::close_others(keep, descriptors_end());
     fork::close_standard(libc::STDIN_FILENO)?;
     fork::close_standard(libc::STDOUT_FILENO)?;
     if !division.keeps_standard_error {
@@ -222,7 +227,9 @@ fn prepare(
     hide_memory();
     link.notices.set_nonblocking(true)?;
     let (sender, receiver) = wake_pair()?;
-    Ok((signal::watch(Arc::new(sender))?, receiver))
+    let signals = signal::watch(Arc::new(sender))?;
+    (&link.notices).write_all(&[PREPARED])?;
+    Ok((signals, receiver))
 }
 
 struct Monitor<'a> {
