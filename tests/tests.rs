@@ -8,6 +8,7 @@ mod delivery;
 mod dnsbl;
 mod durability;
 mod exhaustion;
+mod filters;
 mod interfaces;
 mod interop;
 mod interop_extensions;

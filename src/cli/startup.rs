@@ -13,12 +13,13 @@ use crate::base::{OneLine, log};
 use crate::config::{self, Config, FILE_MAX, Outcome, Platform, Warning};
 use crate::event::{Poller, Pool, Token};
 use crate::relay::access::{self, Access};
-use crate::relay::context::Context;
+use crate::relay::context::{Context, Pools};
 use crate::relay::disk::DiskWork;
+use crate::relay::filters::FilterWork;
 use crate::relay::forwarder::Forwarder;
 use crate::relay::instance;
 use crate::relay::limits::{
-    DISK_THREADS_MAX, LOOKUP_THREADS_MAX, PROGRAM_THREADS_MAX, sessions_max,
+    DISK_THREADS_MAX, FILTER_THREADS_MAX, LOOKUP_THREADS_MAX, PROGRAM_THREADS_MAX, sessions_max,
 };
 use crate::relay::listener::SmtpListener;
 use crate::relay::lookup::LookupWork;
@@ -174,12 +175,14 @@ fn assemble(sessions_max: usize) -> Result<Relay, Failure> {
     let disk = Pool::new(DiskWork, DISK_THREADS_MAX, waker(&sender));
     let lookups = Pool::new(LookupWork, LOOKUP_THREADS_MAX, waker(&sender));
     let programs = Pool::new(ProgramWork, PROGRAM_THREADS_MAX, waker(&sender));
-    let context = Context::new(
-        Instant::now(),
-        time::wall_clock,
-        (disk, lookups, programs),
-        sessions_max,
-    );
+    let filters = Pool::new(FilterWork, FILTER_THREADS_MAX, waker(&sender));
+    let pools = Pools {
+        disk,
+        lookups,
+        programs,
+        filters,
+    };
+    let context = Context::new(Instant::now(), time::wall_clock, pools, sessions_max);
     Ok(Relay::new(Poller::new(receiver), signals, context))
 }
 

@@ -8,11 +8,25 @@ use crate::base::WallClock;
 use crate::event::{Pool, Token};
 
 use super::disk::{self, DiskWork};
+use super::filter_run;
+use super::filters::{self, FilterWork};
 use super::limits::BUFFER_MAX;
 use super::lookup::{self, LookupWork};
 use super::programs::{self, ProgramWork};
 use super::security::{self, Reread, Security};
 use super::session::{Message, Session};
+
+/// The workers, by what they wait for.
+pub struct Pools {
+    /// The disk.
+    pub disk: Pool<DiskWork>,
+    /// Name servers.
+    pub lookups: Pool<LookupWork>,
+    /// Verifiers.
+    pub programs: Pool<ProgramWork>,
+    /// Filters.
+    pub filters: Pool<FilterWork>,
+}
 
 /// The loop's side of a session's world.
 pub struct Context {
@@ -33,9 +47,7 @@ pub struct Context {
     /// The exit status, once a session has decided that the program's work is done.
     pub exit: Option<u8>,
     clock: fn() -> WallClock,
-    disk: Pool<DiskWork>,
-    lookups: Pool<LookupWork>,
-    programs: Pool<ProgramWork>,
+    pools: Pools,
     jobs: usize,
     pub(super) posts: VecDeque<(Token, Message)>,
     pub(super) started: Vec<Box<dyn Session>>,
@@ -46,7 +58,7 @@ impl Context {
     pub fn new(
         now: Instant,
         clock: fn() -> WallClock,
-        pools: (Pool<DiskWork>, Pool<LookupWork>, Pool<ProgramWork>),
+        pools: Pools,
         smtp_sessions_max: usize,
     ) -> Context {
         Context {
@@ -59,9 +71,7 @@ impl Context {
             security: Security::default(),
             exit: None,
             clock,
-            disk: pools.0,
-            lookups: pools.1,
-            programs: pools.2,
+            pools,
             jobs: 0,
             posts: VecDeque::new(),
             started: Vec::new(),
@@ -76,7 +86,7 @@ impl Context {
     /// Has a worker do a disk job; the session gets [`Message::Disk`].
     pub fn submit(&mut self, token: Token, job: disk::Job) {
         self.jobs += 1;
-        self.disk.submit(token, job);
+        self.pools.disk.submit(token, job);
     }
 
     /// Has the workers look for changes of secrets and certificates, if it is time.
@@ -101,13 +111,19 @@ impl Context {
     /// Has a worker look a name up; the session gets [`Message::Lookup`].
     pub fn look_up(&mut self, token: Token, job: lookup::Job) {
         self.jobs += 1;
-        self.lookups.submit(token, job);
+        self.pools.lookups.submit(token, job);
     }
 
     /// Has a program run; the session gets [`Message::Program`].
     pub fn run_program(&mut self, token: Token, job: programs::Job) {
         self.jobs += 1;
-        self.programs.submit(token, job);
+        self.pools.programs.submit(token, job);
+    }
+
+    /// Has a filter run; the session gets [`filter_run::News::Found`].
+    pub fn run_filter(&mut self, token: Token, job: filters::Job) {
+        self.jobs += 1;
+        self.pools.filters.submit(token, job);
     }
 
     /// Sends a message to another session.
@@ -127,10 +143,11 @@ impl Context {
 
     /// Posts the results of all jobs that are done.
     pub(super) fn collect(&mut self) {
-        let disk = self.disk.drain();
-        let lookups = self.lookups.drain();
-        let programs = self.programs.drain();
-        self.jobs -= disk.len() + lookups.len() + programs.len();
+        let disk = self.pools.disk.drain();
+        let lookups = self.pools.lookups.drain();
+        let programs = self.pools.programs.drain();
+        let filters = self.pools.filters.drain();
+        self.jobs -= disk.len() + lookups.len() + programs.len() + filters.len();
         for completion in &disk {
             if let Some(disk::Done::Security(done)) = &completion.done {
                 self.security.learn(done);
@@ -145,6 +162,10 @@ impl Context {
         let posts = programs
             .into_iter()
             .map(|c| (c.token, Message::Program(c.done)));
+        self.posts.extend(posts);
+        let posts = filters
+            .into_iter()
+            .map(|c| (c.token, Message::Filter(filter_run::News::Found(c.done))));
         self.posts.extend(posts);
     }
 }

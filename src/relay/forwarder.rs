@@ -55,6 +55,8 @@ struct Pass {
     failed: u32,
     unsynced: u32,
     failures_in_a_row: u32,
+    /// A client filter wishes that no more is sent.
+    stopped: bool,
     trouble: Option<String>,
     ending: bool,
 }
@@ -133,7 +135,8 @@ impl Forwarder {
     }
 
     fn wanted(&mut self, by: Token, context: &mut Context) {
-        let pass = self.pass.as_mut().filter(|_| !context.stopping);
+        let is_over = |pass: &&mut Pass| context.stopping || pass.stopped;
+        let pass = self.pass.as_mut().filter(|pass| !is_over(pass));
         match pass.and_then(|pass| pass.queue.pop_front()) {
             Some(id) => context.submit(by, disk::Job::Lock(self.spool.clone(), id)),
             None => context.post(by, Message::NoMoreMail),
@@ -179,11 +182,18 @@ impl Forwarder {
             }
             Ending::RouteFailed(trouble) => Some(trouble),
         };
-        if pass.queue.is_empty() || trouble.is_some() || context.stopping {
+        if pass.queue.is_empty() || trouble.is_some() || pass.stopped || context.stopping {
             pass.trouble = trouble.or(pass.trouble.take());
             self.end_pass(context);
         } else {
             self.connect(context);
+        }
+    }
+
+    /// What is left of the pass is not tried.
+    fn stop_pass(&mut self) {
+        if let Some(pass) = &mut self.pass {
+            pass.stopped = true;
         }
     }
 
@@ -278,6 +288,7 @@ impl Session for Forwarder {
             Message::Mail(Mail::Settled { id, fate, recorded }) => {
                 self.settled(id, fate, recorded, context);
             }
+            Message::Mail(Mail::StopPass) => self.stop_pass(),
             Message::Mail(Mail::ClientOver(ending)) => self.client_over(ending, context),
             Message::Disk(Some(disk::Done::Refreshed(access))) => self.refreshed(access, context),
             Message::Disk(Some(disk::Done::Scanned(listing))) => self.scanned(listing, context),

@@ -30,7 +30,11 @@ pub const DISK_THREADS_MAX: usize = 12;
 /// Threads that look names up.
 pub const LOOKUP_THREADS_MAX: usize = 4;
 
-/// Programs that run at once; further ones wait for their turn.
+/// Filters that run at once, programs and those that are built in; further ones
+/// wait for their turn.
+pub const FILTER_THREADS_MAX: usize = 20;
+
+/// Verifiers that run at once; further ones wait for their turn.
 pub const PROGRAM_THREADS_MAX: usize = 20;
 
 /// SMTP sessions at once, where the descriptors allow as many.

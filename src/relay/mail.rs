@@ -14,6 +14,8 @@ pub enum Trigger {
     Poll,
     /// `--forward-on-disconnect`: a client that left mail has gone.
     ClientDisconnect,
+    /// A filter wishes so.
+    Filter,
 }
 
 impl fmt::Display for Trigger {
@@ -22,6 +24,7 @@ impl fmt::Display for Trigger {
             Trigger::Startup => "startup",
             Trigger::Poll => "poll",
             Trigger::ClientDisconnect => "client disconnect",
+            Trigger::Filter => "filter",
         })
     }
 }
@@ -61,6 +64,8 @@ pub enum Mail {
         /// The message.
         id: StoredId,
     },
+    /// A client filter wishes that the pass ends with the message that it has seen.
+    StopPass,
     /// A client session is over.
     ClientOver(Ending),
 }

@@ -7,6 +7,7 @@
 //! while the session goes on.
 
 mod encryption;
+mod filtering;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use crate::base::OneLine;
 use crate::event::{Interest, Ready, Token};
+use crate::filter::chain::Chain;
 use crate::net::address::Target;
 use crate::net::connector::{Connector, Progress};
 use crate::net::resolver::{Family, ResolveError};
@@ -30,6 +32,7 @@ use super::lookup;
 use super::mail::{Ending, Mail};
 use super::session::{Kind, Message, Session};
 use super::settlement::{self, Settlement};
+use filtering::Filtering;
 
 /// Where mail goes and how.
 #[derive(Clone)]
@@ -44,6 +47,8 @@ pub struct Route {
     pub local: Option<SocketAddr>,
     /// The address family to use.
     pub family: Option<Family>,
+    /// What messages are put through before they are sent.
+    pub filters: Option<Arc<Chain>>,
     /// What makes TLS connections, where the machine's settings ask for them.
     pub connector: Option<Arc<dyn tls::Connector>>,
 }
@@ -94,6 +99,8 @@ pub struct SmtpClient {
     current: Option<Current>,
     next: Option<Loaded>,
     asked: bool,
+    /// The run of filters that the next message is in.
+    filtering: Filtering,
     no_more: bool,
     jobs: usize,
     /// Whether a message has had a final reply over this connection.
@@ -119,6 +126,7 @@ impl SmtpClient {
             current: None,
             next: None,
             asked: false,
+            filtering: Filtering::Idle,
             no_more: false,
             jobs: 0,
             was_useful: false,
@@ -401,6 +409,7 @@ impl SmtpClient {
         self.established = false;
         self.ending.get_or_insert(ending);
         self.give_next_back(context);
+        self.cancel_filters(context);
         self.leave(context);
     }
 
@@ -425,6 +434,17 @@ impl SmtpClient {
     }
 
     // ---- messages
+
+    /// The next message is here; unless filters are to see it first, it can go.
+    fn taken(&mut self, loaded: Result<Loaded, disk::NotLoaded>, context: &mut Context) {
+        match (loaded, &self.route.filters) {
+            (Ok(loaded), Some(filters)) if self.ending.is_none() && !context.stopping => {
+                let filters = Arc::clone(filters);
+                self.filter(&filters, loaded, context);
+            }
+            (loaded, _) => self.loaded(loaded, context),
+        }
+    }
 
     fn loaded(&mut self, loaded: Result<Loaded, disk::NotLoaded>, context: &mut Context) {
         self.asked = false;
@@ -566,7 +586,8 @@ impl Session for SmtpClient {
                 self.asked = false;
                 self.no_more = true;
             }
-            Message::Disk(Some(disk::Done::Loaded(loaded))) => self.loaded(loaded, context),
+            Message::Disk(Some(disk::Done::Loaded(loaded))) => self.taken(loaded, context),
+            Message::Filter(news) => self.filter_news(news, context),
             Message::Disk(Some(disk::Done::Read(chunk))) => {
                 self.jobs -= 1;
                 self.chunk_read(chunk, context);
@@ -582,7 +603,7 @@ impl Session for SmtpClient {
                 self.current = None;
                 self.lost("internal error", context);
             }
-            Message::Mail(_) | Message::Program(_) | Message::Verification(_) => {}
+            other => disk::abandon(other, context),
         }
         self.drive(context);
         self.leave(context);
@@ -591,6 +612,7 @@ impl Session for SmtpClient {
     fn on_shutdown(&mut self, context: &mut Context) {
         self.no_more = true;
         self.give_next_back(context);
+        self.cancel_filters(context);
         if !self.established {
             self.end(Ending::Dropped("told to stop".to_owned()), context);
         }
@@ -603,6 +625,8 @@ impl Session for SmtpClient {
 
     fn last_words(&self) -> Vec<(Token, Message)> {
         let ending = Ending::Dropped("internal error".to_owned());
-        vec![(self.forwarder, Message::Mail(Mail::ClientOver(ending)))]
+        let to_filters = self.filtering.last_words();
+        let to_forwarder = (self.forwarder, Message::Mail(Mail::ClientOver(ending)));
+        [to_forwarder].into_iter().chain(to_filters).collect()
     }
 }

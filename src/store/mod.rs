@@ -13,6 +13,7 @@ mod real;
 mod recover;
 mod scan;
 mod spool;
+mod staged;
 mod writer;
 
 #[cfg(test)]
@@ -20,7 +21,7 @@ mod faulty;
 #[cfg(test)]
 mod tests;
 
-pub use commit::{Commit, Receipt, commit};
+pub use commit::{Candidate, Commit, Receipt, commit};
 pub use envelope::{Attempts, Encoding, Envelope, Malformed, Reason};
 pub use error::{Error, Operation};
 pub use lock::{Attempt, LockOutcome, Locked};
@@ -28,4 +29,5 @@ pub use name::{StoredId, Suffix};
 pub use recover::Report;
 pub use scan::READY_MAX;
 pub use spool::{Scan, Spool};
+pub use staged::{Check, Left, Staged};
 pub use writer::Writer;

@@ -228,7 +228,8 @@ impl Suspect<'_> {
         let claimed = self.is_abandoned(envelope.as_ref())?
             && self
                 .files
-                .is_named(self.id, self.suffix, envelope.as_ref())?;
+                .is_named(self.id, self.suffix, envelope.as_ref())?
+            && !self.files.held.has(self.id);
         match claimed {
             true => action(self, envelope.as_mut(), content.is_some()),
             false => Ok(Outcome::Nothing),
@@ -336,7 +337,8 @@ impl Suspect<'_> {
             Suffix::EnvelopeBusy,
             Suffix::Envelope,
         ];
-        let needed = self.has_any(&envelopes)?
+        let needed = self.files.held.has(self.id)
+            || self.has_any(&envelopes)?
             || self.is_needed_locally()?
             || self.files.is_needed_below(self.id);
         if needed || !self.files.is_named(self.id, self.suffix, content)? {
