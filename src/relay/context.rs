@@ -32,10 +32,6 @@ pub struct Pools {
 pub struct Context {
     /// The time of this turn.
     pub now: Instant,
-    /// How many SMTP server sessions there are.
-    pub smtp_sessions: usize,
-    /// How many there may be.
-    pub smtp_sessions_max: usize,
     /// The system's name servers.
     pub name_servers: Vec<SocketAddr>,
     /// Where a socket is read into before it is known how much there is.
@@ -46,6 +42,8 @@ pub struct Context {
     pub security: Security,
     /// The exit status, once a session has decided that the program's work is done.
     pub exit: Option<u8>,
+    /// What sessions whose work is done say of it, as exit statuses.
+    conclusions: Vec<(Token, u8)>,
     clock: fn() -> WallClock,
     pools: Pools,
     jobs: usize,
@@ -55,27 +53,34 @@ pub struct Context {
 
 impl Context {
     /// Makes the context of a loop that begins at `now`.
-    pub fn new(
-        now: Instant,
-        clock: fn() -> WallClock,
-        pools: Pools,
-        smtp_sessions_max: usize,
-    ) -> Context {
+    pub fn new(now: Instant, clock: fn() -> WallClock, pools: Pools) -> Context {
         Context {
             now,
-            smtp_sessions: 0,
-            smtp_sessions_max,
             name_servers: Vec::new(),
             scratch: vec![0; BUFFER_MAX].into_boxed_slice(),
             stopping: false,
             security: Security::default(),
             exit: None,
+            conclusions: Vec::new(),
             clock,
             pools,
             jobs: 0,
             posts: VecDeque::new(),
             started: Vec::new(),
         }
+    }
+
+    /// Takes note of how the work of that session has ended, or will have unless it
+    /// says otherwise. The program goes on as long as others have work.
+    pub fn conclude(&mut self, token: Token, status: u8) {
+        self.conclusions.retain(|(known, _)| *known != token);
+        self.conclusions.push((token, status));
+    }
+
+    /// The exit status: what made the program end, or the worst conclusion.
+    pub fn status(&self) -> u8 {
+        let worst = self.conclusions.iter().map(|(_, status)| *status).max();
+        self.exit.or(worst).unwrap_or(0)
     }
 
     /// The calendar time.

@@ -63,9 +63,6 @@ impl Relay {
     /// Adds a session and returns its name.
     pub fn add(&mut self, session: Box<dyn Session>) -> Token {
         let kind = session.kind();
-        if kind == Kind::SmtpServer {
-            self.context.smtp_sessions += 1;
-        }
         let token = self.sessions.insert(Slot {
             session,
             kind,
@@ -94,7 +91,7 @@ impl Relay {
             self.deliver();
         }
         verbose!("all sessions are closed");
-        Ok(self.context.exit.unwrap_or(0))
+        Ok(self.context.status())
     }
 
     /// Everything is done once no session and no job is left, or time is up.
@@ -221,19 +218,12 @@ impl Relay {
             }
         }
         if over {
-            self.release(token, slot);
+            self.sessions.release(token);
         } else {
             self.arm(token, &mut slot);
             self.sessions.put(token, slot);
         }
         log::set_peer(None);
-    }
-
-    fn release(&mut self, token: Token, slot: Slot) {
-        if slot.kind == Kind::SmtpServer {
-            self.context.smtp_sessions -= 1;
-        }
-        self.sessions.release(token);
     }
 
     fn arm(&mut self, token: Token, slot: &mut Slot) {
@@ -320,7 +310,7 @@ mod tests {
             programs: Pool::new(ProgramWork, 1, || {}),
             filters: Pool::new(FilterWork, 1, || {}),
         };
-        let context = Context::new(Instant::now(), time::wall_clock, pools, 1);
+        let context = Context::new(Instant::now(), time::wall_clock, pools);
         Relay::new(Poller::new(receiver), signals, context)
     }
 

@@ -29,7 +29,7 @@ use super::connection::{Arrival, Connection};
 use super::context::Context;
 use super::disk::{self, Loaded, Outgoing};
 use super::lookup;
-use super::mail::{Ending, Mail};
+use super::mail::{Ending, Line, Mail};
 use super::session::{Kind, Message, Session};
 use super::settlement::{self, Settlement};
 use filtering::Filtering;
@@ -90,6 +90,7 @@ struct Current {
 pub struct SmtpClient {
     route: Arc<Route>,
     forwarder: Token,
+    line: Line,
     token: Token,
     link: Link,
     peer: String,
@@ -99,7 +100,7 @@ pub struct SmtpClient {
     current: Option<Current>,
     next: Option<Loaded>,
     asked: bool,
-    /// The run of filters that the next message is in.
+    /// What is put through the client filters before it can go.
     filtering: Filtering,
     no_more: bool,
     jobs: usize,
@@ -111,12 +112,13 @@ pub struct SmtpClient {
 }
 
 impl SmtpClient {
-    /// Makes a session that has yet to connect.
-    pub fn new(route: Arc<Route>, forwarder: Token) -> SmtpClient {
+    /// Makes a session that has yet to connect; the forwarder knows it by its number.
+    pub fn new(route: Arc<Route>, forwarder: Token, line: Line) -> SmtpClient {
         let peer = route.target.to_string();
         SmtpClient {
             route,
             forwarder,
+            line,
             token: Token::NOBODY,
             link: Link::Resolving,
             peer,
@@ -126,7 +128,7 @@ impl SmtpClient {
             current: None,
             next: None,
             asked: false,
-            filtering: Filtering::Idle,
+            filtering: Filtering::default(),
             no_more: false,
             jobs: 0,
             was_useful: false,
@@ -278,8 +280,9 @@ impl SmtpClient {
         let may_ask = self.established && self.next.is_none() && !self.asked;
         if may_ask && !self.no_more {
             self.asked = true;
-            let by = self.token;
-            context.post(self.forwarder, Message::Mail(Mail::Wanted { by }));
+            let (by, line, count) = (self.token, self.line, 1);
+            let wanted = Mail::Wanted { by, line, count };
+            context.post(self.forwarder, Message::Mail(wanted));
         } else if may_ask && self.ready && self.current.is_none() {
             self.ready = false;
             self.act(context, |machine, now, actions| machine.quit(now, actions));
@@ -426,10 +429,9 @@ impl SmtpClient {
         }
         if let Some(ending) = &self.ending {
             self.over = true;
-            context.post(
-                self.forwarder,
-                Message::Mail(Mail::ClientOver(ending.clone())),
-            );
+            let (line, ending) = (self.line, ending.clone());
+            let over = Mail::ClientOver { line, ending };
+            context.post(self.forwarder, Message::Mail(over));
         }
     }
 
@@ -440,7 +442,8 @@ impl SmtpClient {
         match (loaded, &self.route.filters) {
             (Ok(loaded), Some(filters)) if self.ending.is_none() && !context.stopping => {
                 let filters = Arc::clone(filters);
-                self.filter(&filters, loaded, context);
+                self.filtering.push(loaded);
+                self.filter_next(&filters, context);
             }
             (loaded, _) => self.loaded(loaded, context),
         }
@@ -461,8 +464,12 @@ impl SmtpClient {
                 trouble: Some((text, fate)),
             }) => {
                 warning!("{id}: {text}");
-                let recorded = true;
-                let mail = Mail::Settled { id, fate, recorded };
+                let mail = Mail::Settled {
+                    line: self.line,
+                    id,
+                    fate,
+                    recorded: true,
+                };
                 context.post(self.forwarder, Message::Mail(mail));
             }
         }
@@ -586,15 +593,23 @@ impl Session for SmtpClient {
                 self.asked = false;
                 self.no_more = true;
             }
-            Message::Disk(Some(disk::Done::Loaded(loaded))) => self.taken(loaded, context),
             Message::Filter(news) => self.filter_news(news, context),
+            Message::Disk(Some(disk::Done::Loaded(batch))) => {
+                for id in batch.left.into_iter().rev() {
+                    let line = self.line;
+                    context.post(self.forwarder, Message::Mail(Mail::Returned { line, id }));
+                }
+                for loaded in batch.loaded {
+                    self.taken(loaded, context);
+                }
+            }
             Message::Disk(Some(disk::Done::Read(chunk))) => {
                 self.jobs -= 1;
                 self.chunk_read(chunk, context);
             }
             Message::Disk(Some(disk::Done::Settled(settled))) => {
                 self.jobs -= 1;
-                context.post(self.forwarder, Message::Mail(settled.report()));
+                context.post(self.forwarder, Message::Mail(settled.report(self.line)));
             }
             Message::Disk(_) => {
                 // A job panicked: what it held has been put back by its Drop.
@@ -626,7 +641,9 @@ impl Session for SmtpClient {
     fn last_words(&self) -> Vec<(Token, Message)> {
         let ending = Ending::Dropped("internal error".to_owned());
         let to_filters = self.filtering.last_words();
-        let to_forwarder = (self.forwarder, Message::Mail(Mail::ClientOver(ending)));
+        let line = self.line;
+        let over = Mail::ClientOver { line, ending };
+        let to_forwarder = (self.forwarder, Message::Mail(over));
         [to_forwarder].into_iter().chain(to_filters).collect()
     }
 }

@@ -8,14 +8,14 @@ use crate::config::settings::{ServerAuth, ServerTls, Verify};
 use crate::config::{Host, IpFamily};
 
 fn check_line(line: &str) -> Result<(Config, Vec<Warning>), Vec<String>> {
-    let read = parse::words(line.split_whitespace().map(Into::into));
+    let mut read = parse::words(line.split_whitespace().map(Into::into));
     assert!(read.problems.is_empty(), "{line}: {:?}", read.problems);
     let context = Context {
         base_dir: Some("/home/me".into()),
         app_dir: Some("/opt/relay".into()),
         ..Context::new(Platform::Unix)
     };
-    check(&read.raw, &context)
+    check(read.options.plain(), &context)
         .map_err(|problems| problems.iter().map(ToString::to_string).collect())
 }
 
@@ -40,6 +40,7 @@ fn literal(text: &str) -> Literal {
 /// What `--no-daemon` alone comes to.
 fn defaults() -> Config {
     Config {
+        name: None,
         spool_dir: "/var/spool/emailrelay".into(),
         tls_config: String::new(),
         strict_secrets: false,
@@ -68,6 +69,7 @@ fn defaults() -> Config {
                 auth: None,
                 tls: None,
             }),
+            pop: None,
         }),
         forward: None,
     }
@@ -157,7 +159,7 @@ const CHANGES: &[(&str, Change)] = &[
         c.domain = crate::base::OneLine::new("a.example");
     }),
     ("--dont-serve", |c| c.serve = None),
-    ("--no-smtp", |c| c.serve = Some(Serve { smtp: None })),
+    ("--no-smtp", |c| c.serve.as_mut().unwrap().smtp = None),
     ("--port 10025", |c| smtp(c).port = 10025),
     ("--port 0", |c| smtp(c).port = 0),
     ("--remote-clients", |c| smtp(c).remote_clients = true),
@@ -381,7 +383,7 @@ fn planned_options_are_refused_once_each() {
         };
         let line = match option.argument {
             crate::config::option::Argument::None => format!("-t --{}", option.long),
-            _ => format!("-t --{}=x", option.long),
+            _ => format!("-t --{}=1", option.long),
         };
         assert_eq!(bad(&line), [format!("--{}: {reason}", option.long)]);
     }
@@ -551,6 +553,8 @@ fn what_is_probably_not_meant_is_warned_of() {
     assert_eq!(warned("-t -e"), []);
     assert_eq!(warned("-t -d --close-stderr=no"), []);
     assert_eq!(warned("-t -o a:1"), [Warning::NeverForwards]);
+    let nobody = Warning::NobodyListens(ServerName::Pop);
+    assert_eq!(warned("-t --interface ::1,pop=::1,pop=127.0.0.1"), [nobody]);
     for line in ["-t -o a:1 -f", "-t -o a:1 -1", "-t -o a:1 -O 1", "-q a:1"] {
         assert_eq!(warned(line), [], "{line}");
     }

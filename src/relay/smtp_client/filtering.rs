@@ -1,5 +1,7 @@
-//! Having the next message put through the client filters.
+//! Having messages put through the client filters before they are sent, one at a
+//! time, so that a wish to end the pass is known before the next one is begun.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::event::Token;
@@ -10,12 +12,22 @@ use crate::relay::disk::{self, Job, Loaded};
 use crate::relay::filter_run::{FilterRun, Filtered, News};
 use crate::relay::mail::Mail;
 use crate::relay::session::Message;
+use crate::relay::settlement::Settlement;
 
 use super::SmtpClient;
 
-/// How far the next message has come with the filters.
-pub(super) enum Filtering {
-    /// They are not asked now.
+/// The messages that filters have yet to see.
+#[derive(Default)]
+pub(super) struct Filtering {
+    waiting: VecDeque<Loaded>,
+    run: Run,
+}
+
+/// How far the one that they are asked about has come.
+#[derive(Default)]
+enum Run {
+    /// There is none.
+    #[default]
     Idle,
     /// They are about to be asked.
     Begun,
@@ -24,47 +36,74 @@ pub(super) enum Filtering {
 }
 
 impl Filtering {
+    /// One more message.
+    pub(super) fn push(&mut self, loaded: Loaded) {
+        self.waiting.push_back(loaded);
+    }
+
     /// What there is to be told to others when the session ends.
     pub(super) fn last_words(&self) -> Option<(Token, Message)> {
-        match self {
-            Filtering::Running(run) => Some((*run, Message::Filter(News::HangUp))),
-            Filtering::Idle | Filtering::Begun => None,
+        match self.run {
+            Run::Running(run) => Some((run, Message::Filter(News::HangUp))),
+            Run::Idle | Run::Begun => None,
         }
     }
 }
 
 impl SmtpClient {
-    pub(super) fn filter(&mut self, chain: &Arc<Chain>, loaded: Loaded, context: &mut Context) {
-        let run = FilterRun::queued(chain, loaded.mail.mail, self.token);
-        self.filtering = Filtering::Begun;
-        context.begin(Box::new(run));
+    /// Asks about the next message, unless they are still asked about another.
+    /// Until they are not, this counts as waiting for mail.
+    pub(super) fn filter_next(&mut self, chain: &Arc<Chain>, context: &mut Context) {
+        if matches!(self.filtering.run, Run::Idle)
+            && let Some(loaded) = self.filtering.waiting.pop_front()
+        {
+            let run = FilterRun::queued(chain, loaded.mail.mail, self.token);
+            self.filtering.run = Run::Begun;
+            context.begin(Box::new(run));
+        }
+        self.asked |= !matches!(self.filtering.run, Run::Idle);
     }
 
-    /// The session has no use for the next message any more.
+    /// The session has no use for further messages.
     pub(super) fn cancel_filters(&mut self, context: &mut Context) {
+        for Loaded { mail, .. } in std::mem::take(&mut self.filtering.waiting) {
+            let untouched = Box::new(Settlement::Untouched);
+            self.submit(Job::Settle(mail, untouched), context);
+        }
         if let Some((run, news)) = self.filtering.last_words() {
             context.post(run, news);
         }
     }
 
     pub(super) fn filter_news(&mut self, news: News, context: &mut Context) {
-        match (&self.filtering, news) {
-            (Filtering::Begun, News::Started(run)) => {
-                self.filtering = Filtering::Running(run);
+        match (&self.filtering.run, news) {
+            (Run::Begun, News::Started(run)) => {
+                self.filtering.run = Run::Running(run);
                 if self.ending.is_some() || context.stopping {
                     self.cancel_filters(context);
                 }
             }
-            (Filtering::Begun | Filtering::Running(_), News::Over(filtered)) => {
-                self.filtering = Filtering::Idle;
+            (Run::Begun | Run::Running(_), News::Over(filtered)) => {
+                self.filtering.run = Run::Idle;
                 self.filtered(*filtered, context);
+                self.filter_rest(context);
             }
-            (Filtering::Begun | Filtering::Running(_), News::Gone) => {
+            (Run::Begun | Run::Running(_), News::Gone) => {
                 // The message has been put back by its Drop.
-                self.filtering = Filtering::Idle;
+                self.filtering.run = Run::Idle;
                 self.asked = false;
+                self.filter_rest(context);
             }
             (_, news) => disk::abandon(Message::Filter(news), context),
+        }
+    }
+
+    fn filter_rest(&mut self, context: &mut Context) {
+        if self.ending.is_some() {
+            self.cancel_filters(context);
+        }
+        if let Some(chain) = self.route.filters.clone() {
+            self.filter_next(&chain, context);
         }
     }
 
@@ -73,6 +112,7 @@ impl SmtpClient {
         if stop {
             self.no_more = true;
             context.post(self.forwarder, Message::Mail(Mail::StopPass));
+            self.cancel_filters(context);
         }
         match next {
             Next::Send(loaded) => self.loaded(Ok(loaded), context),

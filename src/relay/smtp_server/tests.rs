@@ -12,6 +12,7 @@ use crate::relay::filters::FilterWork;
 use crate::relay::limits::HANDSHAKE_MAX;
 use crate::relay::lookup::LookupWork;
 use crate::relay::programs::ProgramWork;
+use crate::relay::security::Site;
 use crate::store::Spool;
 use crate::sys::socket::{Address, Listener, Stream};
 use crate::sys::time;
@@ -43,14 +44,16 @@ impl World {
             programs,
             filters,
         };
-        let mut context = Context::new(Instant::now(), time::wall_clock, pools, 10);
+        let mut context = Context::new(Instant::now(), time::wall_clock, pools);
         let certificate = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pki/server-all.pem");
         let settings = ServerSettings {
             certificate: CertificateFiles::new([certificate]).unwrap(),
             verify: VerifySource::Absent,
             keywords: Keywords::default(),
         };
-        context.security.use_certificates(settings).unwrap();
+        let mut site = Site::default();
+        site.use_certificates(settings).unwrap();
+        let site = context.security.add(site);
 
         let any = Address::Tcp("127.0.0.1:0".parse().unwrap());
         let listener = Listener::bind(&any, 1).unwrap();
@@ -62,6 +65,7 @@ impl World {
         };
         let service = Service {
             spool,
+            site,
             machine: Arc::new(Settings {
                 starttls: !tls_first,
                 idle_timeout: None,
@@ -75,7 +79,7 @@ impl World {
             forwarder: None,
         };
         let peer = Peer::new(address);
-        let visit = Clients::new(1).admit(peer.ip()).unwrap();
+        let visit = Clients::new(1, 1).admit(peer.ip()).unwrap();
         let guest = Guest {
             service: Arc::new(service),
             stream,
