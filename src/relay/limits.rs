@@ -22,6 +22,9 @@ pub const CHUNK: usize = 64 * 1024;
 /// further ones are locked at the same time.
 pub const LOADED_OCTETS_MAX: usize = 4 * CHUNK;
 
+/// Messages that wait, locked, in one session with a next hop.
+pub const PREFETCH_MAX: usize = 32;
+
 /// Content that may wait for the disk, in octets, before reading pauses.
 pub const CHUNKS_WAITING_MAX: usize = 2 * CHUNK;
 

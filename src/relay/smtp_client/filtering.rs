@@ -8,7 +8,7 @@ use crate::event::Token;
 use crate::filter::chain::Chain;
 use crate::relay::client_filter::{self, Next};
 use crate::relay::context::Context;
-use crate::relay::disk::{self, Job, Loaded};
+use crate::relay::disk::{self, Job, Loaded, NotLoaded};
 use crate::relay::filter_run::{FilterRun, Filtered, News};
 use crate::relay::mail::Mail;
 use crate::relay::session::Message;
@@ -36,11 +36,6 @@ enum Run {
 }
 
 impl Filtering {
-    /// One more message.
-    pub(super) fn push(&mut self, loaded: Loaded) {
-        self.waiting.push_back(loaded);
-    }
-
     /// What there is to be told to others when the session ends.
     pub(super) fn last_words(&self) -> Option<(Token, Message)> {
         match self.run {
@@ -51,9 +46,24 @@ impl Filtering {
 }
 
 impl SmtpClient {
+    /// A message is here; unless filters are to see it first, it can go.
+    pub(super) fn filter_or_send(
+        &mut self,
+        loaded: Result<Loaded, NotLoaded>,
+        context: &mut Context,
+    ) {
+        match (loaded, self.route.filters.clone()) {
+            (Ok(loaded), Some(chain)) if self.ending.is_none() && !context.stopping => {
+                self.filtering.waiting.push_back(loaded);
+                self.filter_next(&chain, context);
+            }
+            (loaded, _) => self.loaded(loaded, context),
+        }
+    }
+
     /// Asks about the next message, unless they are still asked about another.
     /// Until they are not, this counts as waiting for mail.
-    pub(super) fn filter_next(&mut self, chain: &Arc<Chain>, context: &mut Context) {
+    fn filter_next(&mut self, chain: &Arc<Chain>, context: &mut Context) {
         if matches!(self.filtering.run, Run::Idle)
             && let Some(loaded) = self.filtering.waiting.pop_front()
         {
@@ -61,7 +71,7 @@ impl SmtpClient {
             self.filtering.run = Run::Begun;
             context.begin(Box::new(run));
         }
-        self.asked |= !matches!(self.filtering.run, Run::Idle);
+        self.traffic.asked |= !matches!(self.filtering.run, Run::Idle);
     }
 
     /// The session has no use for further messages.
@@ -85,13 +95,14 @@ impl SmtpClient {
             }
             (Run::Begun | Run::Running(_), News::Over(filtered)) => {
                 self.filtering.run = Run::Idle;
+                self.traffic.asked = false;
                 self.filtered(*filtered, context);
                 self.filter_rest(context);
             }
             (Run::Begun | Run::Running(_), News::Gone) => {
                 // The message has been put back by its Drop.
                 self.filtering.run = Run::Idle;
-                self.asked = false;
+                self.traffic.asked = false;
                 self.filter_rest(context);
             }
             (_, news) => disk::abandon(Message::Filter(news), context),
@@ -110,7 +121,7 @@ impl SmtpClient {
     fn filtered(&mut self, filtered: Filtered, context: &mut Context) {
         let (next, stop) = client_filter::next(filtered, context.wall_clock());
         if stop {
-            self.no_more = true;
+            self.traffic.no_more = true;
             context.post(self.forwarder, Message::Mail(Mail::StopPass));
             self.cancel_filters(context);
         }
@@ -118,7 +129,6 @@ impl SmtpClient {
             Next::Send(loaded) => self.loaded(Ok(loaded), context),
             Next::Over(not_loaded) => self.loaded(Err(not_loaded), context),
             Next::Settle(mail, settlement) => {
-                self.asked = false;
                 self.submit(Job::Settle(mail, Box::new(settlement)), context);
             }
         }
