@@ -471,7 +471,8 @@ fn killed_while_a_filter_runs_nothing_is_left() {
     // Replaces both files, so that neither is locked.
     let text = r#"
 for file; do cp "$file" "$file.x"; mv "$file.x" "$file"; done
-echo >"${0%/*}/began"
+echo $$ >"${0%/*}/began.tmp"
+mv "${0%/*}/began.tmp" "${0%/*}/began"
 exec sleep 99
 "#;
     let mut fixture = Fixture::new(text, &[]);
@@ -482,6 +483,12 @@ exec sleep 99
     client.write(b"x: y\r\n\r\n.\r\n").unwrap();
     wait_until(|| fixture.work.path().join("began").exists());
     fixture.server.program.kill();
+    #[cfg(target_os = "linux")]
+    {
+        let process = fs::read_to_string(fixture.work.join("began")).unwrap();
+        let process = format!("/proc/{}/exe", process.trim());
+        wait_until(|| fs::read_link(&process).is_err());
+    }
     assert_eq!(fixture.spool.names().len(), 2);
     let server = Server::start(&fixture.spool, &[]);
     assert_eq!(

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod client_auth;
+mod client_filters;
 mod client_tls;
 mod configurations;
 mod delivery;
@@ -17,6 +18,7 @@ mod kill;
 mod layering;
 mod local_recipients;
 mod modes;
+mod net_filters;
 mod net_verifier;
 mod outcomes;
 mod postfix;
