@@ -1,6 +1,7 @@
 //! Start-up and exit codes.
 #![forbid(unsafe_code)]
 
+mod options;
 mod own_name;
 pub mod passwd;
 mod serving;
