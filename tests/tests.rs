@@ -4,6 +4,7 @@
 
 mod client_auth;
 mod client_tls;
+mod configurations;
 mod delivery;
 mod dnsbl;
 mod durability;
@@ -25,6 +26,7 @@ mod server_over_tcp;
 mod server_tls;
 mod server_transcripts;
 mod slow_clients;
+mod spool_tool;
 mod stopping;
 mod support;
 mod trouble;

@@ -12,8 +12,6 @@ mod list;
 mod options;
 mod show;
 mod stats;
-#[cfg(test)]
-mod tests;
 mod units;
 
 use std::io::{self, Write};
@@ -77,6 +75,11 @@ struct Request {
     now: i64,
 }
 
+/// The program's manual page.
+pub(super) fn manual() -> (&'static str, String) {
+    (TOOL.name, TOOL.manual())
+}
+
 /// Runs the program with the arguments of the process and returns its exit
 /// status: 0 for success, 1 for failure.
 pub fn main() -> u8 {
@@ -98,13 +101,6 @@ fn run(words: Vec<Vec<u8>>) -> Result<u8, Failure> {
     let status = answer(&request, &spool, &mut output)?;
     output.flush().map_err(|error| tool::cannot_write(&error))?;
     Ok(status)
-}
-
-/// Prints the queue in the way of `mailq`, for a program that is called so.
-pub(super) fn print_queue(spool: &Spool, output: &mut dyn Write) -> Result<u8, Failure> {
-    let given = TOOL.parse(Vec::new())?;
-    let request = options::request(&given, time::wall_clock().unix_seconds())?;
-    answer(&request, spool, output)
 }
 
 fn answer(request: &Request, spool: &Spool, output: &mut dyn Write) -> Result<u8, Failure> {
@@ -163,8 +159,13 @@ fn find<'a>(queue: &'a Queue, text: &[u8]) -> &'a [Entry] {
     }
     let is_shown_so = |entry: &&Entry| entry.id.to_string().as_bytes() == text;
     // Only ids that need escapes are shown other than they are.
-    let escaped = text.contains(&b'\\').then(|| queue.entries().iter().find(is_shown_so));
-    escaped.flatten().map(|entry| queue.find(&entry.id)).unwrap_or_default()
+    let escaped = text
+        .contains(&b'\\')
+        .then(|| queue.entries().iter().find(is_shown_so));
+    escaped
+        .flatten()
+        .map(|entry| queue.find(&entry.id))
+        .unwrap_or_default()
 }
 
 /// Says something that is no result.

@@ -38,7 +38,6 @@ fn own_directory() -> Result<PathBuf, Failure> {
     parent.ok_or_else(|| Failure::new("cannot tell where the program is"))
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -52,7 +52,9 @@ impl From<String> for Failure {
 pub(super) fn main(name: &str, run: impl FnOnce(Vec<Vec<u8>>) -> Result<u8, Failure>) -> u8 {
     if let Err(error) = process::ensure_standard_descriptors() {
         let reason = sys::reason(&error);
-        stderr::write_line(&format!("{name}: error: cannot open the null device: {reason}"));
+        stderr::write_line(&format!(
+            "{name}: error: cannot open the null device: {reason}"
+        ));
         return FAILURE;
     }
     match run(words()) {

@@ -75,9 +75,14 @@ fn beside_copies(entries: Vec<&Entry>) -> Vec<&Entry> {
     let all = entries.clone();
     let is_copy = |entry: &&Entry| {
         entry.state == State::Local
-            && all.iter().any(|other| other.id == entry.id && other.state != State::Local)
+            && all
+                .iter()
+                .any(|other| other.id == entry.id && other.state != State::Local)
     };
-    entries.into_iter().filter(|entry| !is_copy(entry)).collect()
+    entries
+        .into_iter()
+        .filter(|entry| !is_copy(entry))
+        .collect()
 }
 
 /// Refuses ids that are there in several states.
@@ -115,7 +120,7 @@ fn line(entry: &Entry, change: Change, word: &str, reason: &str) -> String {
     let (infinitive, participle) = match change {
         Change::Hold => ("hold", "held"),
         Change::Release => ("release", "released"),
-        Change::Retry => ("retry", "to be tried again"),
+        Change::Retry => ("retry", "retried"),
         Change::Delete => ("delete", "deleted"),
     };
     let id = &entry.id;

@@ -80,8 +80,15 @@ ID                                           STATE   AGE  SIZE TRIES NEXT
 /// What both forms for people begin with.
 fn start(request: &Request, entry: &Entry, details: &Details) -> String {
     let size = details.octets.map_or_else(|| "?".to_owned(), units::size);
-    let attempts = details.envelope.as_ref().map_or(0, |one| one.attempts.count);
-    let next = details.envelope.as_ref().ok().and_then(next_attempt);
+    let attempts = details
+        .envelope
+        .as_ref()
+        .map_or(0, |one| one.attempts.count);
+    let next = details
+        .envelope
+        .as_ref()
+        .ok()
+        .and_then(Envelope::next_attempt);
     let next = next.filter(|next| *next > request.now);
     let next = next.map(|next| units::age(next.saturating_sub(request.now)));
     let line = format!(
@@ -142,13 +149,9 @@ fn addresses(envelope: &Envelope, recipients_max: usize) -> String {
 /// What was last answered, or why the message failed.
 pub(super) fn last_reply(envelope: &Envelope) -> Option<OneLine> {
     let reply = Some(&envelope.attempts.reply).filter(|reply| !reply.is_empty());
-    reply.cloned().or_else(|| envelope.reasons().last().map(|reason| reason.text.clone()))
-}
-
-/// When the message is to be tried next, in seconds since 1970, if that is said.
-pub(super) fn next_attempt(envelope: &Envelope) -> Option<i64> {
-    let attempts = &envelope.attempts;
-    (attempts.next != 0).then_some(attempts.next)
+    reply
+        .cloned()
+        .or_else(|| envelope.reasons().last().map(|reason| reason.text.clone()))
 }
 
 /// The text, cut down to so many characters.
@@ -193,7 +196,7 @@ fn describe(envelope: &Envelope, object: &mut Object) {
     if envelope.attempts.count > 0 {
         object.number("last_attempt", envelope.attempts.last);
     }
-    if let Some(next) = next_attempt(envelope) {
+    if let Some(next) = envelope.next_attempt() {
         object.number("next_attempt", next);
     }
     if let Some(reply) = last_reply(envelope) {

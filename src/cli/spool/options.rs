@@ -127,7 +127,13 @@ const OPTIONS: &[Opt<Name>] = &[
         "With show: the content, too, with what is not printable escaped.",
     ),
     option(Name::Help, "help", Some(b'h'), None, "Show this."),
-    option(Name::Version, "version", Some(b'V'), None, "Show the version."),
+    option(
+        Name::Version,
+        "version",
+        Some(b'V'),
+        None,
+        "Show the version.",
+    ),
 ];
 
 pub(super) const TOOL: Tool<Name> = Tool {
@@ -152,9 +158,15 @@ pub(super) const TOOL: Tool<Name> = Tool {
         (
             "COMMANDS",
             &[
-                ("list", "Show the messages. This is what is done if nothing is said."),
+                (
+                    "list",
+                    "Show the messages. This is what is done if nothing is said.",
+                ),
                 ("show", "Show all that is known of messages."),
-                ("stats", "Show how many messages there are, by state and by age."),
+                (
+                    "stats",
+                    "Show how many messages there are, by state and by age.",
+                ),
                 (
                     "hold",
                     "Keep ready or bad messages from being forwarded: the name of the envelope \
@@ -172,12 +184,18 @@ pub(super) const TOOL: Tool<Name> = Tool {
         (
             "STATES",
             &[
-                ("new", "The message is being stored, and not acknowledged yet."),
+                (
+                    "new",
+                    "The message is being stored, and not acknowledged yet.",
+                ),
                 ("ready", "It waits to be forwarded."),
                 ("busy", "It is being forwarded."),
                 ("held", "It is kept from being forwarded."),
                 ("bad", "It has failed for good."),
-                ("local", "A copy for local recipients waits for the program that serves them."),
+                (
+                    "local",
+                    "A copy for local recipients waits for the program that serves them.",
+                ),
             ],
         ),
         (
@@ -205,7 +223,13 @@ pub(super) const TOOL: Tool<Name> = Tool {
                 ),
             ],
         ),
-        ("SEE ALSO", &[("", "emailrelay(1), emailrelay-resubmit(1), emailrelay-submit(1)")]),
+        (
+            "SEE ALSO",
+            &[(
+                "",
+                "emailrelay(1), emailrelay-resubmit(1), emailrelay-submit(1)",
+            )],
+        ),
     ],
 };
 
@@ -251,7 +275,9 @@ fn filter(given: &Given<Name>, now: i64) -> Result<Filter, Failure> {
     let mut states = Vec::new();
     for list in given.values(Name::State) {
         for word in list.split(|octet| *octet == b',') {
-            let state = State::ALL.into_iter().find(|one| one.as_str().as_bytes() == word);
+            let state = State::ALL
+                .into_iter()
+                .find(|one| one.as_str().as_bytes() == word);
             let shown = ascii::escape_bounded(word, 100);
             states.push(state.ok_or_else(|| format!("invalid state: {shown}"))?);
         }

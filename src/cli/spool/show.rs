@@ -80,16 +80,22 @@ fn describe(request: &Request, envelope: &Envelope, field: &mut dyn FnMut(&str, 
     let attempts = &envelope.attempts;
     if attempts.count > 0 {
         let ago = units::age(request.now.saturating_sub(attempts.last));
-        field("attempts", &format!("{}, the last {ago} ago", attempts.count));
+        field(
+            "attempts",
+            &format!("{}, the last {ago} ago", attempts.count),
+        );
         field("last reply", &attempts.reply.to_string());
     }
-    if let Some(next) = list::next_attempt(envelope).filter(|next| *next > request.now) {
+    if let Some(next) = envelope.next_attempt().filter(|next| *next > request.now) {
         let left = units::age(next.saturating_sub(request.now));
         field("next attempt", &format!("in {left}"));
     }
     for reason in envelope.reasons() {
         let code = reason.code.map(|code| format!("{code} "));
-        field("reason", &format!("{}{}", code.unwrap_or_default(), reason.text));
+        field(
+            "reason",
+            &format!("{}{}", code.unwrap_or_default(), reason.text),
+        );
     }
 }
 
@@ -135,4 +141,3 @@ fn write_line(line: &mut Vec<u8>, output: &mut dyn Write) -> io::Result<()> {
     line.clear();
     Ok(())
 }
-

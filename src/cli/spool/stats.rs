@@ -66,7 +66,10 @@ impl Count {
 }
 
 fn table(counts: &[Count; State::ALL.len()]) -> String {
-    let mut text = format!("{:<6} {:>8} {:>6} {:>6}", "STATE", "MESSAGES", "SIZE", "OLDEST");
+    let mut text = format!(
+        "{:<6} {:>8} {:>6} {:>6}",
+        "STATE", "MESSAGES", "SIZE", "OLDEST"
+    );
     for (_, name) in AGES {
         text += &format!(" {name:>6}");
     }
