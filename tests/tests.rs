@@ -9,6 +9,7 @@ mod delivery;
 mod dnsbl;
 mod durability;
 mod exhaustion;
+mod filters;
 mod interfaces;
 mod interop;
 mod interop_extensions;
