@@ -2,5 +2,7 @@
 //! what they are asked, and what their answers mean.
 #![forbid(unsafe_code)]
 
+pub mod dns;
+pub mod mx;
 pub mod spec;
 pub mod verifier;
