@@ -81,8 +81,10 @@ pub enum Fault {
     NotASwitch,
     /// Something that cannot be switched off.
     AlwaysStrict,
-    /// The verifier of accounts, which is not available in this version.
+    /// Not what the verifier of accounts takes.
     Accounts,
+    /// The verifier of accounts, where accounts have no numbers.
+    NoAccounts,
     /// A proxy, which is not available in this version.
     Socks,
 }
@@ -126,7 +128,10 @@ impl fmt::Display for Fault {
                  are, with + or -, no, with- or without- before them"
             }
             Fault::AlwaysStrict => "cannot be switched off in this version",
-            Fault::Accounts => "asks for accounts of this system, not available in this version",
+            Fault::NoAccounts => "asks for accounts, which have no numbers on Windows",
+            Fault::Accounts => {
+                "is not account:<lowest>-<highest>;lowercase;remote;check, with any of it left out"
+            }
             Fault::Socks => "goes through a SOCKS proxy, not available in this version",
         };
         f.write_str(text)

@@ -8,12 +8,13 @@
 use std::fmt;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::net::address::{Host, HostPort, Target};
-use crate::net::dialogue::{Dialogue, Patience, Trouble};
+use crate::net::dialogue::{Dialogue, Trouble};
 use crate::proto::dns::{Kind, Name, Query, Reply, TcpReader, UDP_MESSAGE_MAX};
 use crate::sys::datagram::Datagrams;
+use crate::sys::patience::{Impatience, Patience};
 use crate::sys::poll::Entry;
 use crate::sys::{self, random};
 
@@ -147,7 +148,7 @@ impl Question<'_> {
         is_last: bool,
         wait: Duration,
     ) -> Result<Option<Reply>, String> {
-        let until = Instant::now() + wait;
+        let until = self.patience.now() + wait;
         loop {
             let has_hope = match is_last {
                 true => self.servers.iter().any(|server| !server.is_dead),
@@ -156,11 +157,11 @@ impl Question<'_> {
             if !has_hope {
                 return Ok(None);
             }
-            let left = until.saturating_duration_since(Instant::now());
+            let left = until.saturating_duration_since(self.patience.now());
             match self.patience.at_most(left).wait(&mut self.entries()) {
                 Ok(()) => {}
-                Err(Trouble::TimedOut) if !self.is_late() => return Ok(None),
-                Err(trouble) => return Err(trouble.to_string()),
+                Err(Impatience::TimedOut) if !self.is_late() => return Ok(None),
+                Err(end) => return Err(Trouble::from(end).to_string()),
             }
             for index in 0..self.servers.len() {
                 if let Some(reply) = self.receive(index) {
@@ -171,8 +172,7 @@ impl Question<'_> {
     }
 
     fn is_late(&self) -> bool {
-        let deadline = self.patience.deadline;
-        deadline.is_some_and(|deadline| deadline <= Instant::now())
+        self.patience.left().is_some_and(|left| left.is_zero())
     }
 
     fn entries(&self) -> Vec<Entry> {

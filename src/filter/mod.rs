@@ -2,6 +2,7 @@
 //! what they are asked, and what their answers mean.
 #![forbid(unsafe_code)]
 
+pub mod accounts;
 pub mod dns;
 pub mod mx;
 pub mod spec;

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use super::dns::{self, NoAnswer, Servers};
 use crate::base::{OneLine, ascii, xtext};
-use crate::net::dialogue::Patience;
 use crate::proto::dns::{Kind, Name, Reply as Answer};
 use crate::proto::mx::{self, ADDRESSES_MAX, Destination, Exchanges};
 use crate::proto::smtp::reply::Reply;
+use crate::sys::patience::Patience;
 use crate::sys::random;
 
 /// How long to wait before the next name server is asked, too, by default.

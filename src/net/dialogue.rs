@@ -4,27 +4,14 @@
 use std::error::Error;
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
 
 use super::address::Target;
 use super::connector::{Connector, Progress, TIMEOUT_MAX};
 use super::resolver::resolve;
 use crate::sys;
+use crate::sys::patience::{Impatience, Patience};
 use crate::sys::poll::{self, Entry};
 use crate::sys::socket::{Address, Stream};
-
-/// The longest between two looks whether somebody is still interested.
-pub const TICK: Duration = Duration::from_millis(100);
-
-/// How long to go on.
-#[derive(Clone, Copy, Debug)]
-pub struct Patience<'a> {
-    /// When it ends; nothing means never.
-    pub deadline: Option<Instant>,
-    /// Set by whoever is no longer interested.
-    pub cancelled: &'a AtomicBool,
-}
 
 /// Why a conversation has ended early.
 #[derive(Debug)]
@@ -37,49 +24,6 @@ pub enum Trouble {
     TimedOut,
     /// Nobody is interested any more.
     Cancelled,
-}
-
-impl<'a> Patience<'a> {
-    /// From now on for so long; nothing means for ever.
-    pub fn starting_now(timeout: Option<Duration>, cancelled: &'a AtomicBool) -> Patience<'a> {
-        Patience {
-            deadline: timeout.and_then(|timeout| Instant::now().checked_add(timeout)),
-            cancelled,
-        }
-    }
-
-    /// The same, but for no longer than that.
-    pub fn at_most(self, timeout: Duration) -> Patience<'a> {
-        let sooner = Instant::now().checked_add(timeout);
-        Patience {
-            deadline: [self.deadline, sooner].into_iter().flatten().min(),
-            ..self
-        }
-    }
-
-    /// Waits until one of the sockets is ready.
-    pub fn wait(&self, entries: &mut [Entry]) -> Result<(), Trouble> {
-        loop {
-            let turn = self.turn()?;
-            if poll::wait(entries, Some(turn)).map_err(Trouble::Lost)? > 0 {
-                return Ok(());
-            }
-        }
-    }
-
-    /// How long to wait before looking again.
-    fn turn(&self) -> Result<Duration, Trouble> {
-        if self.cancelled.load(Ordering::Relaxed) {
-            return Err(Trouble::Cancelled);
-        }
-        let Some(deadline) = self.deadline else {
-            return Ok(TICK);
-        };
-        match deadline.saturating_duration_since(Instant::now()) {
-            Duration::ZERO => Err(Trouble::TimedOut),
-            left => Ok(left.min(TICK)),
-        }
-    }
 }
 
 /// A connection to a service.
@@ -100,11 +44,9 @@ impl<'a> Dialogue<'a> {
                 .map(Address::Tcp)
                 .collect(),
         };
-        let left = patience.deadline.map_or(TIMEOUT_MAX, |deadline| {
-            deadline.saturating_duration_since(Instant::now())
-        });
+        let left = patience.left().unwrap_or(TIMEOUT_MAX);
         let mut connector = Connector::new(addresses, None, left);
-        let mut progress = connector.start(Instant::now());
+        let mut progress = connector.start(patience.now());
         loop {
             match progress {
                 Progress::Connected(stream, _) => return Ok(Dialogue { stream, patience }),
@@ -149,7 +91,7 @@ impl<'a> Dialogue<'a> {
             ErrorKind::Interrupted => Ok(()),
             ErrorKind::WouldBlock => {
                 let mut entries = [Entry::new(self.stream.raw(), read, !read)];
-                self.patience.wait(&mut entries)
+                Ok(self.patience.wait(&mut entries)?)
             }
             _ => Err(Trouble::Lost(error)),
         }
@@ -159,7 +101,7 @@ impl<'a> Dialogue<'a> {
 /// Waits for one attempt to come to something.
 fn step(connector: &mut Connector, patience: &Patience<'_>) -> Result<Progress, Trouble> {
     let turn = patience.turn()?;
-    let now = Instant::now();
+    let now = patience.now();
     let attempt = connector
         .deadline()
         .map_or(turn, |deadline| deadline.saturating_duration_since(now));
@@ -168,11 +110,21 @@ fn step(connector: &mut Connector, patience: &Patience<'_>) -> Result<Progress, 
         .map(|socket| Entry::new(socket, false, true));
     let mut entries: Vec<Entry> = entry.into_iter().collect();
     let ready = poll::wait(&mut entries, Some(turn.min(attempt))).map_err(Trouble::Lost)?;
-    let now = Instant::now();
+    let now = patience.now();
     Ok(match ready {
         0 => connector.on_timeout(now),
         _ => connector.on_ready(now),
     })
+}
+
+impl From<Impatience> for Trouble {
+    fn from(impatience: Impatience) -> Trouble {
+        match impatience {
+            Impatience::TimedOut => Trouble::TimedOut,
+            Impatience::Cancelled => Trouble::Cancelled,
+            Impatience::System(error) => Trouble::Lost(error),
+        }
+    }
 }
 
 impl fmt::Display for Trouble {
@@ -199,7 +151,9 @@ impl Error for Trouble {
 mod tests {
     use super::*;
     use std::net::TcpListener;
+    use std::sync::atomic::{AtomicBool, Ordering};
     use std::thread;
+    use std::time::Duration;
 
     const LONG: Option<Duration> = Some(Duration::from_secs(60));
 

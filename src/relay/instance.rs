@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::base::OneLine;
 use crate::config::{Address, Config, Forward, Literal, Program, SmtpServer, TlsStart};
 use crate::event::Token;
+use crate::filter::accounts::Accounts;
 use crate::filter::spec::Spec;
 use crate::net::address::{AddressError, Target};
 use crate::net::connector::TIMEOUT_MAX;
@@ -93,6 +94,12 @@ fn spec(program: &Program) -> Result<Spec, AddressError> {
         Program::File(path) => Spec::Program(path.clone()),
         Program::Net(address) => Spec::Net(target(address)?),
         Program::Exit(status) => Spec::Exit(*status),
+        Program::Accounts(given) => Spec::Accounts(Accounts {
+            users: given.users.clone(),
+            lowercase: given.lowercase,
+            remote: given.remote,
+            check: given.check,
+        }),
     })
 }
 

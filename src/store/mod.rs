@@ -1,7 +1,10 @@
 //! The spool directory: names, envelope files, storing, locking, recovery.
 #![forbid(unsafe_code)]
 
+pub mod below;
 mod commit;
+pub mod companions;
+mod draft;
 pub mod envelope;
 mod error;
 mod files;
@@ -21,6 +24,7 @@ mod faulty;
 mod tests;
 
 pub use commit::{Commit, Receipt};
+pub use draft::{Content, Draft, NewContent};
 pub use envelope::{Attempts, Encoding, Envelope, Malformed, Reason};
 pub use error::{Error, Operation};
 pub use lock::{Attempt, LockOutcome, Locked};

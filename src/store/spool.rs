@@ -49,6 +49,10 @@ impl Spool {
         }
     }
 
+    pub(super) fn files(&self) -> Arc<Files> {
+        Arc::clone(&self.files)
+    }
+
     /// Starts a new message; touches nothing on the disk.
     pub fn create(&self) -> Writer {
         Writer::new(Arc::clone(&self.files))
