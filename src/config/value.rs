@@ -71,8 +71,6 @@ pub enum Fault {
     BadPrefix,
     /// The prefix of the option that became `--client-interface`.
     ClientPrefix,
-    /// The prefix of a server that is not available in this version.
-    OtherServer,
     /// Neither an address nor a name that an interface may have.
     NotAnInterface,
     /// Not the number of a descriptor that may be inherited.
@@ -85,6 +83,8 @@ pub enum Fault {
     Accounts,
     /// The verifier of accounts, where accounts have no numbers.
     NoAccounts,
+    /// A filter that is not there.
+    BuiltInFilter,
     /// A proxy, which is not available in this version.
     Socks,
 }
@@ -117,10 +117,9 @@ impl fmt::Display for Fault {
             Fault::BadService => {
                 "has no port number from 1 to 65535 (or smtp, smtps, submission) after its last colon"
             }
-            Fault::HasPort => "has a port; set that by --port",
+            Fault::HasPort => "has a port; set that by --port or --pop-port",
             Fault::BadPrefix => "has an unknown prefix; smtp=, pop= and admin= are known",
             Fault::ClientPrefix => "has an unknown prefix; use --client-interface instead",
-            Fault::OtherServer => "is for a server that is not available in this version",
             Fault::NotAnInterface => "is not an IP address, nor a name that an interface may have",
             Fault::BadDescriptor => "has no descriptor number from 3 on after the #",
             Fault::NotASwitch => {
@@ -132,6 +131,7 @@ impl fmt::Display for Fault {
             Fault::Accounts => {
                 "is not account:<lowest>-<highest>;lowercase;remote;check, with any of it left out"
             }
+            Fault::BuiltInFilter => "is a built-in filter that is not available in this version",
             Fault::Socks => "goes through a SOCKS proxy, not available in this version",
         };
         f.write_str(text)
@@ -186,7 +186,7 @@ pub(super) fn period(text: &str) -> Result<Duration, Fault> {
     period.map_err(|_| Fault::NotAPeriod)
 }
 
-fn number(text: &str, min: u64, max: u64) -> Result<u64, Fault> {
+pub(super) fn number(text: &str, min: u64, max: u64) -> Result<u64, Fault> {
     ascii::parse_decimal(text.as_bytes())
         .filter(|number| (min..=max).contains(number))
         .ok_or(Fault::NotInRange { min, max })

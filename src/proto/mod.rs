@@ -8,6 +8,7 @@ pub mod dnsbl;
 pub mod line;
 pub mod message;
 pub mod mx;
+pub mod netfilter;
 pub mod netverifier;
 pub mod sasl;
 pub mod smtp;

@@ -18,6 +18,13 @@ pub const TLS_RECORD_MAX: usize = 5 + 16 * 1024 + 2048;
 /// Content is handed to the disk in chunks of this size, in octets.
 pub const CHUNK: usize = 64 * 1024;
 
+/// Content of messages that are about to be forwarded, in octets, after which no
+/// further ones are locked at the same time.
+pub const LOADED_OCTETS_MAX: usize = 4 * CHUNK;
+
+/// Messages that wait, locked, in one session with a next hop.
+pub const PREFETCH_MAX: usize = 32;
+
 /// Content that may wait for the disk, in octets, before reading pauses.
 pub const CHUNKS_WAITING_MAX: usize = 2 * CHUNK;
 
@@ -30,7 +37,11 @@ pub const DISK_THREADS_MAX: usize = 12;
 /// Threads that look names up.
 pub const LOOKUP_THREADS_MAX: usize = 4;
 
-/// Programs that run at once; further ones wait for their turn.
+/// Filters that run at once, programs and those that are built in; further ones
+/// wait for their turn.
+pub const FILTER_THREADS_MAX: usize = 20;
+
+/// Verifiers that run at once; further ones wait for their turn.
 pub const PROGRAM_THREADS_MAX: usize = 20;
 
 /// SMTP sessions at once, where the descriptors allow as many.
@@ -58,6 +69,9 @@ pub const ROUTE_FAILURES_MAX: u32 = 10;
 
 /// Messages deferred in one pass that the next one remembers, to try them last.
 pub const DEFERRED_REMEMBERED_MAX: usize = 10_000;
+
+/// Who may wait for a forwarding pass that has not begun.
+pub const FLUSHES_MAX: usize = 100;
 
 /// Deletions after which the spool directory is synced.
 pub const DELETIONS_UNSYNCED_MAX: u32 = 100;

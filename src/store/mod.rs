@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod below;
+mod change;
 mod commit;
 pub mod companions;
 mod draft;
@@ -12,10 +13,12 @@ mod fs;
 mod local;
 mod lock;
 pub mod name;
+pub mod queue;
 mod real;
 mod recover;
 mod scan;
 mod spool;
+mod staged;
 mod writer;
 
 #[cfg(test)]
@@ -23,13 +26,16 @@ mod faulty;
 #[cfg(test)]
 mod tests;
 
-pub use commit::{Commit, Receipt};
+pub use change::{Change, Outcome};
+pub use commit::{Candidate, Commit, Receipt, commit};
 pub use draft::{Content, Draft, NewContent};
 pub use envelope::{Attempts, Encoding, Envelope, Malformed, Reason};
 pub use error::{Error, Operation};
 pub use lock::{Attempt, LockOutcome, Locked};
 pub use name::{StoredId, Suffix};
+pub use queue::{Details, Entry, Queue, State};
 pub use recover::Report;
 pub use scan::READY_MAX;
 pub use spool::{Scan, Spool};
+pub use staged::{Check, Left, Staged};
 pub use writer::Writer;

@@ -9,6 +9,7 @@
 //! (`unix/`, `windows/`), which supplies, under the same names:
 //!
 //! - `account`: `user_id`
+//! - `caller`: what `caller.rs` lists; `set_aside_group` and `take_group_back`
 //! - `child`: `Child` with `spawn`, `read` and `try_wait`; `check_permission`, `end_all`
 //! - `file`: `Directory`, `Names`, locks and write-back
 //! - `file_mode`: `identity` and `mode` of a file's metadata
@@ -32,6 +33,7 @@
 
 pub mod account;
 mod address;
+pub mod caller;
 pub mod child;
 pub mod datagram;
 pub mod file;

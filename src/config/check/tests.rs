@@ -8,14 +8,14 @@ use crate::config::settings::{ServerAuth, ServerTls, Verify};
 use crate::config::{Host, IpFamily};
 
 fn check_line(line: &str) -> Result<(Config, Vec<Warning>), Vec<String>> {
-    let read = parse::words(line.split_whitespace().map(Into::into));
+    let mut read = parse::words(line.split_whitespace().map(Into::into));
     assert!(read.problems.is_empty(), "{line}: {:?}", read.problems);
     let context = Context {
         base_dir: Some("/home/me".into()),
         app_dir: Some("/opt/relay".into()),
         ..Context::new(Platform::Unix)
     };
-    check(&read.raw, &context)
+    check(read.options.plain(), &context)
         .map_err(|problems| problems.iter().map(ToString::to_string).collect())
 }
 
@@ -40,6 +40,7 @@ fn literal(text: &str) -> Literal {
 /// What `--no-daemon` alone comes to.
 fn defaults() -> Config {
     Config {
+        name: None,
         spool_dir: "/var/spool/emailrelay".into(),
         tls_config: String::new(),
         strict_secrets: false,
@@ -63,10 +64,12 @@ fn defaults() -> Config {
                 dnsbl: Vec::new(),
                 extensions: Extensions::default(),
                 address_verifier: None,
+                filters: Vec::new(),
                 filter_timeout: Some(Duration::from_secs(60)),
                 auth: None,
                 tls: None,
             }),
+            pop: None,
         }),
         forward: None,
     }
@@ -83,6 +86,8 @@ fn forward() -> Forward {
         connection_timeout: Some(Duration::from_secs(40)),
         response_timeout: Some(Duration::from_secs(60)),
         prompt_timeout: Some(Duration::from_secs(20)),
+        filters: Vec::new(),
+        filter_timeout: Some(Duration::from_secs(60)),
         tls: None,
         auth: None,
         anonymous: Anonymous::default(),
@@ -154,7 +159,7 @@ const CHANGES: &[(&str, Change)] = &[
         c.domain = crate::base::OneLine::new("a.example");
     }),
     ("--dont-serve", |c| c.serve = None),
-    ("--no-smtp", |c| c.serve = Some(Serve { smtp: None })),
+    ("--no-smtp", |c| c.serve.as_mut().unwrap().smtp = None),
     ("--port 10025", |c| smtp(c).port = 10025),
     ("--port 0", |c| smtp(c).port = 0),
     ("--remote-clients", |c| smtp(c).remote_clients = true),
@@ -163,6 +168,14 @@ const CHANGES: &[(&str, Change)] = &[
     }),
     ("--address-verifier=exit:2", |c| {
         smtp(c).address_verifier = Some(Program::Exit(2));
+    }),
+    ("--filter /bin/f,exit:0 --filter sleepms:5", |c| {
+        let delay = Duration::from_millis(5);
+        smtp(c).filters = vec![
+            Filter::File("/bin/f".into()),
+            Filter::Exit(0),
+            Filter::Sleep(delay),
+        ];
     }),
     ("--filter-timeout 0", |c| smtp(c).filter_timeout = None),
     ("--filter-timeout 3", |c| {
@@ -258,6 +271,10 @@ type ForwardChange = fn(&mut Forward);
 
 /// Options of forwarding, and what they change.
 const FORWARD_CHANGES: &[(&str, ForwardChange)] = &[
+    ("--client-filter net:/run/filter,exit:100", |f| {
+        let address = Address::Unix("/run/filter".into());
+        f.filters = vec![Filter::Net(address), Filter::Exit(100)];
+    }),
     ("--forward", |f| f.on_start = true),
     ("--forward-on-disconnect", |f| f.on_disconnect = true),
     ("--poll 60", |f| f.poll = Some(Duration::from_secs(60))),
@@ -366,7 +383,7 @@ fn planned_options_are_refused_once_each() {
         };
         let line = match option.argument {
             crate::config::option::Argument::None => format!("-t --{}", option.long),
-            _ => format!("-t --{}=x", option.long),
+            _ => format!("-t --{}=1", option.long),
         };
         assert_eq!(bad(&line), [format!("--{}: {reason}", option.long)]);
     }
@@ -536,6 +553,8 @@ fn what_is_probably_not_meant_is_warned_of() {
     assert_eq!(warned("-t -e"), []);
     assert_eq!(warned("-t -d --close-stderr=no"), []);
     assert_eq!(warned("-t -o a:1"), [Warning::NeverForwards]);
+    let nobody = Warning::NobodyListens(ServerName::Pop);
+    assert_eq!(warned("-t --interface ::1,pop=::1,pop=127.0.0.1"), [nobody]);
     for line in ["-t -o a:1 -f", "-t -o a:1 -1", "-t -o a:1 -O 1", "-q a:1"] {
         assert_eq!(warned(line), [], "{line}");
     }

@@ -4,7 +4,7 @@ use crate::config::option::{
     Argument::{Optional, Required},
     Level::Short,
     Opt,
-    Status::{Planned, Ready},
+    Status::Ready,
 };
 
 pub(super) const OPTIONS: &[Opt] = &[
@@ -93,13 +93,14 @@ pub(super) const OPTIONS: &[Opt] = &[
         short: Some('z'),
         argument: Required("program"),
         repeat: true,
-        status: Planned,
+        status: Ready,
         summary: "program to run on each message as it is stored",
         doc: "Runs a program for each message before it is accepted, with the names of its files \
             in the spool directory; the program may edit them, and by its exit code accepts or \
             refuses the message. Instead of a program, net:<host:port> asks a filter service, \
-            spam:<host:port> and spam-edit:<host:port> ask a spamd service, and exit:<number> acts \
-            like a program that only exits.",
+            exit:<number> acts like a program that only exits, and sleepms:<number> waits. All of \
+            a value is the name of the program, without arguments; several filters are separated \
+            by commas or given one by one, and the first that does not accept decides.",
         ..Opt::FLAG
     },
     Opt {
@@ -124,8 +125,9 @@ pub(super) const OPTIONS: &[Opt] = &[
             one needs its zone, as in fe80::1%eth0), names of network interfaces (eth0 for the \
             addresses that it has at start, eth0-ipv4 and eth0-ipv6 for those of one kind), \
             absolute paths of unix-domain sockets, and sockets that the program is started with \
-            (fd#3), separated by commas or given one by one. A prefix of smtp= confines an \
-            address to the SMTP server. By default connections are accepted on the sockets that \
+            (fd#3), separated by commas or given one by one. A prefix of smtp=, pop= or \
+            admin= confines an address to that server; paths and sockets without one are the SMTP \
+            server's. By default connections are accepted on the sockets that \
             systemd hands on, or else on all IPv4 and IPv6 addresses.",
         ..Opt::FLAG
     },

@@ -6,10 +6,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::event::Pool;
 use crate::relay::clients::Clients;
+use crate::relay::context::Pools;
 use crate::relay::disk::DiskWork;
+use crate::relay::filters::FilterWork;
 use crate::relay::limits::HANDSHAKE_MAX;
 use crate::relay::lookup::LookupWork;
 use crate::relay::programs::ProgramWork;
+use crate::relay::security::Site;
 use crate::store::Spool;
 use crate::sys::socket::{Address, Listener, Stream};
 use crate::sys::time;
@@ -30,19 +33,27 @@ impl World {
         let name = format!("emailrelay-session-{}-{serial}", std::process::id());
         let folder = std::env::temp_dir().join(name);
         fs::create_dir(&folder).unwrap();
-        let spool = Arc::new(Spool::open(&folder, 1).unwrap());
-        let disk = Pool::new(DiskWork::new(Arc::clone(&spool)), 1, || {});
+        let spool = Spool::open(&folder, 1).unwrap();
+        let disk = Pool::new(DiskWork, 1, || {});
         let lookups = Pool::new(LookupWork, 1, || {});
         let programs = Pool::new(ProgramWork, 1, || {});
-        let pools = (disk, lookups, programs);
-        let mut context = Context::new(Instant::now(), time::wall_clock, spool, pools, 10);
+        let filters = Pool::new(FilterWork, 1, || {});
+        let pools = Pools {
+            disk,
+            lookups,
+            programs,
+            filters,
+        };
+        let mut context = Context::new(Instant::now(), time::wall_clock, pools);
         let certificate = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pki/server-all.pem");
         let settings = ServerSettings {
             certificate: CertificateFiles::new([certificate]).unwrap(),
             verify: VerifySource::Absent,
             keywords: Keywords::default(),
         };
-        context.security.use_certificates(settings).unwrap();
+        let mut site = Site::default();
+        site.use_certificates(settings).unwrap();
+        let site = context.security.add(site);
 
         let any = Address::Tcp("127.0.0.1:0".parse().unwrap());
         let listener = Listener::bind(&any, 1).unwrap();
@@ -53,6 +64,8 @@ impl World {
             }
         };
         let service = Service {
+            spool,
+            site,
             machine: Arc::new(Settings {
                 starttls: !tls_first,
                 idle_timeout: None,
@@ -61,10 +74,12 @@ impl World {
             tls_first,
             trace: true,
             verifier: None,
+            filters: None,
+            rescans: None,
             forwarder: None,
         };
         let peer = Peer::new(address);
-        let visit = Clients::new(1).admit(peer.ip()).unwrap();
+        let visit = Clients::new(1, 1).admit(peer.ip()).unwrap();
         let guest = Guest {
             service: Arc::new(service),
             stream,
