@@ -42,6 +42,8 @@ impl Settlement {
             return Settlement::Deferred(Attempt {
                 at: clock.unix_seconds(),
                 reply: OneLine::escaped(deferral(outcome)),
+                next: 0,
+                spent: 0,
             });
         }
         reasons.dedup_by(|a, b| a.text == b.text && a.code == b.code);

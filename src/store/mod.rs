@@ -13,6 +13,7 @@ mod real;
 mod recover;
 mod scan;
 mod spool;
+mod survey;
 mod writer;
 
 #[cfg(test)]
@@ -23,9 +24,10 @@ mod tests;
 pub use commit::{Commit, Receipt, commit};
 pub use envelope::{Attempts, Encoding, Envelope, Malformed, Reason};
 pub use error::{Error, Operation};
-pub use lock::{Attempt, LockOutcome, Locked};
+pub use lock::{Attempt, LockOutcome, Locked, Part};
 pub use name::{StoredId, Suffix};
 pub use recover::Report;
 pub use scan::READY_MAX;
 pub use spool::{Scan, Spool};
+pub use survey::{Routing, Surveyed};
 pub use writer::Writer;

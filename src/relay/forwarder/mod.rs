@@ -4,6 +4,10 @@
 //! by one. A message that cannot be sent now stays queued, and the pass goes on
 //! with the others; a next hop that cannot be reached ends the pass.
 
+mod pace;
+mod pauses;
+mod retry;
+
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,15 +16,15 @@ use crate::event::{Interest, Ready, Token};
 use crate::store::{Spool, StoredId};
 use crate::{error, info, verbose, warning};
 
-use super::access::Access;
-use super::context::Context;
-use super::disk;
-use super::limits::{
+use crate::relay::access::Access;
+use crate::relay::context::Context;
+use crate::relay::disk;
+use crate::relay::limits::{
     DEFERRED_REMEMBERED_MAX, DELETIONS_UNSYNCED_MAX, FLUSHES_MAX, ROUTE_FAILURES_MAX,
 };
-use super::mail::{Ending, Fate, Mail, PassReport, Trigger};
-use super::session::{Kind, Message, Session};
-use super::smtp_client::{Route, SmtpClient};
+use crate::relay::mail::{Ending, Fate, Mail, PassReport, Trigger};
+use crate::relay::session::{Kind, Message, Session};
+use crate::relay::smtp_client::{Route, SmtpClient};
 
 /// When to forward.
 #[derive(Clone, Copy, Debug, Default)]
