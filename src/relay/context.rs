@@ -18,10 +18,6 @@ use super::session::{Message, Session};
 pub struct Context {
     /// The time of this turn.
     pub now: Instant,
-    /// How many SMTP server sessions there are.
-    pub smtp_sessions: usize,
-    /// How many there may be.
-    pub smtp_sessions_max: usize,
     /// The system's name servers.
     pub name_servers: Vec<SocketAddr>,
     /// Where a socket is read into before it is known how much there is.
@@ -47,12 +43,9 @@ impl Context {
         now: Instant,
         clock: fn() -> WallClock,
         pools: (Pool<DiskWork>, Pool<LookupWork>, Pool<ProgramWork>),
-        smtp_sessions_max: usize,
     ) -> Context {
         Context {
             now,
-            smtp_sessions: 0,
-            smtp_sessions_max,
             name_servers: Vec::new(),
             scratch: vec![0; BUFFER_MAX].into_boxed_slice(),
             stopping: false,

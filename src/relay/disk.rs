@@ -6,7 +6,7 @@ use crate::{error, info, warning};
 
 use super::access::Access;
 use super::context::Context;
-use super::limits::CHUNK;
+use super::limits::{CHUNK, LOADED_OCTETS_MAX};
 use super::mail::{Fate, Line, Mail};
 use super::security;
 use super::session::Message;
@@ -30,8 +30,9 @@ pub enum Job {
     Discard(Writer),
     /// Tidy up after dead processes and list what is ready.
     Scan(Spool),
-    /// Lock a message and read its envelope and first chunk.
-    Lock(Spool, StoredId),
+    /// Lock messages, one after the other, and read of each its envelope and first
+    /// chunk, until that is [`LOADED_OCTETS_MAX`].
+    Lock(Spool, Vec<StoredId>),
     /// Read the next chunk.
     Read(Box<Outgoing>),
     /// Record what came of an attempt.
@@ -60,7 +61,7 @@ pub enum Done {
     /// Of [`Job::Scan`].
     Scanned(Result<Vec<StoredId>, String>),
     /// Of [`Job::Lock`].
-    Loaded(Result<Loaded, NotLoaded>),
+    Loaded(Batch),
     /// Of [`Job::Read`].
     Read(Chunk),
     /// Of [`Job::Settle`].
@@ -79,6 +80,14 @@ pub struct Outgoing {
     pub mail: Box<Locked>,
     /// The octets of content that have not been read.
     left: u64,
+}
+
+/// Messages to be sent, in the order asked for.
+pub struct Batch {
+    /// Those that were dealt with.
+    pub loaded: Vec<Result<Loaded, NotLoaded>>,
+    /// Those that there was no room for; nothing was done to them.
+    pub left: Vec<StoredId>,
 }
 
 /// A locked message with its first chunk of content.
@@ -161,7 +170,7 @@ impl Job {
                 Done::Discarded
             }
             Job::Scan(spool) => Done::Scanned(scan(&spool)),
-            Job::Lock(spool, id) => Done::Loaded(load(&spool, &id)),
+            Job::Lock(spool, ids) => Done::Loaded(load_all(&spool, ids)),
             Job::Read(mail) => Done::Read(read(mail)),
             Job::Settle(outgoing, settlement) => Done::Settled(settle(*outgoing.mail, *settlement)),
             Job::Refresh(mut access) => {
@@ -178,6 +187,19 @@ fn scan(spool: &Spool) -> Result<Vec<StoredId>, String> {
     let scan = spool.scan().map_err(|error| error.to_string())?;
     scan.report.lines.iter().for_each(|line| warning!("{line}"));
     Ok(scan.ready)
+}
+
+fn load_all(spool: &Spool, mut ids: Vec<StoredId>) -> Batch {
+    let mut loaded: Vec<Result<Loaded, NotLoaded>> = Vec::new();
+    let (mut count, mut octets) = (0, 0);
+    while let Some(id) = ids.get(count).filter(|_| octets < LOADED_OCTETS_MAX) {
+        let one = load(spool, id);
+        octets += one.as_ref().map_or(0, |one| one.chunk.len());
+        count += 1;
+        loaded.push(one);
+    }
+    let left = ids.split_off(count);
+    Batch { loaded, left }
 }
 
 fn load(spool: &Spool, id: &StoredId) -> Result<Loaded, NotLoaded> {
@@ -285,8 +307,12 @@ pub fn abandon(message: Message, context: &mut Context) {
         Message::Disk(Some(Done::Appended {
             result: Ok(writer), ..
         })) => Job::Discard(writer),
-        Message::Disk(Some(Done::Loaded(Ok(Loaded { mail, .. })))) => {
-            Job::Settle(mail, Box::new(Settlement::Untouched))
+        Message::Disk(Some(Done::Loaded(batch))) => {
+            for Loaded { mail, .. } in batch.loaded.into_iter().flatten() {
+                let job = Job::Settle(mail, Box::new(Settlement::Untouched));
+                context.submit(Token::NOBODY, job);
+            }
+            return;
         }
         Message::Disk(Some(Done::Read(Chunk { mail, .. }))) => {
             Job::Settle(mail, Box::new(Settlement::Untouched))

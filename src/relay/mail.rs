@@ -51,12 +51,16 @@ pub enum Mail {
         /// Who.
         by: Token,
     },
-    /// A client session can take one more message.
+    /// A client session can take more messages: it is to get one
+    /// [`Job::Lock`](super::disk::Job::Lock) for them, or the word that there are
+    /// no more.
     Wanted {
         /// The session.
         by: Token,
         /// Its number.
         line: Line,
+        /// How many at most.
+        count: usize,
     },
     /// An attempt at a message has ended.
     Settled {

@@ -272,8 +272,9 @@ impl SmtpClient {
         let may_ask = self.established && self.next.is_none() && !self.asked;
         if may_ask && !self.no_more {
             self.asked = true;
-            let (by, line) = (self.token, self.line);
-            context.post(self.forwarder, Message::Mail(Mail::Wanted { by, line }));
+            let (by, line, count) = (self.token, self.line, 1);
+            let wanted = Mail::Wanted { by, line, count };
+            context.post(self.forwarder, Message::Mail(wanted));
         } else if may_ask && self.ready && self.current.is_none() {
             self.ready = false;
             self.act(context, |machine, now, actions| machine.quit(now, actions));
@@ -571,7 +572,15 @@ impl Session for SmtpClient {
                 self.asked = false;
                 self.no_more = true;
             }
-            Message::Disk(Some(disk::Done::Loaded(loaded))) => self.loaded(loaded, context),
+            Message::Disk(Some(disk::Done::Loaded(batch))) => {
+                for id in batch.left.into_iter().rev() {
+                    let line = self.line;
+                    context.post(self.forwarder, Message::Mail(Mail::Returned { line, id }));
+                }
+                for loaded in batch.loaded {
+                    self.loaded(loaded, context);
+                }
+            }
             Message::Disk(Some(disk::Done::Read(chunk))) => {
                 self.jobs -= 1;
                 self.chunk_read(chunk, context);

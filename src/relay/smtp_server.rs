@@ -2,6 +2,7 @@
 //! machine, and content from there to the disk.
 
 mod encryption;
+pub mod host;
 mod login;
 
 use std::sync::Arc;

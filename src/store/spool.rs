@@ -9,6 +9,7 @@ use super::files::Files;
 use super::fs::Fs;
 use super::lock::{self, LockOutcome};
 use super::name::{Ids, StoredId, Suffix};
+use super::queue::Queue;
 use super::real::RealFs;
 use super::recover::{self, Report};
 use super::scan::Listing;
@@ -88,6 +89,11 @@ impl Spool {
     /// anything else, in any number of processes.
     pub fn recover(&self) -> Result<Report, Error> {
         Ok(self.scan()?.report)
+    }
+
+    /// Lists all messages, whatever their state, and changes nothing.
+    pub fn queue(&self) -> Result<Queue, Error> {
+        Queue::read(&self.files)
     }
 
     /// Takes a message to forward it. An error concerns this message only.

@@ -164,11 +164,15 @@ impl Forwarder {
         context.begin(Box::new(client));
     }
 
-    fn wanted(&mut self, by: Token, context: &mut Context) {
+    fn wanted(&mut self, by: Token, count: usize, context: &mut Context) {
         let pass = self.pass.as_mut().filter(|_| !context.stopping);
-        match pass.and_then(|pass| pass.queue.pop_front()) {
-            Some(id) => context.submit(by, disk::Job::Lock(self.spool.clone(), id)),
-            None => context.post(by, Message::NoMoreMail),
+        let ids: Vec<StoredId> = pass.map_or_else(Vec::new, |pass| {
+            let count = count.min(pass.queue.len());
+            pass.queue.drain(..count).collect()
+        });
+        match ids.is_empty() {
+            false => context.submit(by, disk::Job::Lock(self.spool.clone(), ids)),
+            true => context.post(by, Message::NoMoreMail),
         }
     }
 
@@ -310,7 +314,7 @@ impl Session for Forwarder {
     fn on_message(&mut self, message: Message, context: &mut Context) {
         match message {
             Message::Mail(Mail::Trigger(trigger)) => self.trigger(trigger, context),
-            Message::Mail(Mail::Wanted { by, .. }) => self.wanted(by, context),
+            Message::Mail(Mail::Wanted { by, count, .. }) => self.wanted(by, count, context),
             Message::Mail(Mail::Returned { id, .. }) => {
                 if let Some(pass) = &mut self.pass {
                     pass.queue.push_front(id);

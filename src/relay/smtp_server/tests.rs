@@ -35,7 +35,7 @@ impl World {
         let lookups = Pool::new(LookupWork, 1, || {});
         let programs = Pool::new(ProgramWork, 1, || {});
         let pools = (disk, lookups, programs);
-        let mut context = Context::new(Instant::now(), time::wall_clock, pools, 10);
+        let mut context = Context::new(Instant::now(), time::wall_clock, pools);
         let certificate = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pki/server-all.pem");
         let settings = ServerSettings {
             certificate: CertificateFiles::new([certificate]).unwrap(),
@@ -65,7 +65,7 @@ impl World {
             forwarder: None,
         };
         let peer = Peer::new(address);
-        let visit = Clients::new(1).admit(peer.ip()).unwrap();
+        let visit = Clients::new(1, 1).admit(peer.ip()).unwrap();
         let guest = Guest {
             service: Arc::new(service),
             stream,

@@ -5,6 +5,7 @@ mod crash;
 mod forward;
 mod left_behind;
 mod local;
+mod queue;
 mod real;
 mod store;
 
