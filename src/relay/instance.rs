@@ -19,7 +19,9 @@ mod security;
 
 pub use security::security;
 
-use super::forwarder::Schedule;
+use super::bounce::Bounces;
+use super::forwarder::{Schedule, Traffic};
+use super::settlement::Terms;
 use super::smtp_client::Route;
 use super::smtp_server::Service;
 use super::verification::Verifier;
@@ -30,6 +32,12 @@ pub fn schedule(config: &Config, forward: &Forward) -> Schedule {
         on_start: forward.on_start,
         poll: forward.poll,
         once: config.serve.is_none() && forward.poll.is_none(),
+        retries: forward.on_start || forward.on_disconnect || forward.poll.is_some(),
+        traffic: Traffic {
+            connections: forward.traffic.connections,
+            per_minute: forward.traffic.per_minute,
+            per_connection: forward.traffic.per_connection,
+        },
     }
 }
 
@@ -112,8 +120,14 @@ pub fn route(
     login: Option<client::Login>,
 ) -> Result<Route, AddressError> {
     let interface = forward.client_interface.as_ref();
+    let hops: Result<Vec<Target>, AddressError> = forward.to.iter().map(target).collect();
+    let hops = hops?;
+    let (next_hop, others) = hops
+        .split_first()
+        .expect("invariant: the list is not empty");
     Ok(Route {
-        target: target(&forward.to)?,
+        target: next_hop.clone(),
+        others: others.to_vec(),
         machine: Arc::new(client::Settings {
             prompt_timeout: forward.prompt_timeout,
             response_timeout: forward.response_timeout,
@@ -121,7 +135,7 @@ pub fn route(
             tls: tls_start(forward),
             handshake_timeout: forward.connection_timeout,
             login,
-            is_local: matches!(forward.to, Address::Unix(_)),
+            is_local: matches!(next_hop, Target::Unix(_)),
             anonymous: forward.anonymous.client,
             ..client::Settings::new(domain.clone())
         }),
@@ -133,6 +147,12 @@ pub fn route(
             .map(local_address),
         family: interface.map(|literal| Family::of(literal.ip)),
         connector: None,
+        terms: Terms {
+            retry_period: forward.retry_period,
+            bounces: forward
+                .bounce
+                .then(|| Arc::new(Bounces::new(domain.clone()))),
+        },
     })
 }
 

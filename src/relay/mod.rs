@@ -10,6 +10,7 @@
 
 pub mod acceptance;
 pub mod access;
+pub mod bounce;
 pub mod clients;
 pub mod connection;
 pub mod context;

@@ -29,13 +29,15 @@ use super::disk::{self, Loaded, Outgoing};
 use super::lookup;
 use super::mail::{Ending, Line, Mail};
 use super::session::{Kind, Message, Session};
-use super::settlement::{self, Settlement};
+use super::settlement::{self, Settlement, Terms};
 
 /// Where mail goes and how.
 #[derive(Clone)]
 pub struct Route {
     /// The next hop.
     pub target: Target,
+    /// Where to go, in that order, if it cannot be reached.
+    pub others: Vec<Target>,
     /// The machine's settings.
     pub machine: Arc<Settings>,
     /// How long connecting may take, with all addresses that the name has.
@@ -46,6 +48,8 @@ pub struct Route {
     pub family: Option<Family>,
     /// What makes TLS connections, where the machine's settings ask for them.
     pub connector: Option<Arc<dyn tls::Connector>>,
+    /// What becomes of mail that cannot be delivered.
+    pub terms: Terms,
 }
 
 impl Route {
@@ -60,6 +64,29 @@ impl Route {
             connector: access.connector(),
             ..self.clone()
         }
+    }
+
+    /// The same route to another next hop, with the account that the selector says,
+    /// or why there is none. Where nobody logs in, selectors mean nothing.
+    pub fn towards(
+        &self,
+        target: &Target,
+        access: &Access,
+        selector: &OneLine,
+    ) -> Result<Route, String> {
+        let mut route = self.with(access);
+        let mut settings = Settings::clone(&route.machine);
+        settings.is_local = matches!(target, Target::Unix(_));
+        if let Some(login) = &mut settings.login
+            && !selector.is_empty()
+        {
+            let account = access.account_of(selector.as_bytes());
+            let nobody = || format!("no client account for the selector \"{selector}\"");
+            login.account = account.ok_or_else(nobody)?;
+        }
+        route.machine = Arc::new(settings);
+        route.target = target.clone();
+        Ok(route)
     }
 }
 
@@ -356,7 +383,11 @@ impl SmtpClient {
         let settlement = match self.was_useful && outcome.is_unattempted() {
             // Next hops may well take only so many messages over one connection.
             true => Settlement::Untouched,
-            false => Settlement::of(&outcome, &mail.mail, context.wall_clock()),
+            false => {
+                let (terms, clock) = (&self.route.terms, context.wall_clock());
+                let is_strict = self.route.machine.strict_recipients;
+                Settlement::of(&outcome, &mail.mail, clock, terms, is_strict)
+            }
         };
         self.was_useful |= outcome.reply.is_some();
         current.summary.log(&outcome, &settlement, &self.peer);
@@ -385,6 +416,7 @@ impl SmtpClient {
         info!("smtp connection to {}: {}", self.peer, reason.explain());
         let ending = match reason {
             reason if reason.may_reconnect() => Ending::Done,
+            CloseReason::Unauthenticated(_) => Ending::LoginFailed(text),
             reason if reason.is_route_problem() => Ending::RouteFailed(text),
             _ => Ending::Dropped(text),
         };

@@ -1,32 +1,37 @@
 //! When to forward, and what one pass over the spool has come to.
 //!
-//! A pass is one listing of the spool; client sessions ask for its messages one
-//! by one. A message that cannot be sent now stays queued, and the pass goes on
-//! with the others; a next hop that cannot be reached ends the pass.
+//! A pass works off the queue as far as it is due: see [`pass`]. A message that
+//! cannot be sent now stays queued, to be tried again by the schedule of [`retry`];
+//! a next hop that cannot be reached is left alone for a while, see [`pauses`].
 
+mod lane;
+mod means;
 mod pace;
+mod pass;
 mod pauses;
 mod retry;
 
-use std::collections::{HashSet, VecDeque};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::event::{Interest, Ready, Token};
-use crate::store::{Spool, StoredId};
-use crate::{error, info, verbose, warning};
+use crate::store::Spool;
+use crate::{error, info, verbose};
 
-use crate::relay::access::Access;
-use crate::relay::context::Context;
-use crate::relay::disk;
-use crate::relay::limits::{
-    DEFERRED_REMEMBERED_MAX, DELETIONS_UNSYNCED_MAX, FLUSHES_MAX, ROUTE_FAILURES_MAX,
-};
-use crate::relay::mail::{Ending, Fate, Mail, PassReport, Trigger};
-use crate::relay::session::{Kind, Message, Session};
-use crate::relay::smtp_client::{Route, SmtpClient};
+use super::access::Access;
+use super::context::Context;
+use super::disk;
+use super::limits::{DELETIONS_UNSYNCED_MAX, FLUSHES_MAX};
+use super::mail::{Mail, PassReport, Trigger};
+use super::session::{Kind, Message, Session};
+use super::smtp_client::Route;
+use lane::Waiting;
+use means::Means;
+use pass::Pass;
 
-/// When to forward.
+pub use means::Traffic;
+pub use retry::{next_attempt, spent};
+
+/// When to forward, and how much at once.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Schedule {
     /// `--forward`
@@ -35,54 +40,39 @@ pub struct Schedule {
     pub poll: Option<Duration>,
     /// The program ends after the first pass.
     pub once: bool,
+    /// Whether the forwarder comes back by itself to what was deferred.
+    pub retries: bool,
+    /// How much at once.
+    pub traffic: Traffic,
 }
 
 /// Decides when to forward and hands out the messages of a pass.
 pub struct Forwarder {
     token: Token,
-    spool: Spool,
-    route: Arc<Route>,
-    /// Away while its files are looked at.
-    access: Option<Box<Access>>,
+    means: Means,
     schedule: Schedule,
     poll_at: Option<Instant>,
+    /// When to come back to what was deferred.
+    retry_at: Option<Instant>,
     pass: Option<Pass>,
     again: Option<Trigger>,
     /// Who waits for a pass that has not begun.
     flushes: Vec<Token>,
-    deferred: HashSet<StoredId>,
     over: bool,
 }
 
-/// One pass over the spool.
-#[derive(Debug, Default)]
-struct Pass {
-    queue: VecDeque<StoredId>,
-    sent: u32,
-    deferred: u32,
-    failed: u32,
-    unsynced: u32,
-    failures_in_a_row: u32,
-    trouble: Option<String>,
-    ending: bool,
-    /// Who is to be told how it ends.
-    flushes: Vec<Token>,
-}
-
 impl Forwarder {
-    /// Makes a forwarder for one spool and one next hop.
+    /// Makes a forwarder for one spool and one route.
     pub fn new(spool: Spool, route: Route, access: Access, schedule: Schedule) -> Forwarder {
         Forwarder {
             token: Token::NOBODY,
-            spool,
-            route: Arc::new(route.with(&access)),
-            access: Some(Box::new(access)),
+            means: Means::new(spool, route, access, schedule.traffic),
             schedule,
             poll_at: None,
+            retry_at: None,
             pass: None,
             again: None,
             flushes: Vec::new(),
-            deferred: HashSet::new(),
             over: false,
         }
     }
@@ -92,15 +82,19 @@ impl Forwarder {
             return;
         }
         if self.pass.is_some() {
-            self.again = Some(trigger);
+            // What somebody asks for counts for more than what comes by itself.
+            let again = self.again.filter(|again| again.is_asked_for());
+            self.again = again.or(Some(trigger));
             return;
         }
         verbose!("forwarding: [{trigger}]");
-        self.pass = Some(Pass {
-            flushes: std::mem::take(&mut self.flushes),
-            ..Pass::default()
-        });
-        context.submit(self.token, disk::Job::Scan(self.spool.clone()));
+        self.retry_at = None;
+        let is_asked_for = trigger.is_asked_for();
+        let mut pass = Pass::begin(is_asked_for, &mut self.means, context);
+        if is_asked_for {
+            pass.flushes = std::mem::take(&mut self.flushes);
+        }
+        self.pass = Some(pass);
     }
 
     fn flush(&mut self, by: Token, context: &mut Context) {
@@ -109,11 +103,7 @@ impl Forwarder {
             false => "too many wait already",
         };
         if context.stopping || self.flushes.len() >= FLUSHES_MAX {
-            let trouble = Some(trouble.to_owned());
-            let report = PassReport {
-                trouble,
-                ..PassReport::default()
-            };
+            let report = PassReport::of_trouble(trouble);
             context.post(by, Message::Flushed(report));
             return;
         }
@@ -121,139 +111,42 @@ impl Forwarder {
         self.trigger(Trigger::Admin, context);
     }
 
-    fn scanned(&mut self, listing: Result<Vec<StoredId>, String>, context: &mut Context) {
-        let Some(pass) = &mut self.pass else { return };
-        match listing {
-            Ok(ids) => {
-                // What was deferred last time goes last, so that it cannot keep
-                // the next hop from everything else.
-                let (late, fresh): (Vec<_>, Vec<_>) =
-                    ids.into_iter().partition(|id| self.deferred.contains(id));
-                self.deferred.clear();
-                pass.queue = fresh.into_iter().chain(late).collect();
-            }
-            Err(trouble) => pass.trouble = Some(trouble),
-        }
-        if pass.queue.is_empty() || context.stopping {
-            self.end_pass(context);
-        } else {
-            self.connect(context);
-        }
-    }
-
-    /// Starts a session, with secrets and certificates as they are now.
-    fn connect(&mut self, context: &mut Context) {
-        match self.access.take_if(|access| access.is_due(context.now)) {
-            Some(access) => context.submit(self.token, disk::Job::Refresh(access)),
-            None => self.begin_session(context),
-        }
-    }
-
-    fn refreshed(&mut self, access: Box<Access>, context: &mut Context) {
-        self.route = Arc::new(self.route.with(&access));
-        self.access = Some(access);
-        if context.stopping {
-            self.end_pass(context);
-        } else {
-            self.begin_session(context);
-        }
-    }
-
-    fn begin_session(&mut self, context: &mut Context) {
-        let client = SmtpClient::new(Arc::clone(&self.route), self.token, 0);
-        context.begin(Box::new(client));
-    }
-
-    fn wanted(&mut self, by: Token, count: usize, context: &mut Context) {
-        let pass = self.pass.as_mut().filter(|_| !context.stopping);
-        let ids: Vec<StoredId> = pass.map_or_else(Vec::new, |pass| {
-            let count = count.min(pass.queue.len());
-            pass.queue.drain(..count).collect()
-        });
-        match ids.is_empty() {
-            false => context.submit(by, disk::Job::Lock(self.spool.clone(), ids)),
-            true => context.post(by, Message::NoMoreMail),
-        }
-    }
-
-    fn settled(&mut self, id: StoredId, fate: Fate, recorded: bool, context: &mut Context) {
-        let Some(pass) = &mut self.pass else { return };
-        if !recorded {
-            pass.trouble = Some("the spool could not be updated".to_owned());
-        }
-        match fate {
-            Fate::Sent => {
-                pass.sent += 1;
-                pass.unsynced += 1;
-                pass.failures_in_a_row = 0;
-            }
-            Fate::Failed => {
-                pass.failed += 1;
-                pass.failures_in_a_row = 0;
-            }
-            Fate::Deferred => {
-                pass.deferred += 1;
-                if self.deferred.len() < DEFERRED_REMEMBERED_MAX {
-                    self.deferred.insert(id);
-                }
-            }
-        }
+    /// Does what can be done, and ends the pass if that is all.
+    fn go_on(&mut self, context: &mut Context) {
+        let Some(pass) = self.pass.as_mut().filter(|pass| !pass.is_ending) else {
+            return;
+        };
+        pass.go_on(&mut self.means, context);
         if pass.unsynced >= DELETIONS_UNSYNCED_MAX {
             pass.unsynced = 0;
-            context.submit(Token::NOBODY, disk::Job::Sync(self.spool.clone()));
+            context.submit(Token::NOBODY, disk::Job::Sync(self.means.spool()));
         }
-    }
-
-    fn client_over(&mut self, ending: Ending, context: &mut Context) {
-        let Some(pass) = &mut self.pass else { return };
-        let trouble = match ending {
-            Ending::Done => None,
-            Ending::Dropped(trouble) => {
-                warning!("forwarding: {trouble}");
-                pass.failures_in_a_row += 1;
-                Some(trouble).filter(|_| pass.failures_in_a_row >= ROUTE_FAILURES_MAX)
-            }
-            Ending::RouteFailed(trouble) => Some(trouble),
-        };
-        if pass.queue.is_empty() || trouble.is_some() || context.stopping {
-            pass.trouble = trouble.or(pass.trouble.take());
-            self.end_pass(context);
-        } else {
-            self.connect(context);
+        if !pass.is_over(context.stopping) {
+            return;
         }
-    }
-
-    fn end_flushes(&mut self, context: &mut Context) {
-        let report = PassReport {
-            trouble: Some("the program stops".to_owned()),
-            ..PassReport::default()
-        };
-        for by in self.flushes.drain(..) {
-            context.post(by, Message::Flushed(report.clone()));
+        pass.is_ending = true;
+        match pass.unsynced {
+            0 => self.end_pass(context),
+            _ => context.submit(self.token, disk::Job::Sync(self.means.spool())),
         }
     }
 
     fn end_pass(&mut self, context: &mut Context) {
-        let Some(pass) = &mut self.pass else { return };
-        if pass.unsynced > 0 && !pass.ending {
-            pass.ending = true;
-            context.submit(self.token, disk::Job::Sync(self.spool.clone()));
-            return;
-        }
         let Some(mut pass) = self.pass.take() else {
             return;
         };
-        let report = pass.report();
+        self.retry_at = self.next_retry(&pass, context);
+        let flushes = std::mem::take(&mut pass.flushes);
+        let report = pass.finish();
         log(&report);
         if self.schedule.once {
             context.exit = Some(u8::from(!report.is_success()));
             self.over = true;
         }
-        for by in pass.flushes {
+        for by in flushes {
             context.post(by, Message::Flushed(report.clone()));
         }
         if context.stopping {
-            self.end_flushes(context);
             self.over = true;
             return;
         }
@@ -262,16 +155,94 @@ impl Forwarder {
             self.trigger(trigger, context);
         }
     }
-}
 
-impl Pass {
-    fn report(&mut self) -> PassReport {
-        PassReport {
-            sent: self.sent,
-            deferred: self.deferred,
-            failed: self.failed,
-            left: self.queue.len(),
-            trouble: self.trouble.take(),
+    /// When to come back to what this pass leaves behind.
+    fn next_retry(&self, pass: &Pass, context: &Context) -> Option<Instant> {
+        if !self.schedule.retries {
+            return None;
+        }
+        let now = context.wall_clock().unix_seconds();
+        let due = pass
+            .next_due
+            .map(|due| context.now + retry::sleep(due, now));
+        let hop = pass
+            .next_hop_at
+            .map(|at| at.max(context.now + pauses::PAUSE_MIN));
+        [due, hop].into_iter().flatten().min()
+    }
+
+    fn end_flushes(&mut self, context: &mut Context) {
+        let report = PassReport::of_trouble("the program stops");
+        for by in self.flushes.drain(..) {
+            context.post(by, Message::Flushed(report.clone()));
+        }
+    }
+
+    fn on_mail(&mut self, mail: Mail, context: &mut Context) {
+        let (means, now) = (&mut self.means, context.now);
+        match mail {
+            Mail::Trigger(trigger) => self.trigger(trigger, context),
+            Mail::Flush { by } => self.flush(by, context),
+            Mail::Wanted { by, line, count } => {
+                let waiting = Waiting {
+                    by,
+                    line,
+                    count,
+                    since: now,
+                };
+                match &mut self.pass {
+                    Some(pass) => pass.wanted(waiting, means, context),
+                    None => context.post(by, Message::NoMoreMail),
+                }
+            }
+            Mail::Returned { line, id } => {
+                if let Some(pass) = &mut self.pass {
+                    pass.returned(line, id);
+                }
+            }
+            Mail::Settled {
+                line,
+                fate,
+                recorded,
+                ..
+            } => {
+                if let Some(pass) = &mut self.pass {
+                    pass.settled(line, fate, recorded, means);
+                }
+            }
+            Mail::ClientOver { line, ending } => {
+                if let Some(pass) = &mut self.pass {
+                    pass.client_over(line, ending, means, context);
+                }
+            }
+        }
+    }
+
+    fn on_disk(&mut self, done: Option<disk::Done>, context: &mut Context) {
+        let (means, pass) = (&mut self.means, &mut self.pass);
+        match (done, pass) {
+            (Some(disk::Done::Refreshed(access)), _) => means.refreshed(access),
+            (Some(disk::Done::Scanned(listing)), Some(pass)) => pass.scanned(listing),
+            (Some(disk::Done::Surveyed(seen)), Some(pass)) => pass.surveyed(seen, means, context),
+            (Some(disk::Done::Refused(is_recorded)), Some(pass)) => pass.refused(is_recorded),
+            (Some(disk::Done::Synced(result)), Some(pass)) => {
+                if let Err(trouble) = result {
+                    pass.report.trouble = Some(trouble);
+                }
+                self.end_pass(context);
+            }
+            (None, Some(pass)) => {
+                if means.is_refreshing() {
+                    // Perhaps it was that which panicked: without it nothing is sent.
+                    context.exit = Some(1);
+                }
+                pass.give_up("internal error".to_owned());
+                if pass.is_ending {
+                    self.end_pass(context);
+                }
+            }
+            (Some(other), _) => disk::abandon(Message::Disk(Some(other)), context),
+            (None, None) => {}
         }
     }
 }
@@ -290,6 +261,7 @@ impl Session for Forwarder {
 
     fn start(&mut self, token: Token, context: &mut Context) {
         self.token = token;
+        self.means.token = token;
         self.poll_at = self.schedule.poll.map(|period| context.now + period);
         if self.schedule.on_start {
             self.trigger(Trigger::Startup, context);
@@ -301,60 +273,44 @@ impl Session for Forwarder {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        self.poll_at
+        let pass = self.pass.as_ref().and_then(Pass::deadline);
+        let all = [self.poll_at, self.retry_at, pass];
+        all.into_iter().flatten().min()
     }
 
     fn on_ready(&mut self, _ready: Ready, _context: &mut Context) {}
 
     fn on_timeout(&mut self, context: &mut Context) {
-        self.poll_at = self.schedule.poll.map(|period| context.now + period);
-        self.trigger(Trigger::Poll, context);
+        let is_past = |at: Option<Instant>| at.is_some_and(|at| at <= context.now);
+        let (is_poll, is_retry) = (is_past(self.poll_at), is_past(self.retry_at));
+        if is_poll {
+            self.poll_at = self.schedule.poll.map(|period| context.now + period);
+            self.trigger(Trigger::Poll, context);
+        } else if is_retry {
+            self.trigger(Trigger::Retry, context);
+        }
+        self.go_on(context);
     }
 
     fn on_message(&mut self, message: Message, context: &mut Context) {
         match message {
-            Message::Mail(Mail::Trigger(trigger)) => self.trigger(trigger, context),
-            Message::Mail(Mail::Wanted { by, count, .. }) => self.wanted(by, count, context),
-            Message::Mail(Mail::Returned { id, .. }) => {
-                if let Some(pass) = &mut self.pass {
-                    pass.queue.push_front(id);
-                }
-            }
-            Message::Mail(Mail::Settled {
-                id, fate, recorded, ..
-            }) => {
-                self.settled(id, fate, recorded, context);
-            }
-            Message::Mail(Mail::ClientOver { ending, .. }) => self.client_over(ending, context),
-            Message::Mail(Mail::Flush { by }) => self.flush(by, context),
-            Message::Disk(Some(disk::Done::Refreshed(access))) => self.refreshed(access, context),
-            Message::Disk(Some(disk::Done::Scanned(listing))) => self.scanned(listing, context),
-            Message::Disk(Some(disk::Done::Synced(result))) => {
-                if let (Err(trouble), Some(pass)) = (result, &mut self.pass) {
-                    pass.trouble = Some(trouble);
-                }
-                self.end_pass(context);
-            }
-            Message::Disk(None) if self.pass.as_ref().is_some_and(|pass| pass.ending) => {
-                self.end_pass(context);
-            }
-            Message::Disk(None) => {
-                self.scanned(Err("the spool could not be listed".to_owned()), context);
-            }
+            Message::Mail(mail) => self.on_mail(mail, context),
+            Message::Disk(done) => self.on_disk(done, context),
             other => disk::abandon(other, context),
         }
+        self.go_on(context);
     }
 
-    /// A pass under way ends by itself: its client gets no further message.
+    /// A pass under way ends once its sessions have.
     fn on_shutdown(&mut self, context: &mut Context) {
-        self.poll_at = None;
-        self.again = None;
+        (self.poll_at, self.retry_at, self.again) = (None, None, None);
         self.end_flushes(context);
         self.over = self.pass.is_none();
         if self.schedule.once && self.pass.is_some() {
             // The end of the pass, if there is time for it, knows better.
             context.exit = Some(1);
         }
+        self.go_on(context);
     }
 
     fn is_over(&self) -> bool {

@@ -5,22 +5,19 @@ use std::time::{Duration, Instant};
 /// Lets so many messages go in a minute, spread evenly, with no more at once than
 /// fit in a second after a rest.
 #[derive(Clone, Copy, Debug)]
-pub struct Pace {
+pub(super) struct Pace {
     /// The time for each message; nothing means no limit.
     interval: Option<Duration>,
     /// When the next message would be due if they went evenly.
     next: Option<Instant>,
 }
 
-/// The greatest rate, in messages a minute.
-pub const RATE_MAX: u32 = 1_000_000;
-
 /// What was not used up in this time may be made up for.
 const BURST: Duration = Duration::from_secs(1);
 
 impl Pace {
     /// A pace of that many messages a minute.
-    pub fn new(per_minute: Option<u32>) -> Pace {
+    pub(super) fn new(per_minute: Option<u32>) -> Pace {
         let each = |rate| Duration::from_secs(60) / rate;
         let interval = per_minute.filter(|rate| *rate > 0).map(each);
         Pace {
@@ -29,8 +26,13 @@ impl Pace {
         }
     }
 
+    /// Whether a message would have to wait.
+    pub(super) fn is_behind(&self, now: Instant) -> bool {
+        self.next.is_some_and(|next| next > now)
+    }
+
     /// Lets one more message go, or says when to ask again.
-    pub fn take(&mut self, now: Instant) -> Result<(), Instant> {
+    pub(super) fn take(&mut self, now: Instant) -> Result<(), Instant> {
         let Some(interval) = self.interval else {
             return Ok(());
         };

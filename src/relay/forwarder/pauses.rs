@@ -9,34 +9,34 @@ use crate::net::address::Target;
 
 /// How long a next hop is left alone after it has failed for the first time; with
 /// each further failure in a row the time doubles.
-pub const PAUSE_MIN: Duration = Duration::from_secs(2);
+pub(super) const PAUSE_MIN: Duration = Duration::from_secs(2);
 
 /// The same where it does not take our login: trying often looks like guessing, and
 /// may get the account locked.
-pub const LOGIN_PAUSE_MIN: Duration = Duration::from_secs(60);
+pub(super) const LOGIN_PAUSE_MIN: Duration = Duration::from_secs(60);
 
 /// The longest that a next hop is left alone.
-pub const PAUSE_MAX: Duration = Duration::from_secs(10 * 60);
+pub(super) const PAUSE_MAX: Duration = Duration::from_secs(10 * 60);
 
 /// The same where it does not take our login.
-pub const LOGIN_PAUSE_MAX: Duration = Duration::from_secs(60 * 60);
+pub(super) const LOGIN_PAUSE_MAX: Duration = Duration::from_secs(60 * 60);
 
 /// How many next hops are remembered; of more, those are forgotten whose time is
 /// over first.
-pub const PAUSES_MAX: usize = 1000;
+pub(super) const PAUSES_MAX: usize = 1000;
 
 /// A next hop, and which of our accounts is used there.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Hop {
+pub(super) struct Hop {
     /// Where it is.
-    pub target: Target,
+    pub(super) target: Target,
     /// The selector of the account.
-    pub selector: OneLine,
+    pub(super) selector: OneLine,
 }
 
 /// What kind of failure it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trouble {
+pub(super) enum Trouble {
     /// It could not be reached, or broke off.
     Route,
     /// It did not take our login.
@@ -45,7 +45,7 @@ pub enum Trouble {
 
 /// All next hops that have failed lately.
 #[derive(Debug, Default)]
-pub struct Pauses {
+pub(super) struct Pauses {
     by_hop: HashMap<Hop, Pause>,
 }
 
@@ -59,7 +59,7 @@ struct Pause {
 
 impl Pauses {
     /// Notes a failure. The time is shortened by up to a quarter, by chance.
-    pub fn fail(&mut self, hop: Hop, trouble: Trouble, now: Instant, random: u64) {
+    pub(super) fn fail(&mut self, hop: Hop, trouble: Trouble, now: Instant, random: u64) {
         let earlier = self.by_hop.get(&hop).copied();
         let failures = earlier.map_or(1, |pause| pause.failures.saturating_add(1));
         let pause = Pause {
@@ -78,21 +78,21 @@ impl Pauses {
     }
 
     /// Notes that the next hop has taken or refused a message.
-    pub fn succeed(&mut self, hop: &Hop) {
+    pub(super) fn succeed(&mut self, hop: &Hop) {
         if !self.by_hop.is_empty() {
             self.by_hop.remove(hop);
         }
     }
 
     /// Forgets about logins that were refused: the secrets are others now.
-    pub fn forget_logins(&mut self) {
+    pub(super) fn forget_logins(&mut self) {
         self.by_hop
             .retain(|_, pause| pause.trouble != Trouble::Login);
     }
 
     /// Whether the next hop may be tried. Where somebody has asked for it explicitly,
     /// at `asked`, only what has failed since then counts.
-    pub fn may_try(&self, hop: &Hop, now: Instant, asked: Option<Instant>) -> bool {
+    pub(super) fn may_try(&self, hop: &Hop, now: Instant, asked: Option<Instant>) -> bool {
         self.by_hop.get(hop).is_none_or(|pause| match asked {
             Some(asked) => pause.since < asked,
             None => pause.until <= now,
@@ -101,7 +101,7 @@ impl Pauses {
 
     /// When the next of these hops may be tried again; nothing where none of them
     /// is paused.
-    pub fn until(&self, hops: &[Hop]) -> Option<Instant> {
+    pub(super) fn until(&self, hops: &[Hop]) -> Option<Instant> {
         let pauses = hops.iter().filter_map(|hop| self.by_hop.get(hop));
         pauses.map(|pause| pause.until).min()
     }

@@ -12,26 +12,26 @@ use std::time::Duration;
 /// see a message twice.
 // RFC 5321 4.5.4.1 has 30 minutes in mind, but for hosts that are down; for
 // greylisting and full mailboxes an earlier second and third try pays.
-pub const DELAY_MIN: Duration = Duration::from_secs(60);
+pub(super) const DELAY_MIN: Duration = Duration::from_secs(60);
 
 /// The longest that a message waits for its next attempt.
-pub const DELAY_MAX: Duration = Duration::from_secs(60 * 60);
+pub(super) const DELAY_MAX: Duration = Duration::from_secs(60 * 60);
 
 /// How long the forwarder lets a message that was deferred rest before it comes
 /// back to it without having been asked.
-pub const WAKE_MIN: Duration = Duration::from_secs(60);
+pub(super) const WAKE_MIN: Duration = Duration::from_secs(60);
 
 /// How much of the time between two attempts counts towards giving up, at most:
 /// the program may have been off, or the clock may have jumped.
-pub const GAP_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+pub(super) const GAP_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How many times must have been waited, each for its share of the retry period,
 /// before a message is given up.
-pub const GAPS_MIN: u32 = 4;
+pub(super) const GAPS_MIN: u32 = 4;
 
 /// The seconds to wait after so many attempts (RFC 5321 4.5.4.1: growing), less up
 /// to a quarter of that by chance, so that messages do not come in herds.
-pub fn delay(attempts: u32, random: u64) -> u64 {
+pub(super) fn delay(attempts: u32, random: u64) -> u64 {
     let Some(doublings) = attempts.checked_sub(2) else {
         return 0;
     };
@@ -48,7 +48,7 @@ pub fn next_attempt(now: i64, attempts: u32, random: u64) -> i64 {
 }
 
 /// Whether a message may be tried at that time.
-pub fn is_due(next_attempt: i64, now: i64) -> bool {
+pub(super) fn is_due(next_attempt: i64, now: i64) -> bool {
     let longest = i64::try_from(DELAY_MAX.as_secs()).unwrap_or(i64::MAX);
     next_attempt <= now || next_attempt > now.saturating_add(longest)
 }
@@ -60,7 +60,7 @@ pub fn spent(last: i64, now: i64, period: Duration) -> u64 {
 }
 
 /// How long the forwarder may sleep until that time.
-pub fn sleep(until: i64, now: i64) -> Duration {
+pub(super) fn sleep(until: i64, now: i64) -> Duration {
     let seconds = u64::try_from(until.saturating_sub(now)).unwrap_or(0);
     Duration::from_secs(seconds).clamp(WAKE_MIN, DELAY_MAX)
 }
