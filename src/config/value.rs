@@ -81,6 +81,8 @@ pub enum Fault {
     AlwaysStrict,
     /// The verifier of accounts, which is not available in this version.
     Accounts,
+    /// A filter that is not there.
+    BuiltInFilter,
     /// A proxy, which is not available in this version.
     Socks,
 }
@@ -124,6 +126,7 @@ impl fmt::Display for Fault {
             }
             Fault::AlwaysStrict => "cannot be switched off in this version",
             Fault::Accounts => "asks for accounts of this system, not available in this version",
+            Fault::BuiltInFilter => "is a built-in filter that is not available in this version",
             Fault::Socks => "goes through a SOCKS proxy, not available in this version",
         };
         f.write_str(text)

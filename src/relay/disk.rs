@@ -3,14 +3,15 @@
 use crate::base::OneLine;
 use crate::event::{Token, Work};
 use crate::store::{
-    self, Commit, LockOutcome, Locked, READY_MAX, Reason, Receipt, Routing, Spool, StoredId,
-    Surveyed, Writer,
+    self, Candidate, Commit, LockOutcome, Locked, READY_MAX, Reason, Receipt, Routing, Spool,
+    Staged, StoredId, Surveyed, Writer,
 };
 use crate::{error, info, warning};
 
 use super::access::Access;
 use super::bounce::Bounce;
 use super::context::Context;
+use super::filter_files;
 use super::limits::{CHUNK, LOADED_OCTETS_MAX};
 use super::mail::{Fate, Line, Mail};
 use super::security;
@@ -31,6 +32,10 @@ pub enum Job {
     },
     /// Make a message durable and ready to be forwarded.
     Commit(Box<Commit>),
+    /// The same with a message that filters have seen.
+    CommitStaged(Box<Staged>),
+    /// A filter's need.
+    Filter(filter_files::Job),
     /// Remove what was written of a message.
     Discard(Writer),
     /// Tidy up after dead processes and list what is ready.
@@ -66,8 +71,10 @@ pub enum Done {
         /// The writer, to go on with.
         result: Result<Writer, store::Error>,
     },
-    /// Of [`Job::Commit`].
+    /// Of [`Job::Commit`] and [`Job::CommitStaged`].
     Committed(Result<Receipt, store::Error>),
+    /// Of [`Job::Filter`].
+    Filter(filter_files::Done),
     /// Of [`Job::Discard`].
     Discarded,
     /// Of [`Job::Scan`] and [`Job::ScanAfter`].
@@ -186,10 +193,15 @@ impl Job {
                 serial,
                 result: append(writer, &chunk),
             },
-            Job::Commit(commit) => match store::commit(vec![*commit]).pop() {
+            Job::Commit(commit) => match store::commit(vec![commit]).pop() {
                 Some(result) => Done::Committed(result),
                 None => Done::Discarded,
             },
+            Job::CommitStaged(staged) => match store::commit(vec![staged]).pop() {
+                Some(result) => Done::Committed(result),
+                None => Done::Discarded,
+            },
+            Job::Filter(job) => Done::Filter(job.run()),
             Job::Discard(writer) => {
                 writer.discard();
                 Done::Discarded
@@ -258,18 +270,36 @@ fn load_all(spool: &Spool, mut ids: Vec<StoredId>, routing: &Routing) -> Batch {
     Batch { loaded, left }
 }
 
+/// Takes a message that still goes that way.
 fn load(spool: &Spool, id: &StoredId, routing: &Routing) -> Result<Loaded, NotLoaded> {
+    match spool.lock(id) {
+        Ok(LockOutcome::Locked(mail)) if Routing::of(mail.envelope()) != *routing => {
+            drop(mail);
+            let trouble = (
+                "it goes elsewhere now".to_owned(),
+                Fate::Deferred { until: 0 },
+            );
+            Err(NotLoaded {
+                id: id.clone(),
+                trouble: Some(trouble),
+            })
+        }
+        outcome => loaded(id, outcome),
+    }
+}
+
+/// The message with its first chunk of content, or what has become of it.
+pub(super) fn loaded(
+    id: &StoredId,
+    outcome: Result<LockOutcome, store::Error>,
+) -> Result<Loaded, NotLoaded> {
     let skip = |trouble| NotLoaded {
         id: id.clone(),
         trouble,
     };
     let later = Fate::Deferred { until: 0 };
     let defer = |error: store::Error| skip(Some((error.to_string(), later)));
-    match spool.lock(id).map_err(defer)? {
-        LockOutcome::Locked(mail) if Routing::of(mail.envelope()) != *routing => {
-            mail.release(None).map_err(defer)?;
-            Err(skip(Some(("it goes elsewhere now".to_owned(), later))))
-        }
+    match outcome.map_err(defer)? {
         LockOutcome::Locked(mail) => {
             let left = mail.content_size();
             let Chunk { mail, read } = read(Box::new(Outgoing { mail, left }));
@@ -289,17 +319,18 @@ impl Work for DiskWork {
     type Done = Done;
 
     fn is_grouped(&self, job: &Job) -> bool {
-        matches!(job, Job::Commit(_))
+        matches!(job, Job::Commit(_) | Job::CommitStaged(_))
     }
 
     fn run(&self, jobs: Vec<Job>) -> Vec<Done> {
         let is_group = jobs.len() > 1;
         let commit = |job| match job {
-            Job::Commit(commit) => Some(*commit),
+            Job::Commit(commit) => Some(Candidate::from(commit)),
+            Job::CommitStaged(staged) => Some(Candidate::from(staged)),
             _ => None,
         };
         if is_group {
-            let commits = jobs.into_iter().filter_map(commit).collect();
+            let commits: Vec<_> = jobs.into_iter().filter_map(commit).collect();
             let results = store::commit(commits).into_iter();
             return results.map(Done::Committed).collect();
         }
@@ -348,6 +379,7 @@ fn settle(mail: Locked, settlement: Settlement) -> Settled {
     let id = mail.id().clone();
     let (fate, result) = match settlement {
         Settlement::Untouched => (None, mail.release(None)),
+        Settlement::Skipped => (Some(Fate::Deferred { until: 0 }), mail.release(None)),
         // Who was refused in earlier attempts has been kept for the end.
         Settlement::Sent if !mail.envelope().failed_recipients.is_empty() => {
             (Some(Fate::Failed), mail.fail(&[], Some(&[])))
@@ -432,6 +464,14 @@ pub fn abandon(message: Message, context: &mut Context) {
             error!("{trouble}");
             return;
         }
+        Message::Disk(Some(Done::Filter(done))) => match done.abandoned() {
+            Some(job) => job,
+            None => return,
+        },
+        Message::Filter(news) => match news.abandoned(context) {
+            Some(job) => job,
+            None => return,
+        },
         Message::Verification(News::Started(by)) => {
             context.post(by, Message::Verification(News::HangUp));
             return;

@@ -30,6 +30,8 @@ pub struct Terms {
 pub enum Settlement {
     /// Nothing was attempted: back into the queue as it was.
     Untouched,
+    /// Left for later by a client filter: back into the queue as it was.
+    Skipped,
     /// Every recipient has it: the files are removed.
     Sent,
     /// Back into the queue, with a record of the attempt.
@@ -78,6 +80,43 @@ impl Settlement {
         };
         judge.settle(outcome, is_strict, random::u64())
     }
+
+    /// Puts a message off that was not sent, for this reason, or gives it up if it is
+    /// time.
+    pub fn put_off(why: OneLine, mail: &Locked, clock: WallClock, terms: &Terms) -> Settlement {
+        let judge = Judge {
+            envelope: mail.envelope(),
+            id: mail.id(),
+            clock,
+            terms,
+        };
+        let parties = Parties::waiting(&judge.envelope.remote_recipients);
+        let attempt = judge.attempt(why, random::u64());
+        judge.defer_or_give_up(attempt, &parties)
+    }
+
+    /// Has a message failed for all its recipients that was not sent, for this reason.
+    pub fn refuse(reason: Reason, mail: &Locked, clock: WallClock, terms: &Terms) -> Settlement {
+        let remaining = mail.envelope().remote_recipients.clone();
+        let failure = |path: &OneLine| Failure {
+            path: path.clone(),
+            // RFC 3463 3.8: X.7.1 delivery not authorized.
+            status: "5.7.1".to_owned(),
+            why: reason.text.clone(),
+            is_reply: false,
+        };
+        let judge = Judge {
+            envelope: mail.envelope(),
+            id: mail.id(),
+            clock,
+            terms,
+        };
+        Settlement::Failed {
+            bounce: judge.bounce(remaining.iter().map(failure).collect()),
+            reasons: vec![reason],
+            remaining,
+        }
+    }
 }
 
 /// What the decision depends on, besides the outcome.
@@ -105,21 +144,25 @@ impl Judge<'_> {
         if is_over {
             return self.fail(&parties, None);
         }
-        let attempt = self.attempt(outcome, &parties, random);
+        let why = OneLine::escaped(parties.deferral(outcome));
+        self.defer_or_give_up(self.attempt(why, random), &parties)
+    }
+
+    fn defer_or_give_up(&self, attempt: Attempt, parties: &Parties<'_>) -> Settlement {
         let spent = self.envelope.attempts.spent.saturating_add(attempt.spent);
         match self.terms.retry_period {
-            Some(period) if spent >= period.as_secs() => self.fail(&parties, Some(&attempt)),
-            _ => self.defer(attempt, &parties),
+            Some(period) if spent >= period.as_secs() => self.fail(parties, Some(&attempt)),
+            _ => self.defer(attempt, parties),
         }
     }
 
-    fn attempt(&self, outcome: &Outcome, parties: &Parties<'_>, random: u64) -> Attempt {
+    fn attempt(&self, reply: OneLine, random: u64) -> Attempt {
         let earlier = &self.envelope.attempts;
         let now = self.clock.unix_seconds();
         let is_first = earlier.count == 0;
         Attempt {
             at: now,
-            reply: OneLine::escaped(parties.deferral(outcome)),
+            reply,
             next: next_attempt(now, earlier.count.saturating_add(1), random),
             spent: match self.terms.retry_period {
                 Some(period) if !is_first => spent(earlier.last, now, period),
@@ -204,6 +247,14 @@ impl Judge<'_> {
 }
 
 impl<'a> Parties<'a> {
+    /// All of them wait.
+    fn waiting(paths: &'a [OneLine]) -> Parties<'a> {
+        Parties {
+            refused: Vec::new(),
+            waiting: paths.iter().map(|path| (path, None)).collect(),
+        }
+    }
+
     fn of(paths: &'a [OneLine], outcome: &'a Outcome) -> Parties<'a> {
         let mut parties = Parties {
             refused: Vec::new(),
@@ -328,7 +379,7 @@ impl Summary {
             Settlement::Failed { reasons, .. } => {
                 self.log_failures("failed message", reasons, next_hop);
             }
-            Settlement::Untouched => {}
+            Settlement::Untouched | Settlement::Skipped => {}
         }
     }
 

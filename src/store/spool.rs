@@ -43,14 +43,16 @@ impl Spool {
         Ok(Spool::with_fs(Box::new(fs), path, seed))
     }
 
-    pub(super) fn of(files: Arc<Files>) -> Spool {
-        Spool { files }
-    }
-
     pub(super) fn with_fs(fs: Box<dyn Fs>, path: PathBuf, seed: u64) -> Spool {
         let ids = Ids::new(std::process::id(), seed);
         Spool {
             files: Arc::new(Files::new(fs, path, ids)),
+        }
+    }
+
+    pub(super) fn of(files: &Arc<Files>) -> Spool {
+        Spool {
+            files: Arc::clone(files),
         }
     }
 

@@ -140,7 +140,7 @@ impl Forwarder {
         let report = pass.finish();
         log(&report);
         if self.schedule.once {
-            context.exit = Some(u8::from(!report.is_success()));
+            context.conclude(self.token, u8::from(!report.is_success()));
             self.over = true;
         }
         for by in flushes {
@@ -208,6 +208,11 @@ impl Forwarder {
             } => {
                 if let Some(pass) = &mut self.pass {
                     pass.settled(line, fate, recorded, means);
+                }
+            }
+            Mail::StopPass => {
+                if let Some(pass) = &mut self.pass {
+                    pass.stop();
                 }
             }
             Mail::ClientOver { line, ending } => {
@@ -308,7 +313,7 @@ impl Session for Forwarder {
         self.over = self.pass.is_none();
         if self.schedule.once && self.pass.is_some() {
             // The end of the pass, if there is time for it, knows better.
-            context.exit = Some(1);
+            context.conclude(self.token, 1);
         }
         self.go_on(context);
     }

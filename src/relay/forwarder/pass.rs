@@ -59,6 +59,8 @@ pub(super) struct Pass {
     pub(super) next_hop_at: Option<Instant>,
     /// Deletions since the directory was last synced.
     pub(super) unsynced: u32,
+    /// Whether no further message is to be begun.
+    is_stopped: bool,
     /// Whether the last sync is under way.
     pub(super) is_ending: bool,
     /// Who is to be told how it ends.
@@ -83,6 +85,7 @@ impl Pass {
             next_due: None,
             next_hop_at: None,
             unsynced: 0,
+            is_stopped: false,
             is_ending: false,
             flushes: Vec::new(),
         }
@@ -95,6 +98,9 @@ impl Pass {
         let window = &mut self.window;
         window.is_scanning = false;
         match listing {
+            Ok(disk::Listing { ready, .. }) if self.is_stopped => {
+                self.report.left += ready.len();
+            }
             Ok(disk::Listing { ready, is_whole }) => {
                 window.is_whole = is_whole;
                 window.last = ready.last().cloned().or(window.last.take());
@@ -112,6 +118,10 @@ impl Pass {
         context: &mut Context,
     ) {
         self.window.is_surveying = false;
+        if self.is_stopped {
+            self.report.left += seen.len();
+            return;
+        }
         self.unplaced.extend(seen);
         self.place_all(means, context);
     }
@@ -349,7 +359,8 @@ impl Pass {
 
     /// A message that a session was given has not been tried.
     pub(super) fn returned(&mut self, line: Line, id: StoredId) {
-        match self.lane_of(line) {
+        let is_stopped = self.is_stopped;
+        match self.lane_of(line).filter(|_| !is_stopped) {
             Some(lane) => lane.fresh.push_front(id),
             None => self.report.left += 1,
         }
@@ -439,13 +450,22 @@ impl Pass {
 
     /// Goes no further, for this reason.
     pub(super) fn give_up(&mut self, trouble: String) {
-        self.report.left += self.window.ids.len();
-        self.window = Window {
-            is_whole: true,
-            ..Window::default()
-        };
+        self.stop();
+        (self.window.is_scanning, self.window.is_surveying) = (false, false);
         self.refusing = 0;
         self.report.trouble = Some(trouble);
+    }
+
+    /// Begins no further message.
+    pub(super) fn stop(&mut self) {
+        self.is_stopped = true;
+        self.report.left += self.window.ids.len() + self.unplaced.len() + self.queued();
+        self.window.ids.clear();
+        self.window.is_whole = true;
+        self.unplaced.clear();
+        for lane in &mut self.lanes {
+            (lane.fresh, lane.retries) = (VecDeque::new(), VecDeque::new());
+        }
     }
 
     /// What it has come to.
