@@ -186,6 +186,7 @@ pub(super) fn period(text: &str) -> Result<Duration, Fault> {
     period.map_err(|_| Fault::NotAPeriod)
 }
 
+/// Reads a number from `min` to `max`.
 pub(super) fn number(text: &str, min: u64, max: u64) -> Result<u64, Fault> {
     ascii::parse_decimal(text.as_bytes())
         .filter(|number| (min..=max).contains(number))

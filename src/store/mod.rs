@@ -19,6 +19,7 @@ mod recover;
 mod scan;
 mod spool;
 mod staged;
+mod survey;
 mod writer;
 
 #[cfg(test)]
@@ -31,11 +32,12 @@ pub use commit::{Candidate, Commit, Receipt, commit};
 pub use draft::{Content, Draft, NewContent};
 pub use envelope::{Attempts, Encoding, Envelope, Malformed, Reason};
 pub use error::{Error, Operation};
-pub use lock::{Attempt, LockOutcome, Locked};
+pub use lock::{Attempt, LockOutcome, Locked, Part};
 pub use name::{StoredId, Suffix};
 pub use queue::{Details, Entry, Queue, State};
 pub use recover::Report;
 pub use scan::READY_MAX;
 pub use spool::{Scan, Spool};
 pub use staged::{Check, Left, Staged};
+pub use survey::{Routing, Surveyed};
 pub use writer::Writer;
