@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::base::OneLine;
 use crate::config::{Address, Config, Filter, Forward, Literal, Program, SmtpServer, TlsStart};
 use crate::event::Token;
+use crate::filter::accounts::Accounts;
 use crate::filter::chain::{Chain, Link, Side};
 use crate::filter::spec::Spec;
 use crate::net::address::{AddressError, Target};
@@ -20,8 +21,10 @@ mod security;
 
 pub use security::site;
 
-use super::forwarder::Schedule;
+use super::bounce::Bounces;
+use super::forwarder::{Schedule, Traffic};
 use super::security::SiteId;
+use super::settlement::Terms;
 use super::smtp_client::Route;
 use super::smtp_server::Service;
 use super::verification::Verifier;
@@ -32,6 +35,12 @@ pub fn schedule(config: &Config, forward: &Forward) -> Schedule {
         on_start: forward.on_start,
         poll: forward.poll,
         once: config.serve.is_none() && forward.poll.is_none(),
+        retries: forward.on_start || forward.on_disconnect || forward.poll.is_some(),
+        traffic: Traffic {
+            connections: forward.traffic.connections,
+            per_minute: forward.traffic.per_minute,
+            per_connection: forward.traffic.per_connection,
+        },
     }
 }
 
@@ -140,6 +149,12 @@ fn spec(program: &Program) -> Result<Spec, AddressError> {
         Program::File(path) => Spec::Program(path.clone()),
         Program::Net(address) => Spec::Net(target(address)?),
         Program::Exit(status) => Spec::Exit(*status),
+        Program::Accounts(given) => Spec::Accounts(Accounts {
+            users: given.users.clone(),
+            lowercase: given.lowercase,
+            remote: given.remote,
+            check: given.check,
+        }),
     })
 }
 
@@ -158,8 +173,14 @@ pub fn route(
     login: Option<client::Login>,
 ) -> Result<Route, String> {
     let interface = forward.client_interface.as_ref();
+    let hops: Result<Vec<Target>, AddressError> = forward.to.iter().map(target).collect();
+    let hops = hops.map_err(|error| error.to_string())?;
+    let (next_hop, others) = hops
+        .split_first()
+        .expect("invariant: the list is not empty");
     Ok(Route {
-        target: target(&forward.to).map_err(|error| error.to_string())?,
+        target: next_hop.clone(),
+        others: others.to_vec(),
         machine: Arc::new(client::Settings {
             prompt_timeout: forward.prompt_timeout,
             response_timeout: forward.response_timeout,
@@ -167,7 +188,7 @@ pub fn route(
             tls: tls_start(forward),
             handshake_timeout: forward.connection_timeout,
             login,
-            is_local: matches!(forward.to, Address::Unix(_)),
+            is_local: matches!(next_hop, Target::Unix(_)),
             anonymous: forward.anonymous.client,
             ..client::Settings::new(domain.clone())
         }),
@@ -180,6 +201,12 @@ pub fn route(
         family: interface.map(|literal| Family::of(literal.ip)),
         filters: client_filters(forward)?,
         connector: None,
+        terms: Terms {
+            retry_period: forward.retry_period,
+            bounces: forward
+                .bounce
+                .then(|| Arc::new(Bounces::new(domain.clone()))),
+        },
     })
 }
 

@@ -67,9 +67,6 @@ pub const SHUTDOWN_MAX: Duration = Duration::from_secs(10);
 /// settled, before a pass gives up.
 pub const ROUTE_FAILURES_MAX: u32 = 10;
 
-/// Messages deferred in one pass that the next one remembers, to try them last.
-pub const DEFERRED_REMEMBERED_MAX: usize = 10_000;
-
 /// Who may wait for a forwarding pass that has not begun.
 pub const FLUSHES_MAX: usize = 100;
 

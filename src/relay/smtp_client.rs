@@ -31,6 +31,7 @@ use super::disk;
 use super::lookup;
 use super::mail::{Ending, Line, Mail};
 use super::session::{Kind, Message, Session};
+use super::settlement::Terms;
 use filtering::Filtering;
 use traffic::Traffic;
 
@@ -39,6 +40,8 @@ use traffic::Traffic;
 pub struct Route {
     /// The next hop.
     pub target: Target,
+    /// Where to go, in that order, if it cannot be reached.
+    pub others: Vec<Target>,
     /// The machine's settings.
     pub machine: Arc<Settings>,
     /// How long connecting may take, with all addresses that the name has.
@@ -51,6 +54,8 @@ pub struct Route {
     pub filters: Option<Arc<Chain>>,
     /// What makes TLS connections, where the machine's settings ask for them.
     pub connector: Option<Arc<dyn tls::Connector>>,
+    /// What becomes of mail that cannot be delivered.
+    pub terms: Terms,
 }
 
 impl Route {
@@ -65,6 +70,29 @@ impl Route {
             connector: access.connector(),
             ..self.clone()
         }
+    }
+
+    /// The same route to another next hop, with the account that the selector says,
+    /// or why there is none. Where nobody logs in, selectors mean nothing.
+    pub fn towards(
+        &self,
+        target: &Target,
+        access: &Access,
+        selector: &OneLine,
+    ) -> Result<Route, String> {
+        let mut route = self.with(access);
+        let mut settings = Settings::clone(&route.machine);
+        settings.is_local = matches!(target, Target::Unix(_));
+        if let Some(login) = &mut settings.login
+            && !selector.is_empty()
+        {
+            let account = access.account_of(selector.as_bytes());
+            let nobody = || format!("no client account for the selector \"{selector}\"");
+            login.account = account.ok_or_else(nobody)?;
+        }
+        route.machine = Arc::new(settings);
+        route.target = target.clone();
+        Ok(route)
     }
 }
 
@@ -266,6 +294,7 @@ impl SmtpClient {
         info!("smtp connection to {}: {}", self.peer, reason.explain());
         let ending = match reason {
             reason if reason.may_reconnect() => Ending::Done,
+            CloseReason::Unauthenticated(_) => Ending::LoginFailed(text),
             reason if reason.is_route_problem() => Ending::RouteFailed(text),
             _ => Ending::Dropped(text),
         };

@@ -291,6 +291,15 @@ impl Files {
         self.known().subdirectories = subdirectories;
     }
 
+    /// Remembers a sub-directory that may be newer than the last listing.
+    pub(super) fn note_subdirectory(&self, name: &[u8]) {
+        if let Some(subdirectories) = &mut self.known().subdirectories
+            && !subdirectories.iter().any(|known| known == name)
+        {
+            subdirectories.push(name.to_vec());
+        }
+    }
+
     /// Whether it is the first time that this name is complained about.
     pub(super) fn is_first_complaint(&self, name: Vec<u8>) -> bool {
         let oddities = &mut self.known().oddities;

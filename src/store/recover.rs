@@ -121,7 +121,10 @@ pub(super) fn recover(files: &Files, listing: &mut Listing) -> Report {
         }
         let is_new = matches!(
             suffix,
-            Suffix::EnvelopeNew | Suffix::ContentLocalNew | Suffix::EnvelopeLocalNew
+            Suffix::ContentNew
+                | Suffix::EnvelopeNew
+                | Suffix::ContentLocalNew
+                | Suffix::EnvelopeLocalNew
         );
         let is_done = matches!(outcome, Ok(Outcome::Removed | Outcome::Completed));
         let left_content = is_new && is_done;
@@ -168,7 +171,7 @@ impl Suspect<'_> {
         }
         match self.suffix {
             Suffix::Content => self.recover_content(file.as_ref()),
-            Suffix::EnvelopeNew => self.with_claim(file, Suspect::remove_new),
+            Suffix::ContentNew | Suffix::EnvelopeNew => self.with_claim(file, Suspect::remove_new),
             Suffix::EnvelopeBusy => self.with_claim(file, Suspect::recover_busy),
             Suffix::EnvelopeBusyTmp => self.with_claim(file, Suspect::recover_tmp),
             Suffix::ContentLocalNew => self.with_claim(file, Suspect::recover_local_content),
@@ -182,6 +185,7 @@ impl Suspect<'_> {
         let never_acknowledged = matches!(
             self.suffix,
             Suffix::Content
+                | Suffix::ContentNew
                 | Suffix::EnvelopeNew
                 | Suffix::ContentLocalNew
                 | Suffix::EnvelopeLocalNew
@@ -193,7 +197,9 @@ impl Suspect<'_> {
     /// a rename that was cut short leaves the old name beside the new one.
     fn recover_linked(&self, file: &dyn File) -> Result<Outcome, Error> {
         let new_names: &[Suffix] = match self.suffix {
-            Suffix::Content => &[],
+            // Filters give one content to several messages; each has its own name.
+            Suffix::Content => return self.recover_content(file),
+            Suffix::ContentNew => &[Suffix::Content],
             Suffix::ContentLocalNew => &[Suffix::ContentLocal, Suffix::Content],
             Suffix::EnvelopeLocalNew => &[Suffix::EnvelopeLocal],
             _ => &[Suffix::Envelope, Suffix::EnvelopeBad],

@@ -1,6 +1,7 @@
 //! Makes a configuration of the options given, or says all that is wrong with them.
 
 mod client_security;
+mod forwarding;
 pub(super) mod path;
 mod pop;
 mod rules;
@@ -32,9 +33,6 @@ pub(super) const IMPLIED: [(&str, &[&str]); 3] = [
     ),
     ("as-server", &["log", "close-stderr"]),
 ];
-
-/// The options that name the server to forward to; the first that is given counts.
-const NEXT_HOP: [&str; 3] = ["as-client", "as-proxy", "forward-to"];
 
 /// The configuration that the options ask for, or every problem with them.
 pub(super) fn check(raw: &Raw, context: &Context) -> Result<(Config, Vec<Warning>), Vec<Problem>> {
@@ -211,13 +209,18 @@ impl Check<'_> {
         let response_timeout = self.timeout("response-timeout", settings::RESPONSE_TIMEOUT);
         let prompt_timeout = self.timeout("prompt-timeout", settings::PROMPT_TIMEOUT);
         let (tls, auth) = (self.client_tls(), self.client_auth());
+        let traffic = self.traffic();
+        let retry_period = self.timeout("retry-period", settings::RETRY_PERIOD);
         let filters = self.filters("client-filter");
-        let to = self.next_hop()?;
+        let to = self.next_hops()?;
         if let Some(from) = &client_interface {
-            self.check_family(from, &to);
+            to.iter().for_each(|to| self.check_family(from, to));
         }
         Some(Forward {
             to,
+            traffic,
+            retry_period,
+            bounce: self.flag("bounce"),
             filters,
             filter_timeout: self.timeout("filter-timeout", settings::FILTER_TIMEOUT),
             on_start: self.flag("forward"),
@@ -231,12 +234,6 @@ impl Check<'_> {
             auth,
             anonymous,
         })
-    }
-
-    fn next_hop(&mut self) -> Option<Address> {
-        let given =
-            NEXT_HOP.map(|name| self.text(name, None, |text| Address::parse(text).map(Some)));
-        given.into_iter().flatten().next()
     }
 
     fn check_family(&mut self, from: &Literal, to: &Address) {

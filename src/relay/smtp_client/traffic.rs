@@ -248,7 +248,11 @@ impl SmtpClient {
         let settlement = match self.traffic.was_useful && outcome.is_unattempted() {
             // Next hops may well take only so many messages over one connection.
             true => Settlement::Untouched,
-            false => Settlement::of(&outcome, &mail.mail, context.wall_clock()),
+            false => {
+                let (terms, clock) = (&self.route.terms, context.wall_clock());
+                let is_strict = self.route.machine.strict_recipients;
+                Settlement::of(&outcome, &mail.mail, clock, terms, is_strict)
+            }
         };
         self.traffic.was_useful |= outcome.reply.is_some();
         summary.log(&outcome, &settlement, &self.peer);

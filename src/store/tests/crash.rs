@@ -11,7 +11,7 @@ use crate::store::envelope::Reason;
 use crate::store::error::Error;
 use crate::store::faulty::{Fault, Loss};
 use crate::store::fs::{Fs, Kind};
-use crate::store::lock::Attempt;
+use crate::store::lock::{Attempt, Part};
 use crate::store::staged::{Left, Staged};
 
 /// How many subsets of what is not durable are lost in turn.
@@ -267,6 +267,8 @@ fn release(locked: Box<Locked>, _: &mut Expected) -> Result<(), Error> {
     locked.release(Some(Attempt {
         at: 5,
         reply: line("451 later"),
+        next: 0,
+        spent: 0,
     }))
 }
 
@@ -295,6 +297,30 @@ fn narrow_and_release(mut locked: Box<Locked>, expected: &mut Expected) -> Resul
         expected.now = vec![Place::Ready(remaining())];
     }
     locked.release(None).and(narrowed)
+}
+
+fn release_in_part(locked: Box<Locked>, expected: &mut Expected) -> Result<(), Error> {
+    let places = [
+        Place::Ready(remaining()),
+        Place::Bad(remaining()),
+        Place::Bad(recipients()),
+    ];
+    expected.now.extend(places.clone());
+    expected.after_power_cut.extend(places);
+    let attempt = Attempt {
+        at: 5,
+        reply: line("451 later"),
+        next: 65,
+        spent: 0,
+    };
+    let part = Part {
+        remaining: remaining(),
+        ..Part::default()
+    };
+    locked.release_in_part(attempt, part)?;
+    expected.now = vec![Place::Ready(remaining())];
+    expected.after_power_cut = expected.now.clone();
+    Ok(())
 }
 
 /// What several processes leave that died at different moments.
@@ -423,6 +449,7 @@ fn scenarios() -> Vec<Scenario> {
         forwarding(|spool, ledger| forward(spool, ledger, release)),
         forwarding(|spool, ledger| forward(spool, ledger, fail)),
         forwarding(|spool, ledger| forward(spool, ledger, narrow_and_release)),
+        forwarding(|spool, ledger| forward(spool, ledger, release_in_part)),
         forwarding(|spool, ledger| {
             forward(spool, ledger, |locked, _| {
                 drop(locked);

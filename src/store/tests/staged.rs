@@ -6,6 +6,9 @@ use crate::store::files::Files;
 use crate::store::fs::Kind;
 use crate::store::staged::{Left, Staged};
 
+/// What a filter does.
+type Filter = fn(&Faulty, &Files, &StoredId);
+
 fn staged(spool: &Spool) -> Staged {
     let commit = Commit {
         writer: spool.create(),
@@ -96,7 +99,7 @@ fn recovery_leaves_a_message_to_its_filters() {
 
 #[test]
 fn messes_are_told_and_removed() {
-    let table: &[(fn(&Faulty, &Files, &StoredId), bool, &str)] = &[
+    let table: &[(Filter, bool, &str)] = &[
         (
             |_, files, id| files.remove(id, Suffix::Content).unwrap(),
             false,
