@@ -2,12 +2,17 @@
 #![forbid(unsafe_code)]
 
 mod identity;
+pub mod manuals;
 mod opened;
+mod options;
 mod own_name;
 pub mod passwd;
 mod serving;
+pub mod spool;
 mod spool_advice;
+mod spool_directory;
 mod startup;
+mod tool;
 
 use std::ffi::OsString;
 

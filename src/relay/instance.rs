@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::OneLine;
-use crate::config::{Address, Config, Forward, Literal, Program, SmtpServer, TlsStart};
+use crate::config::{Address, Config, Filter, Forward, Literal, Program, SmtpServer, TlsStart};
 use crate::event::Token;
+use crate::filter::accounts::Accounts;
+use crate::filter::chain::{Chain, Link, Side};
 use crate::filter::spec::Spec;
 use crate::net::address::{AddressError, Target};
 use crate::net::connector::TIMEOUT_MAX;
@@ -19,8 +21,10 @@ mod security;
 
 pub use security::site;
 
-use super::forwarder::Schedule;
+use super::bounce::Bounces;
+use super::forwarder::{Schedule, Traffic};
 use super::security::SiteId;
+use super::settlement::Terms;
 use super::smtp_client::Route;
 use super::smtp_server::Service;
 use super::verification::Verifier;
@@ -31,6 +35,12 @@ pub fn schedule(config: &Config, forward: &Forward) -> Schedule {
         on_start: forward.on_start,
         poll: forward.poll,
         once: config.serve.is_none() && forward.poll.is_none(),
+        retries: forward.on_start || forward.on_disconnect || forward.poll.is_some(),
+        traffic: Traffic {
+            connections: forward.traffic.connections,
+            per_minute: forward.traffic.per_minute,
+            per_connection: forward.traffic.per_connection,
+        },
     }
 }
 
@@ -75,6 +85,8 @@ pub fn service(
         tls_first: tls.is_some_and(|tls| tls.first),
         trace: !smtp.anonymous.content,
         verifier: verifier.map(Arc::new),
+        filters: server_filters(smtp)?,
+        rescans: forwarder,
         forwarder: forwarder.filter(|_| on_disconnect),
     })
 }
@@ -94,17 +106,63 @@ pub fn verifier(smtp: &SmtpServer, domain: &OneLine) -> Result<Option<Verifier>,
     }))
 }
 
+/// What messages are put through as they come in, once it is known that it can be
+/// asked at all.
+pub fn server_filters(smtp: &SmtpServer) -> Result<Option<Arc<Chain>>, String> {
+    chain(Side::Server, &smtp.filters, smtp.filter_timeout)
+        .map_err(|error| format!("--filter: {error}"))
+}
+
+/// What messages are put through as they go out, as above.
+pub fn client_filters(forward: &Forward) -> Result<Option<Arc<Chain>>, String> {
+    chain(Side::Client, &forward.filters, forward.filter_timeout)
+        .map_err(|error| format!("--client-filter: {error}"))
+}
+
+fn chain(
+    side: Side,
+    filters: &[Filter],
+    timeout: Option<Duration>,
+) -> Result<Option<Arc<Chain>>, String> {
+    let links = filters.iter().map(link).collect::<Result<Vec<_>, _>>();
+    let links = links.map_err(|error| error.to_string())?;
+    let chain = Chain {
+        side,
+        links,
+        timeout,
+    };
+    chain.check().map_err(|error| error.to_string())?;
+    Ok((!chain.links.is_empty()).then(|| Arc::new(chain)))
+}
+
+fn link(filter: &Filter) -> Result<Link, AddressError> {
+    Ok(match filter {
+        Filter::File(path) => Link::Program(path.clone()),
+        Filter::Net(address) => Link::Net(target(address)?),
+        Filter::Exit(status) => Link::Exit(*status),
+        Filter::Sleep(delay) => Link::Sleep(*delay),
+    })
+}
+
 fn spec(program: &Program) -> Result<Spec, AddressError> {
     Ok(match program {
         Program::File(path) => Spec::Program(path.clone()),
         Program::Net(address) => Spec::Net(target(address)?),
         Program::Exit(status) => Spec::Exit(*status),
+        Program::Accounts(given) => Spec::Accounts(Accounts {
+            users: given.users.clone(),
+            lowercase: given.lowercase,
+            remote: given.remote,
+            check: given.check,
+        }),
     })
 }
 
 /// How many connections of its own a session with a client may have.
 pub fn connections(smtp: &SmtpServer) -> usize {
-    usize::from(matches!(smtp.address_verifier, Some(Program::Net(_))))
+    let verifier = matches!(smtp.address_verifier, Some(Program::Net(_)));
+    let is_network = |filter: &Filter| matches!(filter, Filter::Net(_));
+    usize::from(verifier) + usize::from(smtp.filters.iter().any(is_network))
 }
 
 /// Where and how mail is forwarded, but for what is read from files.
@@ -113,10 +171,16 @@ pub fn route(
     forward: &Forward,
     domain: &OneLine,
     login: Option<client::Login>,
-) -> Result<Route, AddressError> {
+) -> Result<Route, String> {
     let interface = forward.client_interface.as_ref();
+    let hops: Result<Vec<Target>, AddressError> = forward.to.iter().map(target).collect();
+    let hops = hops.map_err(|error| error.to_string())?;
+    let (next_hop, others) = hops
+        .split_first()
+        .expect("invariant: the list is not empty");
     Ok(Route {
-        target: target(&forward.to)?,
+        target: next_hop.clone(),
+        others: others.to_vec(),
         machine: Arc::new(client::Settings {
             prompt_timeout: forward.prompt_timeout,
             response_timeout: forward.response_timeout,
@@ -124,7 +188,7 @@ pub fn route(
             tls: tls_start(forward),
             handshake_timeout: forward.connection_timeout,
             login,
-            is_local: matches!(forward.to, Address::Unix(_)),
+            is_local: matches!(next_hop, Target::Unix(_)),
             anonymous: forward.anonymous.client,
             ..client::Settings::new(domain.clone())
         }),
@@ -135,7 +199,14 @@ pub fn route(
             .filter(|literal| !literal.ip.is_unspecified())
             .map(local_address),
         family: interface.map(|literal| Family::of(literal.ip)),
+        filters: client_filters(forward)?,
         connector: None,
+        terms: Terms {
+            retry_period: forward.retry_period,
+            bounces: forward
+                .bounce
+                .then(|| Arc::new(Bounces::new(domain.clone()))),
+        },
     })
 }
 

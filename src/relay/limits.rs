@@ -22,6 +22,9 @@ pub const CHUNK: usize = 64 * 1024;
 /// further ones are locked at the same time.
 pub const LOADED_OCTETS_MAX: usize = 4 * CHUNK;
 
+/// Messages that wait, locked, in one session with a next hop.
+pub const PREFETCH_MAX: usize = 32;
+
 /// Content that may wait for the disk, in octets, before reading pauses.
 pub const CHUNKS_WAITING_MAX: usize = 2 * CHUNK;
 
@@ -34,7 +37,11 @@ pub const DISK_THREADS_MAX: usize = 12;
 /// Threads that look names up.
 pub const LOOKUP_THREADS_MAX: usize = 4;
 
-/// Programs that run at once; further ones wait for their turn.
+/// Filters that run at once, programs and those that are built in; further ones
+/// wait for their turn.
+pub const FILTER_THREADS_MAX: usize = 20;
+
+/// Verifiers that run at once; further ones wait for their turn.
 pub const PROGRAM_THREADS_MAX: usize = 20;
 
 /// SMTP sessions at once, where the descriptors allow as many.
@@ -65,9 +72,6 @@ pub const SAME_SIGNAL_MAX: Duration = Duration::from_millis(500);
 /// Sessions with the next hop that fail one after the other, with no message
 /// settled, before a pass gives up.
 pub const ROUTE_FAILURES_MAX: u32 = 10;
-
-/// Messages deferred in one pass that the next one remembers, to try them last.
-pub const DEFERRED_REMEMBERED_MAX: usize = 10_000;
 
 /// Who may wait for a forwarding pass that has not begun.
 pub const FLUSHES_MAX: usize = 100;

@@ -8,6 +8,8 @@
 //! topic. They hold what is the same everywhere and call a `platform` folder
 //! (`unix/`, `windows/`), which supplies, under the same names:
 //!
+//! - `account`: `user_id`
+//! - `caller`: what `caller.rs` lists; `set_aside_group` and `take_group_back`
 //! - `child`: `Child` with `spawn`, `read` and `try_wait`; `check_permission`, `end_all`
 //! - `daemon`: `detach`, and `Pipe` with `tell`
 //! - `file`: `Directory`, `Names`, locks and write-back
@@ -35,7 +37,9 @@
 //! nothing or by an `Unsupported` error, so that nothing above asks where it runs.
 #![allow(unsafe_code)]
 
+pub mod account;
 mod address;
+pub mod caller;
 pub mod child;
 pub mod daemon;
 pub mod datagram;
@@ -43,6 +47,7 @@ pub mod file;
 pub mod file_mode;
 pub mod interface;
 pub mod notify;
+pub mod patience;
 pub mod pid_file;
 pub mod poll;
 pub mod privileges;

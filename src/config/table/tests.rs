@@ -80,6 +80,11 @@ const DOCUMENTED: [&str; 68] = [
 const ADDED: &[&str] = &[
     "Z server-smtp-config=",
     "- strict-secrets",
+    "- forward-connections=",
+    "- forward-rate=",
+    "- forward-per-connection=",
+    "- retry-period=",
+    "- bounce",
     "- sandbox",
     "- check",
 ];
@@ -95,7 +100,13 @@ const READY: &[&str] = &[
     "forward",
     "forward-on-disconnect",
     "forward-to",
+    "forward-connections",
+    "forward-rate",
+    "forward-per-connection",
+    "retry-period",
+    "bounce",
     "poll",
+    "client-filter",
     "client-interface",
     "client-auth",
     "client-auth-config",
@@ -115,6 +126,7 @@ const READY: &[&str] = &[
     "anonymous",
     "dnsbl",
     "domain",
+    "filter",
     "filter-timeout",
     "interface",
     "server-smtp-config",
@@ -176,6 +188,7 @@ fn ready_options_are_those_that_this_version_can_do() {
 fn lists_are_the_options_that_may_be_repeated() {
     let lists: Vec<&str> = options().filter(|o| o.repeat).map(|o| o.long).collect();
     let expected = [
+        "forward-to",
         "client-filter",
         "dnsbl",
         "filter",
