@@ -14,10 +14,7 @@ pub(super) fn check(path: &Path, user: Option<&User>) -> Result<(), String> {
     check_access(path).map_err(|error| {
         let who = user.map_or_else(String::new, |user| format!(" by user {}", user.name));
         let shown = ascii::escape(path.as_os_str().as_encoded_bytes());
-        let what = match error.kind() {
-            io::ErrorKind::NotFound => "does not exist".to_owned(),
-            _ => format!("cannot be used{who}: {}", reason(&error)),
-        };
+        let what = format!("cannot be used{who}: {}", reason(&error));
         let advice = match error.kind() {
             io::ErrorKind::NotFound => make(path, user),
             io::ErrorKind::PermissionDenied => open_up(path, user),
