@@ -8,6 +8,7 @@ pub mod dnsbl;
 pub mod line;
 pub mod message;
 pub mod netverifier;
+pub mod pop;
 pub mod sasl;
 pub mod smtp;
 pub mod stuff;

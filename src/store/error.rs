@@ -8,8 +8,10 @@ use crate::base::ascii;
 /// What was attempted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
-    /// Opening the spool directory.
+    /// Opening the spool directory, or one in it.
     OpenDirectory,
+    /// Making a directory.
+    CreateDirectory,
     /// Listing the spool directory.
     List,
     /// Making names survive a power cut.
@@ -38,6 +40,7 @@ impl Operation {
     fn verb(self) -> &'static str {
         match self {
             Operation::OpenDirectory => "open directory",
+            Operation::CreateDirectory => "create directory",
             Operation::List => "list directory",
             Operation::SyncDirectory => "sync directory",
             Operation::Create => "create",
