@@ -4,10 +4,12 @@
 
 mod client_auth;
 mod client_tls;
+mod configurations;
 mod delivery;
 mod dnsbl;
 mod durability;
 mod exhaustion;
+mod filters;
 mod interfaces;
 mod interop;
 mod interop_extensions;

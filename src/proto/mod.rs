@@ -7,6 +7,7 @@ pub mod dns;
 pub mod dnsbl;
 pub mod line;
 pub mod message;
+pub mod netfilter;
 pub mod netverifier;
 pub mod pop;
 pub mod sasl;

@@ -12,6 +12,7 @@ use std::time::Duration;
 use super::address::{Address, Host, Interface, ListenAddress, Literal, ServerName};
 use super::client_security::TlsStart;
 use super::extensions::{self, Extensions};
+use super::filter::Filter;
 use super::problem::{Kind, Origin, Problem, Problems, shown};
 use super::program::Program;
 use super::raw::{Given, LIST_MAX, Raw, Value};
@@ -20,7 +21,7 @@ use super::value::{self, Anonymous, Fault};
 use super::{Context, Warning, table};
 
 /// What the modes stand for, besides the address that some of them have.
-const IMPLIED: [(&str, &[&str]); 3] = [
+pub(super) const IMPLIED: [(&str, &[&str]); 3] = [
     (
         "as-client",
         &["log", "no-syslog", "no-daemon", "dont-serve", "forward"],
@@ -156,6 +157,7 @@ impl Check<'_> {
         let smtp = (!self.flag("no-smtp")).then_some(smtp);
         let pop = self.pop_server(&common);
         Config {
+            name: None,
             spool_dir: self.spool_dir(),
             tls_config: self.tls_config(),
             strict_secrets: self.flag("strict-secrets"),
@@ -192,6 +194,7 @@ impl Check<'_> {
                 extensions::extensions,
             ),
             address_verifier: self.program("address-verifier"),
+            filters: self.filters("filter"),
             filter_timeout: self.timeout("filter-timeout", settings::FILTER_TIMEOUT),
             auth: self.server_auth("server-auth", common),
             tls: common.tls.clone(),
@@ -208,12 +211,15 @@ impl Check<'_> {
         let response_timeout = self.timeout("response-timeout", settings::RESPONSE_TIMEOUT);
         let prompt_timeout = self.timeout("prompt-timeout", settings::PROMPT_TIMEOUT);
         let (tls, auth) = (self.client_tls(), self.client_auth());
+        let filters = self.filters("client-filter");
         let to = self.next_hop()?;
         if let Some(from) = &client_interface {
             self.check_family(from, &to);
         }
         Some(Forward {
             to,
+            filters,
+            filter_timeout: self.timeout("filter-timeout", settings::FILTER_TIMEOUT),
             on_start: self.flag("forward"),
             on_disconnect: self.flag("forward-on-disconnect"),
             poll,
@@ -281,6 +287,28 @@ impl Check<'_> {
         };
         let program = Program::parse(text, self.context);
         program.map_err(|kind| self.report(name, kind)).ok()
+    }
+
+    /// The filters that an option names, each apart or several with commas between.
+    fn filters(&mut self, name: &'static str) -> Vec<Filter> {
+        let mut filters = Vec::new();
+        for given in self.raw.all(name) {
+            for item in items(given) {
+                if filters.len() >= LIST_MAX {
+                    let items_max = LIST_MAX;
+                    self.report(name, Kind::TooMany { items_max });
+                    return filters;
+                }
+                match Filter::parse(item, self.context) {
+                    Ok(filter) => filters.push(filter),
+                    Err(kind) => {
+                        self.problems
+                            .push(Problem::new(given.origin.clone(), Some(name), kind))
+                    }
+                }
+            }
+        }
+        filters
     }
 
     fn timeout(&mut self, name: &'static str, default: Duration) -> Option<Duration> {

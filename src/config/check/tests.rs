@@ -8,14 +8,14 @@ use crate::config::settings::{ServerAuth, ServerTls, Verify};
 use crate::config::{Host, IpFamily};
 
 fn check_line(line: &str) -> Result<(Config, Vec<Warning>), Vec<String>> {
-    let read = parse::words(line.split_whitespace().map(Into::into));
+    let mut read = parse::words(line.split_whitespace().map(Into::into));
     assert!(read.problems.is_empty(), "{line}: {:?}", read.problems);
     let context = Context {
         base_dir: Some("/home/me".into()),
         app_dir: Some("/opt/relay".into()),
         ..Context::new(Platform::Unix)
     };
-    check(&read.raw, &context)
+    check(read.options.plain(), &context)
         .map_err(|problems| problems.iter().map(ToString::to_string).collect())
 }
 
@@ -40,6 +40,7 @@ fn literal(text: &str) -> Literal {
 /// What `--no-daemon` alone comes to.
 fn defaults() -> Config {
     Config {
+        name: None,
         spool_dir: "/var/spool/emailrelay".into(),
         tls_config: String::new(),
         strict_secrets: false,
@@ -63,6 +64,7 @@ fn defaults() -> Config {
                 dnsbl: Vec::new(),
                 extensions: Extensions::default(),
                 address_verifier: None,
+                filters: Vec::new(),
                 filter_timeout: Some(Duration::from_secs(60)),
                 auth: None,
                 tls: None,
@@ -84,6 +86,8 @@ fn forward() -> Forward {
         connection_timeout: Some(Duration::from_secs(40)),
         response_timeout: Some(Duration::from_secs(60)),
         prompt_timeout: Some(Duration::from_secs(20)),
+        filters: Vec::new(),
+        filter_timeout: Some(Duration::from_secs(60)),
         tls: None,
         auth: None,
         anonymous: Anonymous::default(),
@@ -164,6 +168,14 @@ const CHANGES: &[(&str, Change)] = &[
     }),
     ("--address-verifier=exit:2", |c| {
         smtp(c).address_verifier = Some(Program::Exit(2));
+    }),
+    ("--filter /bin/f,exit:0 --filter sleepms:5", |c| {
+        let delay = Duration::from_millis(5);
+        smtp(c).filters = vec![
+            Filter::File("/bin/f".into()),
+            Filter::Exit(0),
+            Filter::Sleep(delay),
+        ];
     }),
     ("--filter-timeout 0", |c| smtp(c).filter_timeout = None),
     ("--filter-timeout 3", |c| {
@@ -259,6 +271,10 @@ type ForwardChange = fn(&mut Forward);
 
 /// Options of forwarding, and what they change.
 const FORWARD_CHANGES: &[(&str, ForwardChange)] = &[
+    ("--client-filter net:/run/filter,exit:100", |f| {
+        let address = Address::Unix("/run/filter".into());
+        f.filters = vec![Filter::Net(address), Filter::Exit(100)];
+    }),
     ("--forward", |f| f.on_start = true),
     ("--forward-on-disconnect", |f| f.on_disconnect = true),
     ("--poll 60", |f| f.poll = Some(Duration::from_secs(60))),

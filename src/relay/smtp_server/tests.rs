@@ -6,10 +6,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::event::Pool;
 use crate::relay::clients::Clients;
+use crate::relay::context::Pools;
 use crate::relay::disk::DiskWork;
+use crate::relay::filters::FilterWork;
 use crate::relay::limits::HANDSHAKE_MAX;
 use crate::relay::lookup::LookupWork;
 use crate::relay::programs::ProgramWork;
+use crate::relay::security::Site;
 use crate::store::Spool;
 use crate::sys::socket::{Address, Listener, Stream};
 use crate::sys::time;
@@ -34,7 +37,13 @@ impl World {
         let disk = Pool::new(DiskWork, 1, || {});
         let lookups = Pool::new(LookupWork, 1, || {});
         let programs = Pool::new(ProgramWork, 1, || {});
-        let pools = (disk, lookups, programs);
+        let filters = Pool::new(FilterWork, 1, || {});
+        let pools = Pools {
+            disk,
+            lookups,
+            programs,
+            filters,
+        };
         let mut context = Context::new(Instant::now(), time::wall_clock, pools);
         let certificate = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pki/server-all.pem");
         let settings = ServerSettings {
@@ -42,7 +51,9 @@ impl World {
             verify: VerifySource::Absent,
             keywords: Keywords::default(),
         };
-        context.security.use_certificates(settings).unwrap();
+        let mut site = Site::default();
+        site.use_certificates(settings).unwrap();
+        let site = context.security.add(site);
 
         let any = Address::Tcp("127.0.0.1:0".parse().unwrap());
         let listener = Listener::bind(&any, 1).unwrap();
@@ -54,6 +65,7 @@ impl World {
         };
         let service = Service {
             spool,
+            site,
             machine: Arc::new(Settings {
                 starttls: !tls_first,
                 idle_timeout: None,
@@ -62,6 +74,8 @@ impl World {
             tls_first,
             trace: true,
             verifier: None,
+            filters: None,
+            rescans: None,
             forwarder: None,
         };
         let peer = Peer::new(address);
