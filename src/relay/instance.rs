@@ -16,9 +16,11 @@ use crate::proto::smtp::path::PathRules;
 use crate::proto::smtp::{client, server};
 use crate::store::Spool;
 
+mod pop;
 mod security;
 
-pub use security::site;
+pub use pop::pop_host;
+pub use security::{pop_site, site};
 
 use super::forwarder::Schedule;
 use super::security::SiteId;

@@ -440,7 +440,7 @@ impl Fs for Faulty {
     }
 
     /// Locks of directories are tried on real ones.
-    fn try_lock(&self) -> io::Result<Option<Box<dyn Send>>> {
+    fn try_lock(&self) -> io::Result<Option<Box<dyn Send + Sync>>> {
         self.disk().step("lock directory")?;
         Ok(Some(Box::new(())))
     }

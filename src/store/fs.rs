@@ -29,7 +29,7 @@ pub(super) trait Fs: Send + Sync {
     /// Makes a directory in this one, for owner and group.
     fn create_subdirectory(&self, name: &[u8]) -> io::Result<()>;
     /// Takes the lock on the directory itself; nothing where someone has it.
-    fn try_lock(&self) -> io::Result<Option<Box<dyn Send>>>;
+    fn try_lock(&self) -> io::Result<Option<Box<dyn Send + Sync>>>;
     /// Makes the names survive a power cut.
     fn sync(&self) -> io::Result<()>;
     /// How many files are worth syncing at the same time.

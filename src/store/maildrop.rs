@@ -88,7 +88,7 @@ pub struct Deletion {
 struct Claim {
     spool: Arc<Files>,
     name: Vec<u8>,
-    lock: Option<Box<dyn Send>>,
+    lock: Option<Box<dyn Send + Sync>>,
 }
 
 impl Drop for Claim {

@@ -83,9 +83,9 @@ impl Fs for RealFs {
         self.directory.create_subdirectory(name, DIRECTORY_MODE)
     }
 
-    fn try_lock(&self) -> io::Result<Option<Box<dyn Send>>> {
+    fn try_lock(&self) -> io::Result<Option<Box<dyn Send + Sync>>> {
         let lock = self.directory.try_lock()?;
-        Ok(lock.map(|lock| Box::new(lock) as Box<dyn Send>))
+        Ok(lock.map(|lock| Box::new(lock) as Box<dyn Send + Sync>))
     }
 
     fn sync(&self) -> io::Result<()> {

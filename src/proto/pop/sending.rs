@@ -29,7 +29,8 @@ pub(super) struct Sending {
 struct Top {
     lines_left: u64,
     in_header: bool,
-    at_line_start: bool,
+    /// Whether there is anything in the line so far.
+    has_text: bool,
 }
 
 impl Top {
@@ -39,11 +40,10 @@ impl Top {
         let mut start = 0;
         while let Some(length) = octets[start..].iter().position(|octet| *octet == b'\n') {
             let end = start + length + 1;
-            let is_blank = self.at_line_start && octets[start..end] == *b"\r\n";
-            self.at_line_start = true;
-            match (self.in_header, is_blank) {
-                (true, true) => self.in_header = false,
-                (true, false) => {}
+            self.has_text |= has_text(&octets[start..end]);
+            match (self.in_header, std::mem::take(&mut self.has_text)) {
+                (true, false) => self.in_header = false,
+                (true, true) => {}
                 (false, _) => self.lines_left -= 1,
             }
             if !self.in_header && self.lines_left == 0 {
@@ -51,9 +51,13 @@ impl Top {
             }
             start = end;
         }
-        self.at_line_start &= start == octets.len();
+        self.has_text |= has_text(&octets[start..]);
         None
     }
+}
+
+fn has_text(octets: &[u8]) -> bool {
+    octets.iter().any(|octet| !matches!(octet, b'\r' | b'\n'))
 }
 
 /// Answers RETR or TOP, now that it is known whether the message is there.
@@ -78,7 +82,7 @@ pub(super) fn found(
             Some(Top {
                 lines_left: lines,
                 in_header: true,
-                at_line_start: true,
+                has_text: false,
             })
         }
     };
@@ -169,7 +173,7 @@ mod tests {
         let mut top = Top {
             lines_left: lines,
             in_header: true,
-            at_line_start: true,
+            has_text: false,
         };
         let mut sent = Vec::new();
         for octets in content.as_bytes().chunks(piece) {
