@@ -26,6 +26,7 @@ mod server_over_tcp;
 mod server_tls;
 mod server_transcripts;
 mod slow_clients;
+mod socks;
 mod stopping;
 mod support;
 mod trouble;

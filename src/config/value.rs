@@ -77,12 +77,16 @@ pub enum Fault {
     BadDescriptor,
     /// None of the words of `--server-smtp-config`.
     NotASwitch,
+    /// None of the words of `--client-smtp-config`.
+    NotAClientSwitch,
     /// Something that cannot be switched off.
     AlwaysStrict,
     /// The verifier of accounts, which is not available in this version.
     Accounts,
-    /// A proxy, which is not available in this version.
+    /// A proxy, where there can be none.
     Socks,
+    /// A port on an interface that is given by its name.
+    InterfacePort,
 }
 
 impl fmt::Display for Fault {
@@ -122,9 +126,14 @@ impl fmt::Display for Fault {
                 "is not a switch; pipelining, chunking, smtputf8, smtputf8strict and strictparsing \
                  are, with + or -, no, with- or without- before them"
             }
+            Fault::NotAClientSwitch => {
+                "is not a switch; pipelining, chunking, eightbitstrict, smtputf8strict, \
+                 binarymimestrict and linger are, with + or -, no, with- or without- before them"
+            }
             Fault::AlwaysStrict => "cannot be switched off in this version",
             Fault::Accounts => "asks for accounts of this system, not available in this version",
-            Fault::Socks => "goes through a SOCKS proxy, not available in this version",
+            Fault::Socks => "goes through a SOCKS proxy, which only forwarding can",
+            Fault::InterfacePort => "has a port; that goes with an address only, [address]:port",
         };
         f.write_str(text)
     }

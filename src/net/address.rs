@@ -340,8 +340,16 @@ mod tests {
     fn next_hops_may_be_beyond_a_proxy() {
         for (text, shown, version) in [
             ("far:25@near:1080", "far:25@near:1080", SocksVersion::V4a),
-            ("[::1]:smtp@::1:socks", "[::1]:25@[::1]:1080", SocksVersion::V4a),
-            ("far:25@socks5:1080", "far:25@socks5:1080", SocksVersion::V4a),
+            (
+                "[::1]:smtp@::1:socks",
+                "[::1]:25@[::1]:1080",
+                SocksVersion::V4a,
+            ),
+            (
+                "far:25@socks5:1080",
+                "far:25@socks5:1080",
+                SocksVersion::V4a,
+            ),
             (
                 "far:25@socks5:near:1080",
                 "far:25@socks5:near:1080",

@@ -10,4 +10,5 @@ pub mod message;
 pub mod netverifier;
 pub mod sasl;
 pub mod smtp;
+pub mod socks;
 pub mod stuff;

@@ -340,16 +340,32 @@ mod tests {
     #[test]
     fn refusals_and_nonsense_are_told_apart() {
         for (version, said, failure) in [
-            (Version::V4a, [b"\0\x5b".as_slice(), b""], "request rejected (91, rejected or failed)"),
+            (
+                Version::V4a,
+                [b"\0\x5b".as_slice(), b""],
+                "request rejected (91, rejected or failed)",
+            ),
             (Version::V4a, [b"\x04", b""], "invalid response"),
             (Version::V4a, [b"220 mail", b""], "invalid response"),
-            (Version::V4a, [b"\0\x5d......", b""], "request rejected (93, identity not confirmed)"),
+            (
+                Version::V4a,
+                [b"\0\x5d......", b""],
+                "request rejected (93, identity not confirmed)",
+            ),
             (Version::V5, [b"\x05\xff", b""], "the proxy wants a login"),
             (Version::V5, [b"\x05\x02", b""], "invalid response"),
             (Version::V5, [b"\0\x5a", b""], "invalid response"),
             (Version::V5, [b"\x05\0\x05", b""], "invalid response"),
-            (Version::V5, [b"\x05\0", b"\x05\x05"], "request rejected (5, connection refused)"),
-            (Version::V5, [b"\x05\0", b"\x05\0\0\x02"], "invalid response"),
+            (
+                Version::V5,
+                [b"\x05\0", b"\x05\x05"],
+                "request rejected (5, connection refused)",
+            ),
+            (
+                Version::V5,
+                [b"\x05\0", b"\x05\0\0\x02"],
+                "invalid response",
+            ),
             (Version::V5, [b"\x05\0", b"\x04"], "invalid response"),
         ] {
             let mut one = Negotiation::new(version, name("h"), 25);

@@ -77,10 +77,15 @@ const DOCUMENTED: [&str; 68] = [
 ];
 
 /// Options that the documented program does not have, in the same form.
-const ADDED: [&str; 2] = ["Z server-smtp-config=", "- strict-secrets"];
+const ADDED: [&str; 4] = [
+    "- forward-to-all",
+    "c client-smtp-config=",
+    "Z server-smtp-config=",
+    "- strict-secrets",
+];
 
 /// What this version can do.
-const READY: [&str; 52] = [
+const READY: [&str; 55] = [
     "as-client",
     "as-proxy",
     "as-server",
@@ -91,6 +96,9 @@ const READY: [&str; 52] = [
     "forward-on-disconnect",
     "forward-to",
     "poll",
+    "forward-to-some",
+    "forward-to-all",
+    "client-smtp-config",
     "client-interface",
     "client-auth",
     "client-auth-config",
