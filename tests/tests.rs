@@ -2,6 +2,7 @@
 // Clippy knows that tests may unwrap, but not that their helpers are tests.
 #![allow(clippy::unwrap_used)]
 
+mod account_verifier;
 mod client_auth;
 mod client_tls;
 mod configurations;
@@ -9,6 +10,7 @@ mod delivery;
 mod dnsbl;
 mod durability;
 mod exhaustion;
+mod filters;
 mod interfaces;
 mod interop;
 mod interop_extensions;
@@ -27,6 +29,7 @@ mod server_tls;
 mod server_transcripts;
 mod slow_clients;
 mod socks;
+mod spool_tool;
 mod stopping;
 mod support;
 mod trouble;

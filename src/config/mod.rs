@@ -17,6 +17,7 @@ mod check;
 pub mod client_extensions;
 pub mod client_security;
 pub mod extensions;
+pub mod filter;
 mod grouped;
 pub mod help;
 pub mod man;
@@ -39,6 +40,7 @@ pub use address::{
 pub use client_extensions::ClientExtensions;
 pub use client_security::{ClientAccount, ClientAuth, ClientTls, TlsStart};
 pub use extensions::Extensions;
+pub use filter::Filter;
 pub use option::Platform;
 pub use parse::environment::PREFIX as VARIABLE_PREFIX;
 pub use parse::file::FILE_MAX;

@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use crate::base::OneLine;
 use crate::config::{
-    Address, ClientInterface, Config, Forward, ListenAddress, Program, SmtpServer, TlsStart,
+    Address, ClientInterface, Config, Filter, Forward, ListenAddress, Program, SmtpServer, TlsStart,
 };
 use crate::event::Token;
+use crate::filter::accounts::Accounts;
+use crate::filter::chain::{Chain, Link, Side};
 use crate::filter::spec::Spec;
 use crate::net::address::{AddressError, Target};
 use crate::net::connector::TIMEOUT_MAX;
@@ -22,9 +24,11 @@ mod security;
 
 pub use security::site;
 
-use super::forwarder::Schedule;
+use super::bounce::Bounces;
+use super::forwarder::{Schedule, Traffic};
 use super::listening;
 use super::security::SiteId;
+use super::settlement::Terms;
 use super::smtp_client::Route;
 use super::smtp_server::Service;
 use super::verification::Verifier;
@@ -35,6 +39,12 @@ pub fn schedule(config: &Config, forward: &Forward) -> Schedule {
         on_start: forward.on_start,
         poll: forward.poll,
         once: config.serve.is_none() && forward.poll.is_none(),
+        retries: forward.on_start || forward.on_disconnect || forward.poll.is_some(),
+        traffic: Traffic {
+            connections: forward.traffic.connections,
+            per_minute: forward.traffic.per_minute,
+            per_connection: forward.traffic.per_connection,
+        },
     }
 }
 
@@ -79,6 +89,8 @@ pub fn service(
         tls_first: tls.is_some_and(|tls| tls.first),
         trace: !smtp.anonymous.content,
         verifier: verifier.map(Arc::new),
+        filters: server_filters(smtp)?,
+        rescans: forwarder,
         forwarder: forwarder.filter(|_| on_disconnect),
     })
 }
@@ -98,17 +110,63 @@ pub fn verifier(smtp: &SmtpServer, domain: &OneLine) -> Result<Option<Verifier>,
     }))
 }
 
+/// What messages are put through as they come in, once it is known that it can be
+/// asked at all.
+pub fn server_filters(smtp: &SmtpServer) -> Result<Option<Arc<Chain>>, String> {
+    chain(Side::Server, &smtp.filters, smtp.filter_timeout)
+        .map_err(|error| format!("--filter: {error}"))
+}
+
+/// What messages are put through as they go out, as above.
+pub fn client_filters(forward: &Forward) -> Result<Option<Arc<Chain>>, String> {
+    chain(Side::Client, &forward.filters, forward.filter_timeout)
+        .map_err(|error| format!("--client-filter: {error}"))
+}
+
+fn chain(
+    side: Side,
+    filters: &[Filter],
+    timeout: Option<Duration>,
+) -> Result<Option<Arc<Chain>>, String> {
+    let links = filters.iter().map(link).collect::<Result<Vec<_>, _>>();
+    let links = links.map_err(|error| error.to_string())?;
+    let chain = Chain {
+        side,
+        links,
+        timeout,
+    };
+    chain.check().map_err(|error| error.to_string())?;
+    Ok((!chain.links.is_empty()).then(|| Arc::new(chain)))
+}
+
+fn link(filter: &Filter) -> Result<Link, AddressError> {
+    Ok(match filter {
+        Filter::File(path) => Link::Program(path.clone()),
+        Filter::Net(address) => Link::Net(target(address)?),
+        Filter::Exit(status) => Link::Exit(*status),
+        Filter::Sleep(delay) => Link::Sleep(*delay),
+    })
+}
+
 fn spec(program: &Program) -> Result<Spec, AddressError> {
     Ok(match program {
         Program::File(path) => Spec::Program(path.clone()),
         Program::Net(address) => Spec::Net(target(address)?),
         Program::Exit(status) => Spec::Exit(*status),
+        Program::Accounts(given) => Spec::Accounts(Accounts {
+            users: given.users.clone(),
+            lowercase: given.lowercase,
+            remote: given.remote,
+            check: given.check,
+        }),
     })
 }
 
 /// How many connections of its own a session with a client may have.
 pub fn connections(smtp: &SmtpServer) -> usize {
-    usize::from(matches!(smtp.address_verifier, Some(Program::Net(_))))
+    let verifier = matches!(smtp.address_verifier, Some(Program::Net(_)));
+    let is_network = |filter: &Filter| matches!(filter, Filter::Net(_));
+    usize::from(verifier) + usize::from(smtp.filters.iter().any(is_network))
 }
 
 /// Where and how mail is forwarded, but for what is read from files.
@@ -120,9 +178,14 @@ pub fn route(
 ) -> Result<Route, String> {
     let interface = forward.client_interface.as_ref();
     let locals = interface.map(locals).transpose()?.unwrap_or_default();
-    let target = target(&forward.to).map_err(|error| error.to_string())?;
+    let hops: Result<Vec<Target>, AddressError> = forward.to.iter().map(target).collect();
+    let hops = hops.map_err(|error| error.to_string())?;
+    let (next_hop, others) = hops
+        .split_first()
+        .expect("invariant: the list is not empty");
     Ok(Route {
-        target,
+        target: next_hop.clone(),
+        others: others.to_vec(),
         memory: Arc::default(),
         machine: Arc::new(client::Settings {
             prompt_timeout: forward.prompt_timeout,
@@ -131,7 +194,7 @@ pub fn route(
             tls: tls_start(forward),
             handshake_timeout: forward.connection_timeout,
             login,
-            is_local: matches!(forward.to, Address::Unix(_)),
+            is_local: matches!(next_hop, Target::Unix(_)),
             anonymous: forward.anonymous.client,
             pipelining: forward.extensions.pipelining,
             chunking: forward.extensions.chunking,
@@ -149,7 +212,14 @@ pub fn route(
             .into_iter()
             .filter(|local| !local.ip().is_unspecified() || local.port() > 0)
             .collect(),
+        filters: client_filters(forward)?,
         connector: None,
+        terms: Terms {
+            retry_period: forward.retry_period,
+            bounces: forward
+                .bounce
+                .then(|| Arc::new(Bounces::new(domain.clone()))),
+        },
     })
 }
 

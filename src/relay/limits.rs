@@ -40,7 +40,11 @@ pub const DISK_THREADS_MAX: usize = 12;
 /// Threads that look names up.
 pub const LOOKUP_THREADS_MAX: usize = 4;
 
-/// Programs that run at once; further ones wait for their turn.
+/// Filters that run at once, programs and those that are built in; further ones
+/// wait for their turn.
+pub const FILTER_THREADS_MAX: usize = 20;
+
+/// Verifiers that run at once; further ones wait for their turn.
 pub const PROGRAM_THREADS_MAX: usize = 20;
 
 /// SMTP sessions at once, where the descriptors allow as many.
@@ -65,9 +69,6 @@ pub const SHUTDOWN_MAX: Duration = Duration::from_secs(10);
 /// Sessions with the next hop that fail one after the other, with no message
 /// settled, before a pass gives up.
 pub const ROUTE_FAILURES_MAX: u32 = 10;
-
-/// Messages deferred in one pass that the next one remembers, to try them last.
-pub const DEFERRED_REMEMBERED_MAX: usize = 10_000;
 
 /// Who may wait for a forwarding pass that has not begun.
 pub const FLUSHES_MAX: usize = 100;

@@ -6,6 +6,7 @@
 //! written to the spool by a job of its own, while the session goes on.
 
 mod encryption;
+mod filtering;
 mod memory;
 mod proxy;
 mod traffic;
@@ -18,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use crate::base::OneLine;
 use crate::event::{Interest, Ready, Token};
+use crate::filter::chain::Chain;
 use crate::net::address::Target;
 use crate::net::connector::{Connector, Progress};
 use crate::net::resolver::{Family, ResolveError};
@@ -33,6 +35,8 @@ use super::disk;
 use super::lookup;
 use super::mail::{Ending, Line, Mail};
 use super::session::{Kind, Message, Session};
+use super::settlement::Terms;
+use filtering::Filtering;
 use proxy::Asking;
 use traffic::Traffic;
 
@@ -41,6 +45,8 @@ use traffic::Traffic;
 pub struct Route {
     /// The next hop.
     pub target: Target,
+    /// Where to go, in that order, if it cannot be reached.
+    pub others: Vec<Target>,
     /// The machine's settings.
     pub machine: Arc<Settings>,
     /// How long connecting may take, with all addresses that the name has.
@@ -51,8 +57,12 @@ pub struct Route {
     pub family: Option<Family>,
     /// What sessions have learnt.
     pub memory: Arc<Memory>,
+    /// What messages are put through before they are sent.
+    pub filters: Option<Arc<Chain>>,
     /// What makes TLS connections, where the machine's settings ask for them.
     pub connector: Option<Arc<dyn tls::Connector>>,
+    /// What becomes of mail that cannot be delivered.
+    pub terms: Terms,
 }
 
 impl Route {
@@ -67,6 +77,29 @@ impl Route {
             connector: access.connector(),
             ..self.clone()
         }
+    }
+
+    /// The same route to another next hop, with the account that the selector says,
+    /// or why there is none. Where nobody logs in, selectors mean nothing.
+    pub fn towards(
+        &self,
+        target: &Target,
+        access: &Access,
+        selector: &OneLine,
+    ) -> Result<Route, String> {
+        let mut route = self.with(access);
+        let mut settings = Settings::clone(&route.machine);
+        settings.is_local = matches!(target, Target::Unix(_));
+        if let Some(login) = &mut settings.login
+            && !selector.is_empty()
+        {
+            let account = access.account_of(selector.as_bytes());
+            let nobody = || format!("no client account for the selector \"{selector}\"");
+            login.account = account.ok_or_else(nobody)?;
+        }
+        route.machine = Arc::new(settings);
+        route.target = target.clone();
+        Ok(route)
     }
 }
 
@@ -91,6 +124,8 @@ pub struct SmtpClient {
     established: bool,
     ready: bool,
     traffic: Traffic,
+    /// What is put through the client filters before it can go.
+    filtering: Filtering,
     jobs: usize,
     ending: Option<Ending>,
     deadline: Option<Instant>,
@@ -112,6 +147,7 @@ impl SmtpClient {
             established: false,
             ready: false,
             traffic: Traffic::default(),
+            filtering: Filtering::default(),
             jobs: 0,
             ending: None,
             deadline: None,
@@ -278,6 +314,7 @@ impl SmtpClient {
         self.learn(reason);
         let ending = match reason {
             reason if reason.may_reconnect() || reason.is_chunking_fault() => Ending::Done,
+            CloseReason::Unauthenticated(_) => Ending::LoginFailed(text),
             reason if reason.is_route_problem() => Ending::RouteFailed(text),
             _ => Ending::Dropped(text),
         };
@@ -309,6 +346,7 @@ impl SmtpClient {
         self.established = false;
         self.ending.get_or_insert(ending);
         self.give_waiting_back(context);
+        self.cancel_filters(context);
         self.leave(context);
     }
 
@@ -436,6 +474,7 @@ impl Session for SmtpClient {
                 self.traffic.asked = false;
                 self.traffic.no_more = true;
             }
+            Message::Filter(news) => self.filter_news(news, context),
             Message::Disk(Some(disk::Done::Loaded(batch))) => self.arrived(batch, context),
             Message::Disk(Some(disk::Done::Read(chunk))) => {
                 self.jobs -= 1;
@@ -452,10 +491,7 @@ impl Session for SmtpClient {
                 self.traffic.forget_absent();
                 self.lost("internal error", context);
             }
-            Message::Mail(_)
-            | Message::Program(_)
-            | Message::Verification(_)
-            | Message::Flushed(_) => {}
+            other => disk::abandon(other, context),
         }
         self.drive(context);
         self.leave(context);
@@ -464,6 +500,7 @@ impl Session for SmtpClient {
     fn on_shutdown(&mut self, context: &mut Context) {
         self.traffic.no_more = true;
         self.give_waiting_back(context);
+        self.cancel_filters(context);
         if !self.established {
             self.end(Ending::Dropped("told to stop".to_owned()), context);
         }
@@ -478,6 +515,8 @@ impl Session for SmtpClient {
         let ending = Ending::Dropped("internal error".to_owned());
         let line = self.line;
         let over = Mail::ClientOver { line, ending };
-        vec![(self.forwarder, Message::Mail(over))]
+        let to_forwarder = (self.forwarder, Message::Mail(over));
+        let to_filters = self.filtering.last_words();
+        [to_forwarder].into_iter().chain(to_filters).collect()
     }
 }

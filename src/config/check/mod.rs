@@ -1,6 +1,7 @@
 //! Makes a configuration of the options given, or says all that is wrong with them.
 
 mod client_security;
+mod forwarding;
 pub(super) mod path;
 mod pop;
 mod rules;
@@ -15,6 +16,7 @@ use super::address::{
 use super::client_extensions::{ClientExtensions, client_extensions};
 use super::client_security::TlsStart;
 use super::extensions::{self, Extensions};
+use super::filter::Filter;
 use super::problem::{Kind, Origin, Problem, Problems, shown};
 use super::program::Program;
 use super::raw::{Given, LIST_MAX, Raw, Value};
@@ -34,9 +36,6 @@ pub(super) const IMPLIED: [(&str, &[&str]); 3] = [
     ),
     ("as-server", &["log", "close-stderr"]),
 ];
-
-/// The options that name the server to forward to; the first that is given counts.
-const NEXT_HOP: [&str; 3] = ["as-client", "as-proxy", "forward-to"];
 
 /// The configuration that the options ask for, or every problem with them.
 pub(super) fn check(raw: &Raw, context: &Context) -> Result<(Config, Vec<Warning>), Vec<Problem>> {
@@ -202,6 +201,7 @@ impl Check<'_> {
                 extensions::extensions,
             ),
             address_verifier: self.program("address-verifier"),
+            filters: self.filters("filter"),
             filter_timeout: self.timeout("filter-timeout", settings::FILTER_TIMEOUT),
             auth: self.server_auth("server-auth", common),
             tls: common.tls.clone(),
@@ -223,12 +223,20 @@ impl Check<'_> {
         let response_timeout = self.timeout("response-timeout", settings::RESPONSE_TIMEOUT);
         let prompt_timeout = self.timeout("prompt-timeout", settings::PROMPT_TIMEOUT);
         let (tls, auth) = (self.client_tls(), self.client_auth());
-        let to = self.next_hop()?;
+        let traffic = self.traffic();
+        let retry_period = self.timeout("retry-period", settings::RETRY_PERIOD);
+        let filters = self.filters("client-filter");
+        let to = self.next_hops()?;
         if let Some(from) = &client_interface {
-            self.check_family(from, &to);
+            to.iter().for_each(|to| self.check_family(from, to));
         }
         Some(Forward {
             to,
+            traffic,
+            retry_period,
+            bounce: self.flag("bounce"),
+            filters,
+            filter_timeout: self.timeout("filter-timeout", settings::FILTER_TIMEOUT),
             on_start: self.flag("forward"),
             on_disconnect: self.flag("forward-on-disconnect"),
             poll,
@@ -243,12 +251,6 @@ impl Check<'_> {
             auth,
             anonymous,
         })
-    }
-
-    fn next_hop(&mut self) -> Option<Address> {
-        let given = NEXT_HOP
-            .map(|name| self.text(name, None, |text| Address::parse_next_hop(text).map(Some)));
-        given.into_iter().flatten().next()
     }
 
     /// Whether a message goes to those of its recipients that the server accepts,
@@ -316,6 +318,28 @@ impl Check<'_> {
         };
         let program = Program::parse(text, self.context);
         program.map_err(|kind| self.report(name, kind)).ok()
+    }
+
+    /// The filters that an option names, each apart or several with commas between.
+    fn filters(&mut self, name: &'static str) -> Vec<Filter> {
+        let mut filters = Vec::new();
+        for given in self.raw.all(name) {
+            for item in items(given) {
+                if filters.len() >= LIST_MAX {
+                    let items_max = LIST_MAX;
+                    self.report(name, Kind::TooMany { items_max });
+                    return filters;
+                }
+                match Filter::parse(item, self.context) {
+                    Ok(filter) => filters.push(filter),
+                    Err(kind) => {
+                        self.problems
+                            .push(Problem::new(given.origin.clone(), Some(name), kind))
+                    }
+                }
+            }
+        }
+        filters
     }
 
     fn timeout(&mut self, name: &'static str, default: Duration) -> Option<Duration> {

@@ -141,7 +141,11 @@ impl SmtpClient {
         if !self.established || traffic.asked {
             return;
         }
-        let window = self.machine.as_ref().map_or(1, Machine::window);
+        let window = match &self.route.filters {
+            // They see one message at a time, and no more need be locked.
+            Some(_) => 1,
+            None => self.machine.as_ref().map_or(1, Machine::window),
+        };
         let wanted = (2 * window - 1).min(PREFETCH_MAX);
         if !traffic.no_more && traffic.waiting.len() <= wanted / 2 {
             traffic.asked = true;
@@ -166,11 +170,15 @@ impl SmtpClient {
             context.post(self.forwarder, Message::Mail(Mail::Returned { line, id }));
         }
         for loaded in batch.loaded {
-            self.loaded(loaded, context);
+            self.filter_or_send(loaded, context);
         }
     }
 
-    fn loaded(&mut self, loaded: Result<Loaded, disk::NotLoaded>, context: &mut Context) {
+    pub(super) fn loaded(
+        &mut self,
+        loaded: Result<Loaded, disk::NotLoaded>,
+        context: &mut Context,
+    ) {
         match loaded {
             Ok(loaded) => {
                 self.traffic.waiting.push_back(loaded);
@@ -214,7 +222,7 @@ impl SmtpClient {
         }
     }
 
-    fn submit(&mut self, job: disk::Job, context: &mut Context) {
+    pub(super) fn submit(&mut self, job: disk::Job, context: &mut Context) {
         self.jobs += 1;
         context.submit(self.token, job);
     }
@@ -250,7 +258,11 @@ impl SmtpClient {
         let is_innocent = self.traffic.was_useful || outcome.is_chunking_fault();
         let settlement = match is_innocent && outcome.is_unattempted() {
             true => Settlement::Untouched,
-            false => Settlement::of(&outcome, &mail.mail, context.wall_clock()),
+            false => {
+                let (terms, clock) = (&self.route.terms, context.wall_clock());
+                let is_strict = self.route.machine.strict_recipients;
+                Settlement::of(&outcome, &mail.mail, clock, terms, is_strict)
+            }
         };
         self.traffic.was_useful |= outcome.reply.is_some();
         summary.log(&outcome, &settlement, &self.peer);

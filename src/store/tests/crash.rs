@@ -11,7 +11,7 @@ use crate::store::envelope::Reason;
 use crate::store::error::Error;
 use crate::store::faulty::{Fault, Loss};
 use crate::store::fs::{Fs, Kind};
-use crate::store::lock::Attempt;
+use crate::store::lock::{Attempt, Part};
 
 /// How many subsets of what is not durable are lost in turn.
 const SUBSETS: u64 = 50;
@@ -206,6 +206,8 @@ fn release(locked: Box<Locked>, _: &mut Expected) -> Result<(), Error> {
     locked.release(Some(Attempt {
         at: 5,
         reply: line("451 later"),
+        next: 0,
+        spent: 0,
     }))
 }
 
@@ -234,6 +236,30 @@ fn narrow_and_release(mut locked: Box<Locked>, expected: &mut Expected) -> Resul
         expected.now = vec![Place::Ready(remaining())];
     }
     locked.release(None).and(narrowed)
+}
+
+fn release_in_part(locked: Box<Locked>, expected: &mut Expected) -> Result<(), Error> {
+    let places = [
+        Place::Ready(remaining()),
+        Place::Bad(remaining()),
+        Place::Bad(recipients()),
+    ];
+    expected.now.extend(places.clone());
+    expected.after_power_cut.extend(places);
+    let attempt = Attempt {
+        at: 5,
+        reply: line("451 later"),
+        next: 65,
+        spent: 0,
+    };
+    let part = Part {
+        remaining: remaining(),
+        ..Part::default()
+    };
+    locked.release_in_part(attempt, part)?;
+    expected.now = vec![Place::Ready(remaining())];
+    expected.after_power_cut = expected.now.clone();
+    Ok(())
 }
 
 /// What several processes leave that died at different moments.
@@ -315,7 +341,7 @@ fn scenarios() -> Vec<Scenario> {
         setup: no_setup,
         run,
     };
-    vec![
+    let mut scenarios = vec![
         storing(|spool, ledger| store_group(spool, ledger, &[&[b"only"]])),
         storing(|spool, ledger| store_group(spool, ledger, &[&[b""]])),
         storing(|spool, ledger| {
@@ -357,16 +383,35 @@ fn scenarios() -> Vec<Scenario> {
         forwarding(|spool, ledger| forward(spool, ledger, release)),
         forwarding(|spool, ledger| forward(spool, ledger, fail)),
         forwarding(|spool, ledger| forward(spool, ledger, narrow_and_release)),
+        forwarding(|spool, ledger| forward(spool, ledger, release_in_part)),
         forwarding(|spool, ledger| {
             forward(spool, ledger, |locked, _| {
                 drop(locked);
                 Ok(())
             });
         }),
-        forwarding(|spool, ledger| {
+        Scenario {
+            setup: debris,
+            run: |spool, _ledger| {
+                let _ = spool.recover();
+            },
+        },
+    ];
+    scenarios.extend(changes_by_hand());
+    scenarios
+}
+
+/// What an operator does to a queue.
+fn changes_by_hand() -> Vec<Scenario> {
+    let ready = |run| Scenario {
+        setup: stored_three,
+        run,
+    };
+    vec![
+        ready(|spool, ledger| {
             change(spool, ledger, Change::Hold, &Place::Held(recipients()), &[]);
         }),
-        forwarding(|spool, ledger| {
+        ready(|spool, ledger| {
             let bare = [Place::Bare];
             change(spool, ledger, Change::Delete, &Place::Absent, &bare);
         }),
@@ -375,12 +420,6 @@ fn scenarios() -> Vec<Scenario> {
             run: |spool, ledger| {
                 let ready = Place::Ready(recipients());
                 change(spool, ledger, Change::Retry, &ready, &[]);
-            },
-        },
-        Scenario {
-            setup: debris,
-            run: |spool, _ledger| {
-                let _ = spool.recover();
             },
         },
     ]
