@@ -4,6 +4,7 @@
 
 mod account_verifier;
 mod client_auth;
+mod client_filters;
 mod client_tls;
 mod configurations;
 mod delivery;
@@ -18,6 +19,7 @@ mod kill;
 mod layering;
 mod local_recipients;
 mod modes;
+mod net_filters;
 mod net_verifier;
 mod outcomes;
 mod postfix;

@@ -158,6 +158,25 @@ impl Files {
         Ok(Some(file))
     }
 
+    /// Makes what is in a file survive a power cut, which may need permission to
+    /// write.
+    pub(super) fn sync_file(
+        &self,
+        id: &StoredId,
+        suffix: Suffix,
+        file: &dyn File,
+    ) -> Result<(), Error> {
+        let name = id.file_name(suffix);
+        match file.sync() {
+            // Nothing was synced, so nothing can be missed by trying again.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                let file = self.fs.open_append(&name).at(Operation::Open, &name)?;
+                file.sync().at(Operation::Sync, &name)
+            }
+            result => result.at(Operation::Sync, &name),
+        }
+    }
+
     /// Renames, replacing what has the new suffix.
     pub(super) fn replace(&self, id: &StoredId, from: Suffix, to: Suffix) -> Result<(), Error> {
         let (from, to) = (id.file_name(from), id.file_name(to));
