@@ -30,6 +30,7 @@ mod server_over_tcp;
 mod server_tls;
 mod server_transcripts;
 mod slow_clients;
+mod socks;
 mod spool_tool;
 mod stopping;
 mod support;

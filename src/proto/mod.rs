@@ -13,5 +13,6 @@ pub mod netverifier;
 pub mod report;
 pub mod sasl;
 pub mod smtp;
+pub mod socks;
 pub mod spamd;
 pub mod stuff;
