@@ -7,7 +7,7 @@ use crate::base::hash::Algorithm;
 use crate::base::{OneLine, ascii};
 use crate::proto::pop::{Failure, Messages, OpenFailure};
 use crate::store::{
-    self, Content, Listed, MailboxName, Maildrop, Opened, Retrieved, Spool, StoredId, Suffix,
+    self, Listed, MailboxName, Maildrop, OpenContent, Opened, Retrieved, Spool, StoredId, Suffix,
 };
 use crate::{error, info, verbose, warning};
 
@@ -29,7 +29,7 @@ pub enum Job {
     /// Find a message and read its first piece.
     Retrieve(Arc<Maildrop>, Listed),
     /// Read the next piece.
-    Read(Content),
+    Read(OpenContent),
     /// Delete messages.
     Delete(Arc<Maildrop>, Vec<StoredId>),
 }
@@ -51,7 +51,7 @@ pub struct Piece {
     /// The octets.
     pub octets: Vec<u8>,
     /// What is left; nothing after the last.
-    pub rest: Option<Content>,
+    pub rest: Option<OpenContent>,
 }
 
 /// The messages of a maildrop, as the protocol sees them.
@@ -121,7 +121,7 @@ fn retrieve(maildrop: &Maildrop, message: &Listed) -> Result<Piece, Failure> {
     }
 }
 
-fn read(mut content: Content) -> Result<Piece, store::Error> {
+fn read(mut content: OpenContent) -> Result<Piece, store::Error> {
     let (octets, last) = content.read(POP_PIECE)?;
     let rest = (!last).then_some(content);
     Ok(Piece { octets, rest })

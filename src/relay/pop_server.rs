@@ -13,7 +13,7 @@ use crate::base::{OneLine, ascii};
 use crate::event::{Interest, Ready, Token};
 use crate::proto::pop::{Action, Client, CloseReason, Event, Machine, Settings};
 use crate::proto::sasl::{Answer, Channel, NonceSource};
-use crate::store::{Content, Maildrop, Spool};
+use crate::store::{Maildrop, OpenContent, Spool};
 use crate::sys::random;
 use crate::{info, verbose, warning};
 
@@ -90,7 +90,7 @@ struct Sending {
     /// What has been read, and whether that is the last.
     piece: Option<(Vec<u8>, bool)>,
     /// Where the next piece is to come from.
-    rest: Option<Content>,
+    rest: Option<OpenContent>,
 }
 
 impl PopServer {

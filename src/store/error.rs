@@ -30,6 +30,8 @@ pub enum Operation {
     Examine,
     /// Giving a file another name.
     Rename,
+    /// Giving a file a second name.
+    Link,
     /// Removing a file.
     Remove,
     /// Laying out an envelope.
@@ -50,6 +52,7 @@ impl Operation {
             Operation::Read => "read",
             Operation::Examine => "examine",
             Operation::Rename => "rename",
+            Operation::Link => "link",
             Operation::Remove => "remove",
             Operation::Compose => "compose",
         }

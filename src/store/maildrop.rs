@@ -57,7 +57,7 @@ pub enum Opened {
 /// What came of looking for a message.
 pub enum Retrieved {
     /// It is there as it was when the maildrop was opened.
-    Found(Content),
+    Found(OpenContent),
     /// It is gone.
     Gone,
     /// It is another one now.
@@ -67,7 +67,7 @@ pub enum Retrieved {
 }
 
 /// A content that is being read.
-pub struct Content {
+pub struct OpenContent {
     file: Box<dyn File>,
     name: Vec<u8>,
     left: u64,
@@ -155,7 +155,7 @@ fn open_directory(
     }
     match opened {
         Ok(fs) => {
-            spool.add_subdirectory(name);
+            spool.note_subdirectory(name);
             let path = spool.path.join(crate::sys::file::native_name(name));
             let ids = super::name::Ids::new(0, 0);
             Ok(Ok(Arc::new(Files::new(fs, path, ids))))
@@ -299,7 +299,7 @@ impl Maildrop {
             return Ok(Retrieved::Changed);
         }
         let left = now.octets;
-        Ok(Retrieved::Found(Content { file, name, left }))
+        Ok(Retrieved::Found(OpenContent { file, name, left }))
     }
 
     /// Removes messages, each for itself, and makes that survive a power cut.
@@ -402,7 +402,7 @@ fn is_foreign(content: &Metadata, envelope: &Metadata) -> bool {
     content.links > 1 && content.owner != envelope.owner
 }
 
-impl Content {
+impl OpenContent {
     /// Reads on: at most that many octets, and whether these are the last. A file
     /// that has become shorter is an error: it was announced whole.
     pub fn read(&mut self, octets_max: usize) -> Result<(Vec<u8>, bool), Error> {

@@ -14,10 +14,10 @@ const SYNC_WIDTH: usize = 16;
 
 /// For the owner and the group, which filters and POP clients' programs may be
 /// in. The process's umask applies: the program sets it to 007.
-const MODE: u32 = 0o660;
+pub(super) const MODE: u32 = 0o660;
 
-/// The same for directories of POP users.
-const DIRECTORY_MODE: u32 = 0o770;
+/// The same for directories.
+pub(super) const DIRECTORY_MODE: u32 = 0o770;
 
 /// A real directory, by its descriptor.
 #[derive(Debug)]
@@ -59,6 +59,10 @@ impl Fs for RealFs {
         self.directory.rename_to_new(from, to)
     }
 
+    fn link(&self, from: &[u8], to: &[u8]) -> io::Result<()> {
+        self.directory.link(from, to)
+    }
+
     fn remove(&self, name: &[u8]) -> io::Result<()> {
         self.directory.remove(name)
     }
@@ -86,6 +90,10 @@ impl Fs for RealFs {
     fn try_lock(&self) -> io::Result<Option<Box<dyn Send + Sync>>> {
         let lock = self.directory.try_lock()?;
         Ok(lock.map(|lock| Box::new(lock) as Box<dyn Send + Sync>))
+    }
+
+    fn directory(&self) -> io::Result<&Directory> {
+        Ok(&self.directory)
     }
 
     fn sync(&self) -> io::Result<()> {
