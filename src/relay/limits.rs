@@ -22,6 +22,9 @@ pub const CHUNK: usize = 64 * 1024;
 /// further ones are locked at the same time.
 pub const LOADED_OCTETS_MAX: usize = 4 * CHUNK;
 
+/// Next hops about which something is remembered.
+pub const HOPS_REMEMBERED_MAX: usize = 100;
+
 /// Messages that wait, locked, in one session with a next hop.
 pub const PREFETCH_MAX: usize = 32;
 

@@ -1,8 +1,11 @@
 //! The spool directory: names, envelope files, storing, locking, recovery.
 #![forbid(unsafe_code)]
 
+pub mod below;
 mod change;
 mod commit;
+pub mod companions;
+mod draft;
 pub mod envelope;
 mod error;
 mod files;
@@ -26,6 +29,7 @@ mod tests;
 
 pub use change::{Change, Outcome};
 pub use commit::{Candidate, Commit, Receipt, commit};
+pub use draft::{Content, Draft, NewContent};
 pub use envelope::{Attempts, Encoding, Envelope, Malformed, Reason};
 pub use error::{Error, Operation};
 pub use lock::{Attempt, LockOutcome, Locked, Part};

@@ -124,7 +124,8 @@ impl Listing {
         self.overflow |= !push(&mut self.files, (id.clone(), suffix.bit()), FILES_MAX);
         match suffix {
             Suffix::Envelope => self.add_ready(id),
-            Suffix::EnvelopeNew
+            Suffix::ContentNew
+            | Suffix::EnvelopeNew
             | Suffix::EnvelopeBusy
             | Suffix::EnvelopeBusyTmp
             | Suffix::ContentLocalNew
@@ -201,17 +202,17 @@ mod tests {
     #[test]
     fn finds_contents_without_envelope() {
         let mut listing = Listing::default();
-        for number in 1..=13 {
+        for number in 1..=14 {
             listing.add(&id(number).file_name(Suffix::Content));
         }
         for (number, suffix) in Suffix::ALL.into_iter().enumerate() {
             listing.add(&id(number + 1).file_name(suffix));
         }
-        listing.add(&id(13).file_name(Suffix::ContentLocal));
-        listing.add(&id(13).file_name(Suffix::EnvelopeLocal));
+        listing.add(&id(14).file_name(Suffix::ContentLocal));
+        listing.add(&id(14).file_name(Suffix::EnvelopeLocal));
         // The first of all suffixes is that of a content.
-        assert_eq!(listing.take_orphans(), [id(1), id(12), id(13)]);
-        assert_eq!(listing.suspects.len(), 5);
+        assert_eq!(listing.take_orphans(), [id(1), id(13), id(14)]);
+        assert_eq!(listing.suspects.len(), 6);
     }
 
     #[test]

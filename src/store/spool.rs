@@ -21,7 +21,7 @@ use crate::sys::file::native_name;
 /// thread; all but [`Spool::create`] wait for the disk.
 #[derive(Clone)]
 pub struct Spool {
-    files: Arc<Files>,
+    pub(super) files: Arc<Files>,
 }
 
 /// What a look at the directory found.
@@ -48,6 +48,10 @@ impl Spool {
         Spool {
             files: Arc::new(Files::new(fs, path, ids)),
         }
+    }
+
+    pub(super) fn files(&self) -> Arc<Files> {
+        Arc::clone(&self.files)
     }
 
     pub(super) fn of(files: &Arc<Files>) -> Spool {

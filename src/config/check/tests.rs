@@ -5,7 +5,7 @@ use crate::config::option::Platform;
 use crate::config::parse;
 use crate::config::settings::{CONNECTION_TIMEOUT, PROMPT_TIMEOUT, RESPONSE_TIMEOUT};
 use crate::config::settings::{ServerAuth, ServerTls, Traffic, Verify};
-use crate::config::{Host, IpFamily};
+use crate::config::{Host, IpFamily, Literal};
 
 fn check_line(line: &str) -> Result<(Config, Vec<Warning>), Vec<String>> {
     let mut read = parse::words(line.split_whitespace().map(Into::into));
@@ -93,6 +93,9 @@ fn forward() -> Forward {
         connection_timeout: Some(Duration::from_secs(40)),
         response_timeout: Some(Duration::from_secs(60)),
         prompt_timeout: Some(Duration::from_secs(20)),
+        extensions: ClientExtensions::default(),
+        to_some: false,
+        immediate: false,
         filters: Vec::new(),
         filter_timeout: Some(Duration::from_secs(60)),
         tls: None,
@@ -289,8 +292,18 @@ const FORWARD_CHANGES: &[(&str, ForwardChange)] = &[
         f.poll = Some(Duration::from_millis(500))
     }),
     ("--client-interface ::", |f| {
-        f.client_interface = Some(literal("::"))
+        f.client_interface = Some(ClientInterface::Ip(literal("::"), 0))
     }),
+    ("--client-interface eth0-ipv4", |f| {
+        let (name, only) = ("eth0".to_owned(), Some(IpFamily::Ipv4));
+        f.client_interface = Some(ClientInterface::Interface { name, only });
+    }),
+    ("--client-smtp-config nochunking,eightbitstrict", |f| {
+        f.extensions.chunking = false;
+        f.extensions.strict_eight_bit = true;
+    }),
+    ("--forward-to-some", |f| f.to_some = true),
+    ("--forward-to-all", |f| f.to_some = false),
     ("--connection-timeout 1", |f| {
         f.connection_timeout = Some(Duration::from_secs(1))
     }),
@@ -491,8 +504,8 @@ fn bad_values_name_option_value_and_what_is_allowed() {
         ("--domain=", "--domain: \"\" is empty"),
         ("--spool-dir=", "--spool-dir: \"\" is empty"),
         (
-            "--client-interface lo",
-            "--client-interface: \"lo\" is not an IP address",
+            "--client-interface lo:25",
+            "--client-interface: \"lo:25\" has a port; that goes with an address only, [address]:port",
         ),
         (
             "--as-client foo",
@@ -528,7 +541,7 @@ fn bad_values_name_option_value_and_what_is_allowed() {
 #[test]
 fn all_problems_are_told_together() {
     let line = "--pop -v --port=x --size=y --interface=1.2.3,b! --domain=? --connection-timeout=z \
-                --client-interface=lo --poll=0 --idle-timeout=i";
+                --client-interface=lo:25 --poll=0 --idle-timeout=i";
     let problems = bad(line);
     for name in [
         "pop",

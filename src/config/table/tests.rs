@@ -77,7 +77,9 @@ const DOCUMENTED: [&str; 68] = [
 ];
 
 /// Options that the documented program does not have, in the same form.
-const ADDED: [&str; 7] = [
+const ADDED: [&str; 9] = [
+    "- forward-to-all",
+    "c client-smtp-config=",
     "Z server-smtp-config=",
     "- strict-secrets",
     "- forward-connections=",
@@ -104,6 +106,9 @@ const READY: &[&str] = &[
     "retry-period",
     "bounce",
     "poll",
+    "forward-to-some",
+    "forward-to-all",
+    "client-smtp-config",
     "client-filter",
     "client-interface",
     "client-auth",
