@@ -1,6 +1,6 @@
 //! Forwarding beyond one attempt, one connection and one next hop.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::TcpListener;
 use std::sync::Mutex;
@@ -117,14 +117,10 @@ fn a_deferred_message_waits_for_its_time_unless_somebody_asks() {
 #[test]
 fn the_first_retry_comes_with_the_next_pass() {
     let spool = Scratch::new();
-    let sink = Sink::scripted(&EXTENSIONS, {
-        let refused = Mutex::new(false);
-        move |_, command| {
-            let is_first = command == "." && !std::mem::replace(&mut refused.lock().unwrap(), true);
-            match is_first {
-                true => Answer::Reply("451 4.3.0 later".to_owned()),
-                false => Answer::Usual,
-            }
+    let sink = Sink::scripted(&EXTENSIONS, |connection, command| {
+        match (connection, command) {
+            (1, ".") => Answer::Reply("451 4.3.0 later".to_owned()),
+            _ => Answer::Usual,
         }
     });
     let options = ["--poll", "200ms", "--forward-to", &sink.address()];
@@ -393,7 +389,9 @@ fn a_server_that_is_not_there_keeps_only_its_own_mail() {
     let spool = Scratch::new();
     store(&spool, 4);
     let to = format!("ForwardToAddress: {}", dead());
-    [0, 2].map(|index| edit(&spool, index, "ForwardToAddress: ", &to));
+    for index in [0, 2] {
+        edit(&spool, index, "ForwardToAddress: ", &to);
+    }
     let sink = Sink::start();
     let (status, log) = forward(&spool, &sink.address(), &[]);
     assert_eq!((status, sink.arrived().len()), (1, 2), "{log}");
@@ -512,27 +510,24 @@ fn each_message_ends_where_it_should_and_none_is_sent_twice() {
     const COUNT: usize = 120;
     let spool = Scratch::new();
     store(&spool, COUNT);
-    let deferred = Mutex::new(BTreeSet::new());
+    // By number, the connection that was told to come back.
+    let deferred = Mutex::new(BTreeMap::new());
     let sink = Sink::scripted(&EXTENSIONS, move |connection, command| {
-        let point = ["GREETING", "EHLO", "MAIL", "RCPT", "DATA", "."][connection / 7 % 6];
-        if connection % 7 == 0 && command.starts_with(point) {
+        let points = ["GREETING", "EHLO", "MAIL", "RCPT", "DATA", "."];
+        if connection % 7 == 0 && command.starts_with(points[connection / 7 % points.len()]) {
             return Answer::Drop;
         }
-        let Some(number) = command
-            .strip_prefix("RCPT TO:<to")
-            .and_then(|rest| rest.split('@').next()?.parse::<usize>().ok())
-        else {
-            return Answer::Usual;
-        };
-        // The sink asks twice about each recipient.
-        let mut deferred = deferred.lock().unwrap();
-        let is_new = deferred.insert((connection, number))
-            && deferred.iter().filter(|(_, n)| *n == number).count() == 1;
-        let is_first =
-            is_new || deferred.iter().find(|(_, n)| *n == number) == Some(&(connection, number));
+        let number = command.strip_prefix("RCPT TO:<to");
+        let number = number.and_then(|rest| rest.split('@').next()?.parse::<usize>().ok());
         match number {
-            _ if number % 3 == 0 => Answer::Reply("550 5.1.1 no such user".to_owned()),
-            _ if number % 5 == 0 && is_first => Answer::Reply("450 4.2.0 later".to_owned()),
+            Some(number) if number % 3 == 0 => Answer::Reply("550 5.1.1 unknown".to_owned()),
+            Some(number) if number % 5 == 0 => {
+                let mut deferred = deferred.lock().unwrap();
+                match *deferred.entry(number).or_insert(connection) == connection {
+                    true => Answer::Reply("450 4.2.0 later".to_owned()),
+                    false => Answer::Usual,
+                }
+            }
             _ => Answer::Usual,
         }
     });
