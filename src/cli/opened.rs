@@ -6,13 +6,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::base::OneLine;
-use crate::config::{Config, ServerName, SmtpServer};
+use crate::config::{Config, PopServer, ServerName, SmtpServer};
 use crate::event::Token;
 use crate::net::listener::Listener;
 use crate::proto::dnsbl;
 use crate::relay::access::{self, Access};
 use crate::relay::forwarder::Forwarder;
 use crate::relay::instance;
+use crate::relay::limits;
 use crate::relay::run::Relay;
 use crate::relay::security::Site;
 use crate::relay::verification::Verifier;
@@ -31,6 +32,7 @@ pub(super) struct Opened {
     block_lists: Arc<[dnsbl::Config]>,
     listeners: Vec<(ServerName, Vec<Listener>)>,
     site: Site,
+    pop_site: Site,
     access: Option<Access>,
 }
 
@@ -66,10 +68,15 @@ impl Opened {
             Some(forward) => Some(Access::open(config, forward).map_err(Failure::new)?),
             None => None,
         };
+        let pop_site = match pop_of(config) {
+            Some(pop) => instance::pop_site(config, pop).map_err(Failure::new)?,
+            None => Site::default(),
+        };
         Ok(Opened {
             block_lists,
             listeners,
             site,
+            pop_site,
             access,
         })
     }
@@ -120,7 +127,10 @@ impl Checked {
         } = self;
         let mut listeners = opened.listeners;
         let forwarder = add_forwarder(relay, &spool, config, &domain, opened.access)?;
-        if let Some(smtp) = smtp_of(config) {
+        let (smtp, pop) = (smtp_of(config), pop_of(config));
+        let (sessions_max, pop_sessions_max) =
+            limits::shares(sessions_max, smtp.is_some(), pop.is_some());
+        if let Some(smtp) = smtp {
             let site = relay.context().security.add(opened.site);
             let service =
                 instance::service(&spool, site, config, smtp, &domain, verifier, forwarder);
@@ -128,12 +138,23 @@ impl Checked {
             let door = serving::smtp_door(relay, smtp, service, opened.block_lists, sessions_max);
             serving::open_door(relay, door, ServerName::Smtp, &mut listeners);
         }
+        if let Some(pop) = pop {
+            let site = relay.context().security.add(opened.pop_site);
+            let host = instance::pop_host(&spool, site, config, pop, &domain);
+            let host = host.map_err(Failure::new)?;
+            let door = serving::pop_door(pop, host, pop_sessions_max);
+            serving::open_door(relay, door, ServerName::Pop, &mut listeners);
+        }
         Ok(())
     }
 }
 
 fn smtp_of(config: &Config) -> Option<&SmtpServer> {
     config.serve.as_ref()?.smtp.as_ref()
+}
+
+fn pop_of(config: &Config) -> Option<&PopServer> {
+    config.serve.as_ref()?.pop.as_ref()
 }
 
 /// Opens the spool and tidies up after processes that died.

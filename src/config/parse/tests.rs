@@ -44,6 +44,7 @@ const VALUES: &[(&str, &str)] = &[
     ("server-tls-verify", "/etc/ca"),
     ("tls-config", "-tlsv1.2"),
     ("server-smtp-config", "-pipelining"),
+    ("client-smtp-config", "-pipelining"),
     ("show", "window,tray"),
     ("localedir", "/usr/share/locale"),
     ("pid-file", "/run/pid"),

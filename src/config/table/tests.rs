@@ -78,6 +78,8 @@ const DOCUMENTED: [&str; 68] = [
 
 /// Options that the documented program does not have, in the same form.
 const ADDED: &[&str] = &[
+    "- forward-to-all",
+    "c client-smtp-config=",
     "Z server-smtp-config=",
     "- strict-secrets",
     "- forward-connections=",
@@ -106,6 +108,9 @@ const READY: &[&str] = &[
     "retry-period",
     "bounce",
     "poll",
+    "forward-to-some",
+    "forward-to-all",
+    "client-smtp-config",
     "client-filter",
     "client-interface",
     "client-auth",
@@ -120,6 +125,11 @@ const READY: &[&str] = &[
     "connection-timeout",
     "idle-timeout",
     "response-timeout",
+    "pop",
+    "pop-auth",
+    "pop-by-name",
+    "pop-no-delete",
+    "pop-port",
     "port",
     "remote-clients",
     "address-verifier",
