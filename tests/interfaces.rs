@@ -132,9 +132,11 @@ fn what_cannot_be_listened_on_is_named() {
             ("fd#77", 2, "cannot listen on fd#77: bad file descriptor"),
             ("fd#2", 1, "has no descriptor number from 3"),
             ("SMTP=127.0.0.1", 1, "has an unknown prefix"),
-            ("pop=127.0.0.1", 1, "is for a server that is not available"),
-            ("admin=lo", 1, "is for a server that is not available"),
-            ("127.0.0.1:25", 1, "has a port; set that by --port"),
+            (
+                "127.0.0.1:25",
+                1,
+                "has a port; set that by --port or --pop-port",
+            ),
             ("999.1.1.1", 1, "is not an IP address"),
             (
                 "/no/such/directory/x",
@@ -296,7 +298,7 @@ fn sockets_from_the_service_manager_are_the_default() {
     }
     let (mut program, _) = start(&format!("{systemd}pop"), &[]);
     assert_eq!(program.wait().code(), Some(2));
-    program.wait_for("fd#3: it is for a server that is not available in this version: pop");
+    program.wait_for("fd#3: it is for a server that is not enabled: pop");
     // What --interface says goes first, and what is meant for others is not ours.
     for first in [
         format!("{systemd}smtp"),

@@ -1,33 +1,72 @@
-//! What the SMTP server needs before it can be started.
+//! What the servers need before they can be started.
 
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::config::SmtpServer;
+use crate::config::{Serve, ServerName, SmtpServer};
 use crate::net::activation;
 use crate::net::listener::Listener;
 use crate::proto::dnsbl;
 use crate::relay::clients::Clients;
 use crate::relay::limits::SESSIONS_PER_CLIENT_MAX;
-use crate::relay::listener::Door;
-use crate::relay::listening;
+use crate::relay::listener::{Door, ServerListener};
+use crate::relay::listening::{self, Place};
 use crate::relay::lookup;
 use crate::relay::name_servers::NameServerWatch;
 use crate::relay::run::Relay;
+use crate::relay::smtp_server::Service;
+use crate::relay::smtp_server::host::SmtpHost;
 
 use super::startup::{FAILURE, Failure, NOT_BOUND};
 
-/// Opens the listening sockets.
-pub(super) fn listeners(smtp: &SmtpServer) -> Result<Vec<Listener>, Failure> {
+/// Where the servers are to listen.
+fn places(serve: &Serve) -> Vec<Place<'_>> {
+    let smtp = serve.smtp.as_ref().map(|smtp| Place {
+        server: ServerName::Smtp,
+        addresses: &smtp.listen,
+        port: smtp.port,
+    });
+    let pop = serve.pop.as_ref().map(|pop| Place {
+        server: ServerName::Pop,
+        addresses: &pop.listen,
+        port: pop.port,
+    });
+    smtp.into_iter().chain(pop).collect()
+}
+
+/// Opens the listening sockets of all servers.
+pub(super) fn listeners(serve: &Serve) -> Result<Vec<(ServerName, Vec<Listener>)>, Failure> {
     let variable = |name: &str| std::env::var(name).ok();
-    let handed = match smtp.listen.is_empty() {
+    let places = places(serve);
+    let servers: Vec<ServerName> = places.iter().map(|place| place.server).collect();
+    let handed = match places.iter().any(|place| place.addresses.is_empty()) {
         true => activation::sockets(std::process::id(), &variable).map_err(Failure::new)?,
         false => Vec::new(),
     };
-    listening::listen(&smtp.listen, smtp.port, &handed).map_err(|error| Failure {
+    let listeners = listening::check_handed(&handed, &servers)
+        .and_then(|()| listening::listen(&places, &handed));
+    let listeners = listeners.map_err(|error| Failure {
         status: NOT_BOUND,
         text: error.to_string(),
-    })
+    })?;
+    Ok(servers.into_iter().zip(listeners).collect())
+}
+
+/// Has a server's clients come in by its listening sockets.
+pub(super) fn open_door(
+    relay: &mut Relay,
+    door: Door,
+    server: ServerName,
+    listeners: &mut Vec<(ServerName, Vec<Listener>)>,
+) {
+    let door = Rc::new(door);
+    let (own, others) = std::mem::take(listeners)
+        .into_iter()
+        .partition(|(of, _)| *of == server);
+    *listeners = others;
+    for listener in Vec::into_iter(own).flat_map(|(_, all)| all) {
+        relay.add(Box::new(ServerListener::new(listener, Rc::clone(&door))));
+    }
 }
 
 /// Reads the options about block lists.
@@ -49,15 +88,26 @@ pub(super) fn sockets_of_check(lists: &[dnsbl::Config]) -> usize {
     sockets.sum()
 }
 
-/// Makes the door, and keeps up with the name servers where it needs them.
-pub(super) fn door(relay: &mut Relay, smtp: &SmtpServer, lists: Arc<[dnsbl::Config]>) -> Rc<Door> {
+/// Makes the door of the SMTP server, and keeps up with the name servers where it
+/// needs them.
+pub(super) fn smtp_door(
+    relay: &mut Relay,
+    smtp: &SmtpServer,
+    service: Service,
+    block_lists: Arc<[dnsbl::Config]>,
+    sessions_max: usize,
+) -> Door {
+    let lists = &block_lists;
     if lists.iter().any(|list| list.server().is_none()) {
         relay.context().name_servers = lookup::name_servers();
         relay.add(Box::new(NameServerWatch::new()));
     }
-    Rc::new(Door {
+    Door {
+        host: Box::new(SmtpHost {
+            service: Arc::new(service),
+            block_lists,
+        }),
         remote_clients: smtp.remote_clients,
-        block_lists: lists,
-        clients: Clients::new(SESSIONS_PER_CLIENT_MAX),
-    })
+        clients: Clients::new(sessions_max, SESSIONS_PER_CLIENT_MAX),
+    }
 }

@@ -5,12 +5,11 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
 use crate::base::{OneLine, log};
-use crate::config::{self, Config, FILE_MAX, Outcome, Platform, Warning};
+use crate::config::{self, Config, FILE_MAX, Outcome, Platform, ServerName, Warning};
 use crate::event::{Poller, Pool, Token};
 use crate::relay::access::{self, Access};
 use crate::relay::context::Context;
@@ -20,7 +19,6 @@ use crate::relay::instance;
 use crate::relay::limits::{
     DISK_THREADS_MAX, LOOKUP_THREADS_MAX, PROGRAM_THREADS_MAX, sessions_max,
 };
-use crate::relay::listener::SmtpListener;
 use crate::relay::lookup::LookupWork;
 use crate::relay::programs::ProgramWork;
 use crate::relay::run::Relay;
@@ -102,7 +100,8 @@ fn relay(config: &Config, program: &str) -> Result<u8, Failure> {
     let descriptors = process::raise_descriptor_limit();
     let smtp = config.serve.as_ref().and_then(|serve| serve.smtp.as_ref());
     let block_lists = serving::block_lists(smtp)?;
-    let listeners = smtp.map_or(Ok(Vec::new()), serving::listeners)?;
+    let serve = config.serve.as_ref();
+    let mut listeners = serve.map_or(Ok(Vec::new()), serving::listeners)?;
     let spool = open_spool(&config.spool_dir)?;
     let domain = config.domain.clone().unwrap_or_else(own_name);
     let verifier = match smtp {
@@ -116,17 +115,14 @@ fn relay(config: &Config, program: &str) -> Result<u8, Failure> {
         Some(smtp) => instance::security(config, smtp).map_err(Failure::new)?,
         None => Security::default(),
     };
-    let mut relay = assemble(spool, sessions_max)?;
+    let mut relay = assemble()?;
     relay.context().security = security;
-    let forwarder = add_forwarder(&mut relay, config, &domain)?;
+    let forwarder = add_forwarder(&mut relay, &spool, config, &domain)?;
     if let Some(smtp) = smtp {
-        let service = instance::service(config, smtp, &domain, verifier, forwarder);
-        let service = Arc::new(service.map_err(Failure::new)?);
-        let door = serving::door(&mut relay, smtp, block_lists);
-        for listener in listeners {
-            let listener = SmtpListener::new(listener, Arc::clone(&service), Rc::clone(&door));
-            relay.add(Box::new(listener));
-        }
+        let service = instance::service(&spool, config, smtp, &domain, verifier, forwarder);
+        let service = service.map_err(Failure::new)?;
+        let door = serving::smtp_door(&mut relay, smtp, service, block_lists, sessions_max);
+        serving::open_door(&mut relay, door, ServerName::Smtp, &mut listeners);
     }
     if config.log.close_stderr
         && let Err(error) = process::close_standard_error()
@@ -154,15 +150,15 @@ fn open_log(config: &Config, program: &str) {
 }
 
 /// Opens the spool and tidies up after processes that died.
-fn open_spool(path: &Path) -> Result<Arc<Spool>, Failure> {
+fn open_spool(path: &Path) -> Result<Spool, Failure> {
     let fail = |error| Failure::new(format!("invalid spool directory: {error}"));
     let spool = Spool::open(path, random::u64()).map_err(fail)?;
     let report = spool.recover().map_err(fail)?;
     report.lines.iter().for_each(|line| warning!("{line}"));
-    Ok(Arc::new(spool))
+    Ok(spool)
 }
 
-fn assemble(spool: Arc<Spool>, sessions_max: usize) -> Result<Relay, Failure> {
+fn assemble() -> Result<Relay, Failure> {
     let fail = |error: io::Error| Failure::new(format!("cannot set up the event loop: {error}"));
     let (sender, receiver) = socket::wake_pair().map_err(fail)?;
     let sender = Arc::new(sender);
@@ -171,25 +167,16 @@ fn assemble(spool: Arc<Spool>, sessions_max: usize) -> Result<Relay, Failure> {
         let sender = Arc::clone(sender);
         move || sender.wake()
     };
-    let disk = Pool::new(
-        DiskWork::new(Arc::clone(&spool)),
-        DISK_THREADS_MAX,
-        waker(&sender),
-    );
+    let disk = Pool::new(DiskWork, DISK_THREADS_MAX, waker(&sender));
     let lookups = Pool::new(LookupWork, LOOKUP_THREADS_MAX, waker(&sender));
     let programs = Pool::new(ProgramWork, PROGRAM_THREADS_MAX, waker(&sender));
-    let context = Context::new(
-        Instant::now(),
-        time::wall_clock,
-        spool,
-        (disk, lookups, programs),
-        sessions_max,
-    );
+    let context = Context::new(Instant::now(), time::wall_clock, (disk, lookups, programs));
     Ok(Relay::new(Poller::new(receiver), signals, context))
 }
 
 fn add_forwarder(
     relay: &mut Relay,
+    spool: &Spool,
     config: &Config,
     domain: &OneLine,
 ) -> Result<Option<Token>, Failure> {
@@ -199,7 +186,12 @@ fn add_forwarder(
     let login = access::login(forward).map_err(Failure::new)?;
     let route = instance::route(config, forward, domain, login).map_err(Failure::new)?;
     let access = Access::open(config, forward).map_err(Failure::new)?;
-    let forwarder = Forwarder::new(route, access, instance::schedule(config, forward));
+    let forwarder = Forwarder::new(
+        spool.clone(),
+        route,
+        access,
+        instance::schedule(config, forward),
+    );
     Ok(Some(relay.add(Box::new(forwarder))))
 }
 

@@ -45,6 +45,26 @@ pub enum ListenAddress {
     Inherited(u32),
 }
 
+/// A server that may have addresses of its own to listen on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServerName {
+    /// The SMTP server.
+    Smtp,
+    /// The POP server.
+    Pop,
+    /// The administration interface.
+    Admin,
+}
+
+/// One item of `--interface`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interface {
+    /// The only server that it is meant for, where it says so.
+    pub server: Option<ServerName>,
+    /// The address.
+    pub address: ListenAddress,
+}
+
 /// A family of IP addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IpFamily {
@@ -125,10 +145,45 @@ impl Zone {
     }
 }
 
-impl ListenAddress {
+impl ServerName {
+    /// All of them.
+    pub const ALL: [ServerName; 3] = [ServerName::Smtp, ServerName::Pop, ServerName::Admin];
+
+    /// What it is called in options and on log lines.
+    pub const fn name(self) -> &'static str {
+        match self {
+            ServerName::Smtp => "smtp",
+            ServerName::Pop => "pop",
+            ServerName::Admin => "admin",
+        }
+    }
+}
+
+impl Interface {
     /// Reads one item of `--interface`.
-    pub(super) fn parse(item: &str) -> Result<ListenAddress, Fault> {
-        let address = item.strip_prefix("smtp=").unwrap_or(item);
+    pub(super) fn parse(item: &str) -> Result<Interface, Fault> {
+        let of = |server: &ServerName| item.strip_prefix(server.name())?.strip_prefix('=');
+        let server = ServerName::ALL
+            .into_iter()
+            .find(|server| of(server).is_some());
+        let address = server.as_ref().and_then(of).unwrap_or(item);
+        let address = ListenAddress::parse(address)?;
+        Ok(Interface { server, address })
+    }
+
+    /// Whether that server listens there. What can be bound but once is the SMTP
+    /// server's, unless it says otherwise.
+    pub fn is_for(&self, server: ServerName) -> bool {
+        let is_shared = match self.address {
+            ListenAddress::Ip(_) | ListenAddress::Interface { .. } => true,
+            ListenAddress::Unix(_) | ListenAddress::Inherited(_) => server == ServerName::Smtp,
+        };
+        self.server.map_or(is_shared, |only| only == server)
+    }
+}
+
+impl ListenAddress {
+    fn parse(address: &str) -> Result<ListenAddress, Fault> {
         if address.starts_with('/') {
             return socket_path(address).map(ListenAddress::Unix);
         }
@@ -138,7 +193,6 @@ impl ListenAddress {
         match address.split_once('=') {
             None if address.is_empty() => Err(Fault::Empty),
             None => listen_literal(address),
-            Some(("pop" | "admin", _)) => Err(Fault::OtherServer),
             Some(("client", _)) => Err(Fault::ClientPrefix),
             Some(_) => Err(Fault::BadPrefix),
         }

@@ -31,7 +31,7 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub use address::{Address, Host, IpFamily, ListenAddress, Literal, Zone};
+pub use address::{Address, Host, Interface, IpFamily, ListenAddress, Literal, ServerName, Zone};
 pub use client_security::{ClientAccount, ClientAuth, ClientTls, TlsStart};
 pub use extensions::Extensions;
 pub use option::Platform;
@@ -39,7 +39,7 @@ pub use parse::file::FILE_MAX;
 pub use problem::{Problem, Warning};
 pub use program::Program;
 pub use raw::{LIST_MAX, VALUE_MAX};
-pub use settings::{Config, Forward, Log, Serve, SmtpServer};
+pub use settings::{Config, Forward, Log, PopServer, Serve, SmtpServer};
 pub use value::Anonymous;
 
 use problem::{Kind, Origin, shown};

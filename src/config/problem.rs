@@ -4,6 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::address::ServerName;
 use super::value::Fault;
 use crate::base::ascii;
 
@@ -289,11 +290,20 @@ pub enum Warning {
     NeverForwards,
     /// Servers are verified, but only if they offer TLS at all.
     VerifiesIfOffered,
+    /// There are addresses for a server that there is not.
+    NobodyListens(ServerName),
 }
 
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Warning::NobodyListens(server) => {
+                let name = server.name();
+                return write!(
+                    f,
+                    "--interface has addresses for {name}=, which is not enabled"
+                );
+            }
             Warning::LoggingStops => {
                 "logging stops after start-up, as --close-stderr is given or implied by \
                  --as-server or --as-proxy: add --close-stderr=no to keep it"

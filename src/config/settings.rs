@@ -17,11 +17,18 @@ pub const SPOOL_DIR: &str = "/var/spool/emailrelay";
 /// The port for incoming SMTP connections unless told otherwise.
 pub const SMTP_PORT: u16 = 25;
 
+/// The port for incoming POP connections unless told otherwise.
+pub const POP_PORT: u16 = 110;
+
 /// How long an outgoing connection may take unless told otherwise.
 pub const CONNECTION_TIMEOUT: Duration = Duration::from_secs(40);
 
 /// How long a client may be silent unless told otherwise.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long a POP client may be silent once it has logged in, unless told otherwise.
+// RFC 1939 3: at least ten minutes.
+pub const MAILDROP_IDLE_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// How long a reply of the remote server may take unless told otherwise.
 pub const RESPONSE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -73,6 +80,8 @@ pub struct Log {
 pub struct Serve {
     /// The SMTP server.
     pub smtp: Option<SmtpServer>,
+    /// The POP server.
+    pub pop: Option<PopServer>,
 }
 
 /// The SMTP server.
@@ -99,6 +108,31 @@ pub struct SmtpServer {
     /// How long a filter or verifier may take; nothing means for ever.
     pub filter_timeout: Option<Duration>,
     /// How clients log in; nothing means that they cannot, and need not.
+    pub auth: Option<ServerAuth>,
+    /// How connections are encrypted; nothing means that they are not.
+    pub tls: Option<ServerTls>,
+}
+
+/// The POP server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PopServer {
+    /// The addresses to listen on, no two equal; none means all of this system.
+    pub listen: Vec<ListenAddress>,
+    /// The port to listen on; with 0 the system chooses one for each address.
+    pub port: u16,
+    /// How long a client may be silent before it logs in; nothing means for ever.
+    pub idle_timeout: Option<Duration>,
+    /// The same once it has logged in.
+    pub maildrop_idle_timeout: Option<Duration>,
+    /// What not to tell.
+    pub anonymous: Anonymous,
+    /// Whether to serve clients that are not local.
+    pub remote_clients: bool,
+    /// Whether each user has a directory.
+    pub by_name: bool,
+    /// Whether messages stay although clients delete them.
+    pub no_delete: bool,
+    /// How clients log in; there is one wherever the configuration is good.
     pub auth: Option<ServerAuth>,
     /// How connections are encrypted; nothing means that they are not.
     pub tls: Option<ServerTls>,
@@ -175,7 +209,7 @@ impl Config {
         let serves = self
             .serve
             .as_ref()
-            .is_some_and(|serve| serve.smtp.is_some());
+            .is_some_and(|serve| serve.smtp.is_some() || serve.pop.is_some());
         let forwards = self
             .forward
             .as_ref()

@@ -71,8 +71,6 @@ pub enum Fault {
     BadPrefix,
     /// The prefix of the option that became `--client-interface`.
     ClientPrefix,
-    /// The prefix of a server that is not available in this version.
-    OtherServer,
     /// Neither an address nor a name that an interface may have.
     NotAnInterface,
     /// Not the number of a descriptor that may be inherited.
@@ -115,10 +113,9 @@ impl fmt::Display for Fault {
             Fault::BadService => {
                 "has no port number from 1 to 65535 (or smtp, smtps, submission) after its last colon"
             }
-            Fault::HasPort => "has a port; set that by --port",
+            Fault::HasPort => "has a port; set that by --port or --pop-port",
             Fault::BadPrefix => "has an unknown prefix; smtp=, pop= and admin= are known",
             Fault::ClientPrefix => "has an unknown prefix; use --client-interface instead",
-            Fault::OtherServer => "is for a server that is not available in this version",
             Fault::NotAnInterface => "is not an IP address, nor a name that an interface may have",
             Fault::BadDescriptor => "has no descriptor number from 3 on after the #",
             Fault::NotASwitch => {

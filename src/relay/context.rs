@@ -2,12 +2,10 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Instant;
 
 use crate::base::WallClock;
 use crate::event::{Pool, Token};
-use crate::store::Spool;
 
 use super::disk::{self, DiskWork};
 use super::limits::BUFFER_MAX;
@@ -20,12 +18,6 @@ use super::session::{Message, Session};
 pub struct Context {
     /// The time of this turn.
     pub now: Instant,
-    /// The spool directory.
-    pub spool: Arc<Spool>,
-    /// How many SMTP server sessions there are.
-    pub smtp_sessions: usize,
-    /// How many there may be.
-    pub smtp_sessions_max: usize,
     /// The system's name servers.
     pub name_servers: Vec<SocketAddr>,
     /// Where a socket is read into before it is known how much there is.
@@ -50,15 +42,10 @@ impl Context {
     pub fn new(
         now: Instant,
         clock: fn() -> WallClock,
-        spool: Arc<Spool>,
         pools: (Pool<DiskWork>, Pool<LookupWork>, Pool<ProgramWork>),
-        smtp_sessions_max: usize,
     ) -> Context {
         Context {
             now,
-            spool,
-            smtp_sessions: 0,
-            smtp_sessions_max,
             name_servers: Vec::new(),
             scratch: vec![0; BUFFER_MAX].into_boxed_slice(),
             stopping: false,

@@ -1,15 +1,13 @@
 //! Work on the spool directory, done by the workers.
 
-use std::sync::Arc;
-
 use crate::event::{Token, Work};
 use crate::store::{self, Commit, LockOutcome, Locked, Receipt, Spool, StoredId, Writer};
 use crate::{error, info, warning};
 
 use super::access::Access;
 use super::context::Context;
-use super::limits::CHUNK;
-use super::mail::{Fate, Mail};
+use super::limits::{CHUNK, LOADED_OCTETS_MAX};
+use super::mail::{Fate, Line, Mail};
 use super::security;
 use super::session::Message;
 use super::settlement::Settlement;
@@ -31,15 +29,16 @@ pub enum Job {
     /// Remove what was written of a message.
     Discard(Writer),
     /// Tidy up after dead processes and list what is ready.
-    Scan,
-    /// Lock a message and read its envelope and first chunk.
-    Lock(StoredId),
+    Scan(Spool),
+    /// Lock messages, one after the other, and read of each its envelope and first
+    /// chunk, until that is [`LOADED_OCTETS_MAX`].
+    Lock(Spool, Vec<StoredId>),
     /// Read the next chunk.
     Read(Box<Outgoing>),
     /// Record what came of an attempt.
     Settle(Box<Outgoing>, Box<Settlement>),
     /// Sync the directory.
-    Sync,
+    Sync(Spool),
     /// Look whether files of secrets and certificates have changed.
     Refresh(Box<Access>),
     /// Look at secrets or certificates.
@@ -62,7 +61,7 @@ pub enum Done {
     /// Of [`Job::Scan`].
     Scanned(Result<Vec<StoredId>, String>),
     /// Of [`Job::Lock`].
-    Loaded(Result<Loaded, NotLoaded>),
+    Loaded(Batch),
     /// Of [`Job::Read`].
     Read(Chunk),
     /// Of [`Job::Settle`].
@@ -81,6 +80,14 @@ pub struct Outgoing {
     pub mail: Box<Locked>,
     /// The octets of content that have not been read.
     left: u64,
+}
+
+/// Messages to be sent, in the order asked for.
+pub struct Batch {
+    /// Those that were dealt with.
+    pub loaded: Vec<Result<Loaded, NotLoaded>>,
+    /// Those that there was no room for; nothing was done to them.
+    pub left: Vec<StoredId>,
 }
 
 /// A locked message with its first chunk of content.
@@ -121,32 +128,31 @@ pub struct Settled {
 
 impl Settled {
     /// Logs trouble and returns what the forwarder should know.
-    pub fn report(self) -> Mail {
+    pub fn report(self, line: Line) -> Mail {
         let Settled { id, fate, error } = self;
         if let Some(error) = &error {
             error!("{id}: {error}");
         }
         let recorded = error.is_none();
         match fate {
-            Some(fate) => Mail::Settled { id, fate, recorded },
-            None => Mail::Returned { id },
+            Some(fate) => Mail::Settled {
+                line,
+                id,
+                fate,
+                recorded,
+            },
+            None => Mail::Returned { line, id },
         }
     }
 }
 
 /// The work itself.
-pub struct DiskWork {
-    spool: Arc<Spool>,
-}
+#[derive(Debug)]
+pub struct DiskWork;
 
-impl DiskWork {
-    /// Work on that spool.
-    pub fn new(spool: Arc<Spool>) -> DiskWork {
-        DiskWork { spool }
-    }
-
-    fn do_one(&self, job: Job) -> Done {
-        match job {
+impl Job {
+    fn run(self) -> Done {
+        match self {
             Job::Append {
                 serial,
                 writer,
@@ -155,16 +161,16 @@ impl DiskWork {
                 serial,
                 result: append(writer, &chunk),
             },
-            Job::Commit(commit) => match self.commit(vec![*commit]).pop() {
-                Some(done) => done,
+            Job::Commit(commit) => match store::commit(vec![*commit]).pop() {
+                Some(result) => Done::Committed(result),
                 None => Done::Discarded,
             },
             Job::Discard(writer) => {
                 writer.discard();
                 Done::Discarded
             }
-            Job::Scan => Done::Scanned(self.scan()),
-            Job::Lock(id) => Done::Loaded(self.load(&id)),
+            Job::Scan(spool) => Done::Scanned(scan(&spool)),
+            Job::Lock(spool, ids) => Done::Loaded(load_all(&spool, ids)),
             Job::Read(mail) => Done::Read(read(mail)),
             Job::Settle(outgoing, settlement) => Done::Settled(settle(*outgoing.mail, *settlement)),
             Job::Refresh(mut access) => {
@@ -172,43 +178,48 @@ impl DiskWork {
                 Done::Refreshed(access)
             }
             Job::Security(job) => Done::Security(job.run()),
-            Job::Sync => Done::Synced(self.spool.sync().map_err(|error| error.to_string())),
+            Job::Sync(spool) => Done::Synced(spool.sync().map_err(|error| error.to_string())),
         }
     }
+}
 
-    fn commit(&self, commits: Vec<Commit>) -> Vec<Done> {
-        self.spool
-            .commit(commits)
-            .into_iter()
-            .map(Done::Committed)
-            .collect()
+fn scan(spool: &Spool) -> Result<Vec<StoredId>, String> {
+    let scan = spool.scan().map_err(|error| error.to_string())?;
+    scan.report.lines.iter().for_each(|line| warning!("{line}"));
+    Ok(scan.ready)
+}
+
+fn load_all(spool: &Spool, mut ids: Vec<StoredId>) -> Batch {
+    let mut loaded: Vec<Result<Loaded, NotLoaded>> = Vec::new();
+    let (mut count, mut octets) = (0, 0);
+    while let Some(id) = ids.get(count).filter(|_| octets < LOADED_OCTETS_MAX) {
+        let one = load(spool, id);
+        octets += one.as_ref().map_or(0, |one| one.chunk.len());
+        count += 1;
+        loaded.push(one);
     }
+    let left = ids.split_off(count);
+    Batch { loaded, left }
+}
 
-    fn scan(&self) -> Result<Vec<StoredId>, String> {
-        let scan = self.spool.scan().map_err(|error| error.to_string())?;
-        scan.report.lines.iter().for_each(|line| warning!("{line}"));
-        Ok(scan.ready)
-    }
-
-    fn load(&self, id: &StoredId) -> Result<Loaded, NotLoaded> {
-        let skip = |trouble| NotLoaded {
-            id: id.clone(),
-            trouble,
-        };
-        let defer = |error: store::Error| skip(Some((error.to_string(), Fate::Deferred)));
-        match self.spool.lock(id).map_err(defer)? {
-            LockOutcome::Locked(mail) => {
-                let left = mail.content_size();
-                let Chunk { mail, read } = read(Box::new(Outgoing { mail, left }));
-                let (chunk, last) = read.map_err(defer)?;
-                Ok(Loaded { mail, chunk, last })
-            }
-            LockOutcome::Gone | LockOutcome::HeldElsewhere => Err(skip(None)),
-            LockOutcome::Unreadable(reason) => Err(skip(Some((
-                format!("failing message: {reason}"),
-                Fate::Failed,
-            )))),
+fn load(spool: &Spool, id: &StoredId) -> Result<Loaded, NotLoaded> {
+    let skip = |trouble| NotLoaded {
+        id: id.clone(),
+        trouble,
+    };
+    let defer = |error: store::Error| skip(Some((error.to_string(), Fate::Deferred)));
+    match spool.lock(id).map_err(defer)? {
+        LockOutcome::Locked(mail) => {
+            let left = mail.content_size();
+            let Chunk { mail, read } = read(Box::new(Outgoing { mail, left }));
+            let (chunk, last) = read.map_err(defer)?;
+            Ok(Loaded { mail, chunk, last })
         }
+        LockOutcome::Gone | LockOutcome::HeldElsewhere => Err(skip(None)),
+        LockOutcome::Unreadable(reason) => Err(skip(Some((
+            format!("failing message: {reason}"),
+            Fate::Failed,
+        )))),
     }
 }
 
@@ -227,9 +238,11 @@ impl Work for DiskWork {
             _ => None,
         };
         if is_group {
-            return self.commit(jobs.into_iter().filter_map(commit).collect());
+            let commits = jobs.into_iter().filter_map(commit).collect();
+            let results = store::commit(commits).into_iter();
+            return results.map(Done::Committed).collect();
         }
-        jobs.into_iter().map(|job| self.do_one(job)).collect()
+        jobs.into_iter().map(Job::run).collect()
     }
 }
 
@@ -294,8 +307,12 @@ pub fn abandon(message: Message, context: &mut Context) {
         Message::Disk(Some(Done::Appended {
             result: Ok(writer), ..
         })) => Job::Discard(writer),
-        Message::Disk(Some(Done::Loaded(Ok(Loaded { mail, .. })))) => {
-            Job::Settle(mail, Box::new(Settlement::Untouched))
+        Message::Disk(Some(Done::Loaded(batch))) => {
+            for Loaded { mail, .. } in batch.loaded.into_iter().flatten() {
+                let job = Job::Settle(mail, Box::new(Settlement::Untouched));
+                context.submit(Token::NOBODY, job);
+            }
+            return;
         }
         Message::Disk(Some(Done::Read(Chunk { mail, .. }))) => {
             Job::Settle(mail, Box::new(Settlement::Untouched))

@@ -9,14 +9,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::event::{Interest, Ready, Token};
-use crate::store::StoredId;
+use crate::store::{Spool, StoredId};
 use crate::{error, info, verbose, warning};
 
 use super::access::Access;
 use super::context::Context;
 use super::disk;
-use super::limits::{DEFERRED_REMEMBERED_MAX, DELETIONS_UNSYNCED_MAX, ROUTE_FAILURES_MAX};
-use super::mail::{Ending, Fate, Mail, Trigger};
+use super::limits::{
+    DEFERRED_REMEMBERED_MAX, DELETIONS_UNSYNCED_MAX, FLUSHES_MAX, ROUTE_FAILURES_MAX,
+};
+use super::mail::{Ending, Fate, Mail, PassReport, Trigger};
 use super::session::{Kind, Message, Session};
 use super::smtp_client::{Route, SmtpClient};
 
@@ -34,6 +36,7 @@ pub struct Schedule {
 /// Decides when to forward and hands out the messages of a pass.
 pub struct Forwarder {
     token: Token,
+    spool: Spool,
     route: Arc<Route>,
     /// Away while its files are looked at.
     access: Option<Box<Access>>,
@@ -41,6 +44,8 @@ pub struct Forwarder {
     poll_at: Option<Instant>,
     pass: Option<Pass>,
     again: Option<Trigger>,
+    /// Who waits for a pass that has not begun.
+    flushes: Vec<Token>,
     deferred: HashSet<StoredId>,
     over: bool,
 }
@@ -56,19 +61,23 @@ struct Pass {
     failures_in_a_row: u32,
     trouble: Option<String>,
     ending: bool,
+    /// Who is to be told how it ends.
+    flushes: Vec<Token>,
 }
 
 impl Forwarder {
-    /// Makes a forwarder for one next hop.
-    pub fn new(route: Route, access: Access, schedule: Schedule) -> Forwarder {
+    /// Makes a forwarder for one spool and one next hop.
+    pub fn new(spool: Spool, route: Route, access: Access, schedule: Schedule) -> Forwarder {
         Forwarder {
             token: Token::NOBODY,
+            spool,
             route: Arc::new(route.with(&access)),
             access: Some(Box::new(access)),
             schedule,
             poll_at: None,
             pass: None,
             again: None,
+            flushes: Vec::new(),
             deferred: HashSet::new(),
             over: false,
         }
@@ -83,8 +92,29 @@ impl Forwarder {
             return;
         }
         verbose!("forwarding: [{trigger}]");
-        self.pass = Some(Pass::default());
-        context.submit(self.token, disk::Job::Scan);
+        self.pass = Some(Pass {
+            flushes: std::mem::take(&mut self.flushes),
+            ..Pass::default()
+        });
+        context.submit(self.token, disk::Job::Scan(self.spool.clone()));
+    }
+
+    fn flush(&mut self, by: Token, context: &mut Context) {
+        let trouble = match context.stopping {
+            true => "the program stops",
+            false => "too many wait already",
+        };
+        if context.stopping || self.flushes.len() >= FLUSHES_MAX {
+            let trouble = Some(trouble.to_owned());
+            let report = PassReport {
+                trouble,
+                ..PassReport::default()
+            };
+            context.post(by, Message::Flushed(report));
+            return;
+        }
+        self.flushes.push(by);
+        self.trigger(Trigger::Admin, context);
     }
 
     fn scanned(&mut self, listing: Result<Vec<StoredId>, String>, context: &mut Context) {
@@ -126,15 +156,19 @@ impl Forwarder {
     }
 
     fn begin_session(&mut self, context: &mut Context) {
-        let client = SmtpClient::new(Arc::clone(&self.route), self.token);
+        let client = SmtpClient::new(Arc::clone(&self.route), self.token, 0);
         context.begin(Box::new(client));
     }
 
-    fn wanted(&mut self, by: Token, context: &mut Context) {
+    fn wanted(&mut self, by: Token, count: usize, context: &mut Context) {
         let pass = self.pass.as_mut().filter(|_| !context.stopping);
-        match pass.and_then(|pass| pass.queue.pop_front()) {
-            Some(id) => context.submit(by, disk::Job::Lock(id)),
-            None => context.post(by, Message::NoMoreMail),
+        let ids: Vec<StoredId> = pass.map_or_else(Vec::new, |pass| {
+            let count = count.min(pass.queue.len());
+            pass.queue.drain(..count).collect()
+        });
+        match ids.is_empty() {
+            false => context.submit(by, disk::Job::Lock(self.spool.clone(), ids)),
+            true => context.post(by, Message::NoMoreMail),
         }
     }
 
@@ -162,7 +196,7 @@ impl Forwarder {
         }
         if pass.unsynced >= DELETIONS_UNSYNCED_MAX {
             pass.unsynced = 0;
-            context.submit(Token::NOBODY, disk::Job::Sync);
+            context.submit(Token::NOBODY, disk::Job::Sync(self.spool.clone()));
         }
     }
 
@@ -185,20 +219,37 @@ impl Forwarder {
         }
     }
 
+    fn end_flushes(&mut self, context: &mut Context) {
+        let report = PassReport {
+            trouble: Some("the program stops".to_owned()),
+            ..PassReport::default()
+        };
+        for by in self.flushes.drain(..) {
+            context.post(by, Message::Flushed(report.clone()));
+        }
+    }
+
     fn end_pass(&mut self, context: &mut Context) {
         let Some(pass) = &mut self.pass else { return };
         if pass.unsynced > 0 && !pass.ending {
             pass.ending = true;
-            context.submit(self.token, disk::Job::Sync);
+            context.submit(self.token, disk::Job::Sync(self.spool.clone()));
             return;
         }
-        let Some(pass) = self.pass.take() else { return };
-        pass.report();
+        let Some(mut pass) = self.pass.take() else {
+            return;
+        };
+        let report = pass.report();
+        log(&report);
         if self.schedule.once {
-            context.exit = Some(u8::from(!pass.is_success()));
+            context.exit = Some(u8::from(!report.is_success()));
             self.over = true;
         }
+        for by in pass.flushes {
+            context.post(by, Message::Flushed(report.clone()));
+        }
         if context.stopping {
+            self.end_flushes(context);
             self.over = true;
             return;
         }
@@ -210,29 +261,21 @@ impl Forwarder {
 }
 
 impl Pass {
-    /// Whether nothing is left that should have been sent.
-    fn is_success(&self) -> bool {
-        self.queue.is_empty() && self.deferred == 0 && self.failed == 0 && self.trouble.is_none()
+    fn report(&mut self) -> PassReport {
+        PassReport {
+            sent: self.sent,
+            deferred: self.deferred,
+            failed: self.failed,
+            left: self.queue.len(),
+            trouble: self.trouble.take(),
+        }
     }
+}
 
-    fn report(&self) {
-        let left = self.queue.len();
-        if self.sent + self.deferred + self.failed == 0 && left == 0 && self.trouble.is_none() {
-            info!("forwarding: no messages to send");
-            return;
-        }
-        let Pass {
-            sent,
-            deferred,
-            failed,
-            ..
-        } = self;
-        let counts = format!("{sent} sent, {deferred} deferred, {failed} failed, {left} not tried");
-        match &self.trouble {
-            Some(trouble) => error!("forwarding: {counts}: {trouble}"),
-            None if self.is_success() => info!("forwarding: {counts}"),
-            None => error!("forwarding: {counts}"),
-        }
+fn log(report: &PassReport) {
+    match report.is_success() {
+        true => info!("forwarding: {report}"),
+        false => error!("forwarding: {report}"),
     }
 }
 
@@ -267,16 +310,19 @@ impl Session for Forwarder {
     fn on_message(&mut self, message: Message, context: &mut Context) {
         match message {
             Message::Mail(Mail::Trigger(trigger)) => self.trigger(trigger, context),
-            Message::Mail(Mail::Wanted { by }) => self.wanted(by, context),
-            Message::Mail(Mail::Returned { id }) => {
+            Message::Mail(Mail::Wanted { by, count, .. }) => self.wanted(by, count, context),
+            Message::Mail(Mail::Returned { id, .. }) => {
                 if let Some(pass) = &mut self.pass {
                     pass.queue.push_front(id);
                 }
             }
-            Message::Mail(Mail::Settled { id, fate, recorded }) => {
+            Message::Mail(Mail::Settled {
+                id, fate, recorded, ..
+            }) => {
                 self.settled(id, fate, recorded, context);
             }
-            Message::Mail(Mail::ClientOver(ending)) => self.client_over(ending, context),
+            Message::Mail(Mail::ClientOver { ending, .. }) => self.client_over(ending, context),
+            Message::Mail(Mail::Flush { by }) => self.flush(by, context),
             Message::Disk(Some(disk::Done::Refreshed(access))) => self.refreshed(access, context),
             Message::Disk(Some(disk::Done::Scanned(listing))) => self.scanned(listing, context),
             Message::Disk(Some(disk::Done::Synced(result))) => {
@@ -299,6 +345,7 @@ impl Session for Forwarder {
     fn on_shutdown(&mut self, context: &mut Context) {
         self.poll_at = None;
         self.again = None;
+        self.end_flushes(context);
         self.over = self.pass.is_none();
         if self.schedule.once && self.pass.is_some() {
             // The end of the pass, if there is time for it, knows better.

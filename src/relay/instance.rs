@@ -13,6 +13,7 @@ use crate::net::connector::TIMEOUT_MAX;
 use crate::net::resolver::Family;
 use crate::proto::smtp::path::PathRules;
 use crate::proto::smtp::{client, server};
+use crate::store::Spool;
 
 mod security;
 
@@ -34,6 +35,7 @@ pub fn schedule(config: &Config, forward: &Forward) -> Schedule {
 
 /// What the sessions of the SMTP server share.
 pub fn service(
+    spool: &Spool,
     config: &Config,
     smtp: &SmtpServer,
     domain: &OneLine,
@@ -46,6 +48,7 @@ pub fn service(
         .as_ref()
         .is_some_and(|forward| forward.on_disconnect);
     Ok(Service {
+        spool: spool.clone(),
         machine: Arc::new(server::Settings {
             domain: domain.clone(),
             size_max: smtp.size_max,

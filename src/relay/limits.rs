@@ -18,6 +18,10 @@ pub const TLS_RECORD_MAX: usize = 5 + 16 * 1024 + 2048;
 /// Content is handed to the disk in chunks of this size, in octets.
 pub const CHUNK: usize = 64 * 1024;
 
+/// Content of messages that are about to be forwarded, in octets, after which no
+/// further ones are locked at the same time.
+pub const LOADED_OCTETS_MAX: usize = 4 * CHUNK;
+
 /// Content that may wait for the disk, in octets, before reading pauses.
 pub const CHUNKS_WAITING_MAX: usize = 2 * CHUNK;
 
@@ -58,6 +62,9 @@ pub const ROUTE_FAILURES_MAX: u32 = 10;
 
 /// Messages deferred in one pass that the next one remembers, to try them last.
 pub const DEFERRED_REMEMBERED_MAX: usize = 10_000;
+
+/// Who may wait for a forwarding pass that has not begun.
+pub const FLUSHES_MAX: usize = 100;
 
 /// Deletions after which the spool directory is synced.
 pub const DELETIONS_UNSYNCED_MAX: u32 = 100;

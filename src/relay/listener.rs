@@ -1,49 +1,73 @@
-//! Accepts SMTP connections.
+//! Accepts connections, whatever is spoken on them.
 
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Instant;
 
 use crate::event::{Interest, Ready, Token};
 use crate::net::listener::Listener;
 use crate::net::local;
-use crate::proto::dnsbl;
 use crate::sys::socket::{Address, Stream};
-use crate::{info, verbose, warning};
+use crate::{info, warning};
 
-use super::clients::Clients;
+use super::clients::{Clients, TooMany, Visit};
 use super::context::Context;
-use super::dnsbl::Screening;
-use super::guest::{self, Guest, Word};
+use super::guest;
 use super::peer::Peer;
 use super::session::{Kind, Message, Session};
-use super::smtp_server::{Service, SmtpServer};
-use super::verdict;
 
-/// Who is let in.
+/// Serves those who are let in.
+pub trait Host {
+    /// What log lines call the server: `smtp`.
+    fn name(&self) -> &'static str;
+
+    /// What a client gets to read that is sent away.
+    fn refusal(&self, refusal: Refusal) -> Vec<u8>;
+
+    /// Begins a session with a client that has been let in.
+    fn receive(&self, caller: Caller, context: &mut Context);
+}
+
+/// Why a client is sent away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// It is not local.
+    NotLocal,
+    /// There are too many sessions of this client, or of all.
+    TooMany(TooMany),
+}
+
+/// A client that has been let in.
+pub struct Caller {
+    /// The connection.
+    pub stream: Stream,
+    /// Who it is.
+    pub peer: Peer,
+    /// Its place among the sessions of that client.
+    pub visit: Visit,
+}
+
+/// Who is let in, and what for.
 pub struct Door {
-    /// Whether clients are that are not local.
+    /// Who serves them.
+    pub host: Box<dyn Host>,
+    /// Whether clients are let in that are not local.
     pub remote_clients: bool,
-    /// The block lists that those are checked against.
-    pub block_lists: Arc<[dnsbl::Config]>,
     /// Those who are in.
     pub clients: Rc<Clients>,
 }
 
-/// A listening socket.
-pub struct SmtpListener {
+/// A listening socket of a server.
+pub struct ServerListener {
     listener: Listener,
-    service: Arc<Service>,
     door: Rc<Door>,
     over: bool,
 }
 
-impl SmtpListener {
+impl ServerListener {
     /// Takes a bound socket.
-    pub fn new(listener: Listener, service: Arc<Service>, door: Rc<Door>) -> SmtpListener {
-        SmtpListener {
+    pub fn new(listener: Listener, door: Rc<Door>) -> ServerListener {
+        ServerListener {
             listener,
-            service,
             door,
             over: false,
         }
@@ -51,60 +75,51 @@ impl SmtpListener {
 
     fn accept(&mut self, context: &mut Context) {
         for (stream, address) in self.listener.accept_some(context.now) {
-            self.welcome(stream, address, context);
+            self.door.open(stream, address, context);
         }
-    }
-
-    fn welcome(&mut self, stream: Stream, address: Address, context: &mut Context) {
-        let peer = Peer::new(address);
-        let ip = peer.ip();
-        if !self.door.remote_clients && !local::is_local(ip) {
-            let ranges = local::ranges_text(ip);
-            warning!("configured to reject non-local smtp connection: {ip} is not in {ranges}");
-            warning!("connection rejected from {peer}");
-            guest::send_off(&stream, &verdict::not_local().render());
-        } else if context.smtp_sessions + context.started.len() >= context.smtp_sessions_max {
-            info!("smtp connection refused: too many sessions: {peer}");
-            guest::send_off(&stream, &verdict::too_many_sessions().render());
-        } else if let Some(visit) = self.door.clients.admit(ip) {
-            let service = Arc::clone(&self.service);
-            let guest = Guest {
-                service,
-                stream,
-                peer,
-                visit,
-            };
-            self.receive(guest, context);
-        } else {
-            info!("smtp connection refused: too many sessions of one client: {peer}");
-            guest::send_off(&stream, &verdict::too_many_of_one().render());
-        }
-    }
-
-    /// Has a client checked, where it is to be, and then served.
-    fn receive(&self, guest: Guest, context: &mut Context) {
-        context.look_for_changes();
-        let now = context.wall_clock();
-        let lists = &self.door.block_lists;
-        let ip = guest.peer.ip();
-        if !lists.is_empty() && !local::is_local(ip) {
-            context.begin(Box::new(Screening::new(guest, Arc::clone(lists))));
-            return;
-        }
-        if !lists.is_empty() {
-            verbose!("{}", dnsbl::local_text(ip));
-        }
-        context.begin(Box::new(SmtpServer::new(guest, Word::None, now)));
     }
 }
 
-impl Session for SmtpListener {
+impl Door {
+    fn open(&self, stream: Stream, address: Address, context: &mut Context) {
+        let peer = Peer::new(address);
+        match self.admit(&peer) {
+            Ok(visit) => {
+                context.look_for_changes();
+                let caller = Caller {
+                    stream,
+                    peer,
+                    visit,
+                };
+                self.host.receive(caller, context);
+            }
+            Err(refusal) => guest::send_off(&stream, &self.host.refusal(refusal)),
+        }
+    }
+
+    fn admit(&self, peer: &Peer) -> Result<Visit, Refusal> {
+        let (name, ip) = (self.host.name(), peer.ip());
+        if !self.remote_clients && !local::is_local(ip) {
+            let ranges = local::ranges_text(ip);
+            warning!("configured to reject non-local {name} connection: {ip} is not in {ranges}");
+            warning!("connection rejected from {peer}");
+            return Err(Refusal::NotLocal);
+        }
+        self.clients.admit(ip).map_err(|too_many| {
+            info!("{name} connection refused: {too_many}: {peer}");
+            Refusal::TooMany(too_many)
+        })
+    }
+}
+
+impl Session for ServerListener {
     fn kind(&self) -> Kind {
         Kind::Listener
     }
 
     fn start(&mut self, _token: Token, _context: &mut Context) {
-        info!("smtp server on {}", self.listener.address());
+        let (name, address) = (self.door.host.name(), self.listener.address());
+        info!("{name} server on {address}");
     }
 
     fn interest(&self, now: Instant) -> Option<Interest> {

@@ -6,7 +6,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::base::ascii;
-use crate::config::{IpFamily, ListenAddress, Literal, Zone};
+use crate::config::{IpFamily, ListenAddress, Literal, ServerName, Zone};
 use crate::info;
 use crate::net::activation::Handed;
 use crate::net::address::{Host, HostPort};
@@ -39,33 +39,80 @@ pub enum ListeningError {
     },
 }
 
-/// Listens at the addresses given; where none are, on the sockets handed on, or
-/// else everywhere.
+/// Where a server is to listen.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    /// The server.
+    pub server: ServerName,
+    /// The addresses given.
+    pub addresses: &'a [ListenAddress],
+    /// The port at those without a socket of their own.
+    pub port: u16,
+}
+
+/// Listens for each of the servers at the addresses given; where none are, on the
+/// sockets handed on for it, or else everywhere. The sockets are in the order of
+/// the places.
 pub fn listen(
-    addresses: &[ListenAddress],
-    port: u16,
+    places: &[Place<'_>],
     handed: &[Handed],
-) -> Result<Vec<Listener>, ListeningError> {
-    if !addresses.is_empty() {
-        listen_at(addresses, port)
-    } else if !handed.is_empty() {
-        handed.iter().map(take).collect()
-    } else {
-        everywhere(|ip| Listener::bind(&Address::Tcp(SocketAddr::new(ip, port))))
+) -> Result<Vec<Vec<Listener>>, ListeningError> {
+    // Inherited sockets come first, before one of ours can have the number of one.
+    let mut listeners = Vec::new();
+    for place in places {
+        listeners.push(inherited(place, handed)?);
+    }
+    for (place, listeners) in places.iter().zip(&mut listeners) {
+        if !place.addresses.is_empty() {
+            listeners.extend(listen_at(place)?);
+        } else if listeners.is_empty() {
+            let address = |ip| Address::Tcp(SocketAddr::new(ip, place.port));
+            *listeners = everywhere(|ip| Listener::bind(&address(ip)))?;
+        }
+    }
+    Ok(listeners)
+}
+
+/// Sees that each socket of the service manager is for a server that there is.
+pub fn check_handed(handed: &[Handed], servers: &[ServerName]) -> Result<(), ListeningError> {
+    let is_unknown = |handed: &&Handed| !servers.contains(&server_of(handed));
+    match handed.iter().find(is_unknown) {
+        None => Ok(()),
+        Some(handed) => Err(ListeningError::OtherServer {
+            descriptor: handed.descriptor,
+            name: server_of(handed).name().to_owned(),
+        }),
     }
 }
 
-/// Inherited sockets come first, before one of ours can have the number of one.
-fn listen_at(addresses: &[ListenAddress], port: u16) -> Result<Vec<Listener>, ListeningError> {
+/// The server that a socket from the service manager is for, by its name; without
+/// one that we know it is the SMTP server.
+fn server_of(handed: &Handed) -> ServerName {
+    let is_it = |server: &ServerName| handed.name.as_deref() == Some(server.name());
+    let named = ServerName::ALL.into_iter().find(is_it);
+    named.unwrap_or(ServerName::Smtp)
+}
+
+/// The sockets of a server that the program was started with.
+fn inherited(place: &Place<'_>, handed: &[Handed]) -> Result<Vec<Listener>, ListeningError> {
+    let given = place.addresses.iter().filter_map(|address| match address {
+        ListenAddress::Inherited(descriptor) => Some(*descriptor),
+        _ => None,
+    });
+    let is_ours =
+        |handed: &&Handed| place.addresses.is_empty() && server_of(handed) == place.server;
+    let handed = handed.iter().filter(is_ours);
+    given
+        .chain(handed.map(|handed| handed.descriptor))
+        .map(|descriptor| Ok(Listener::inherit(descriptor)?))
+        .collect()
+}
+
+fn listen_at(place: &Place<'_>) -> Result<Vec<Listener>, ListeningError> {
     let mut listeners = Vec::new();
-    for address in addresses {
-        if let ListenAddress::Inherited(descriptor) = address {
-            listeners.push(Listener::inherit(*descriptor)?);
-        }
-    }
     let mut seen = HashSet::new();
-    for address in addresses {
-        for address in resolved(address, port)? {
+    for address in place.addresses {
+        for address in resolved(address, place.port)? {
             if seen.insert(address.clone()) {
                 listeners.push(Listener::bind(&address)?);
             }
@@ -135,19 +182,6 @@ fn of_interface(
     }
 }
 
-/// Listens on a socket from the service manager, whose name says which server it
-/// is for; without one that we know it is for the SMTP server.
-fn take(handed: &Handed) -> Result<Listener, ListeningError> {
-    let descriptor = handed.descriptor;
-    match handed.name.as_deref() {
-        Some(name @ ("pop" | "admin")) => Err(ListeningError::OtherServer {
-            descriptor,
-            name: name.to_owned(),
-        }),
-        _ => Ok(Listener::inherit(descriptor)?),
-    }
-}
-
 /// Listens at the wildcard addresses of both families, or of the one that there is.
 fn everywhere<L>(
     bind: impl Fn(IpAddr) -> Result<L, ListenError>,
@@ -187,8 +221,7 @@ impl fmt::Display for ListeningError {
             }
             ListeningError::OtherServer { descriptor, name } => write!(
                 f,
-                "cannot listen on fd#{descriptor}: it is for a server that is not available in \
-                 this version: {}",
+                "cannot listen on fd#{descriptor}: it is for a server that is not enabled: {}",
                 ascii::escape(name.as_bytes())
             ),
         }
@@ -234,6 +267,20 @@ mod tests {
         assert_eq!(try_everywhere(missing, missing), None);
         assert_eq!(try_everywhere(None, in_use), None);
         assert_eq!(try_everywhere(in_use, missing), None);
+    }
+
+    #[test]
+    fn sockets_handed_on_are_for_servers_that_there_are() {
+        let handed = |name: Option<&str>| Handed {
+            descriptor: 7,
+            name: name.map(str::to_owned),
+        };
+        let check = |name, servers: &[ServerName]| check_handed(&[handed(name)], servers).is_ok();
+        assert!(check(Some("pop"), &[ServerName::Smtp, ServerName::Pop]));
+        assert!(!check(Some("pop"), &[ServerName::Smtp]));
+        assert!(check(Some("x.socket"), &[ServerName::Smtp]));
+        assert!(check(None, &[ServerName::Smtp]));
+        assert!(!check(None, &[ServerName::Pop]));
     }
 
     #[test]

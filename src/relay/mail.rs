@@ -14,6 +14,8 @@ pub enum Trigger {
     Poll,
     /// `--forward-on-disconnect`: a client that left mail has gone.
     ClientDisconnect,
+    /// Somebody said so to the administration server.
+    Admin,
 }
 
 impl fmt::Display for Trigger {
@@ -22,6 +24,7 @@ impl fmt::Display for Trigger {
             Trigger::Startup => "startup",
             Trigger::Poll => "poll",
             Trigger::ClientDisconnect => "client disconnect",
+            Trigger::Admin => "admin",
         })
     }
 }
@@ -42,13 +45,27 @@ pub enum Fate {
 pub enum Mail {
     /// Somebody wants a pass.
     Trigger(Trigger),
-    /// A client session can take one more message.
+    /// Somebody wants a pass that begins from now on, over all that is queued, and to
+    /// be told with [`Message::Flushed`](super::session::Message::Flushed) how it ended.
+    Flush {
+        /// Who.
+        by: Token,
+    },
+    /// A client session can take more messages: it is to get one
+    /// [`Job::Lock`](super::disk::Job::Lock) for them, or the word that there are
+    /// no more.
     Wanted {
         /// The session.
         by: Token,
+        /// Its number.
+        line: Line,
+        /// How many at most.
+        count: usize,
     },
     /// An attempt at a message has ended.
     Settled {
+        /// The number of the session that made it.
+        line: Line,
         /// The message.
         id: StoredId,
         /// What became of it.
@@ -58,11 +75,71 @@ pub enum Mail {
     },
     /// A message that a client session took has not been attempted.
     Returned {
+        /// The number of the session.
+        line: Line,
         /// The message.
         id: StoredId,
     },
     /// A client session is over.
-    ClientOver(Ending),
+    ClientOver {
+        /// The number of the session.
+        line: Line,
+        /// How it ended.
+        ending: Ending,
+    },
+}
+
+/// By what number the forwarder knows a client session, from before it has a token.
+pub type Line = u64;
+
+/// How a pass ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PassReport {
+    /// Messages that all their recipients have.
+    pub sent: u32,
+    /// Messages that were tried and stay queued.
+    pub deferred: u32,
+    /// Messages that have failed.
+    pub failed: u32,
+    /// Messages that were not tried.
+    pub left: usize,
+    /// What was wrong with the next hop or the spool.
+    pub trouble: Option<String>,
+}
+
+impl PassReport {
+    /// Whether there was nothing to do at all.
+    pub fn is_empty(&self) -> bool {
+        self.sent + self.deferred + self.failed == 0 && self.left == 0 && self.trouble.is_none()
+    }
+
+    /// Whether nothing is left that should have been sent.
+    pub fn is_success(&self) -> bool {
+        self.deferred + self.failed == 0 && self.left == 0 && self.trouble.is_none()
+    }
+}
+
+/// Shows it as one line.
+impl fmt::Display for PassReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_empty() {
+            return f.write_str("no messages to send");
+        }
+        let PassReport {
+            sent,
+            deferred,
+            failed,
+            left,
+            trouble,
+        } = self;
+        write!(
+            f,
+            "{sent} sent, {deferred} deferred, {failed} failed, {left} not tried"
+        )?;
+        trouble
+            .iter()
+            .try_for_each(|trouble| write!(f, ": {trouble}"))
+    }
 }
 
 /// How a client session ended.

@@ -63,9 +63,6 @@ impl Relay {
     /// Adds a session and returns its name.
     pub fn add(&mut self, session: Box<dyn Session>) -> Token {
         let kind = session.kind();
-        if kind == Kind::SmtpServer {
-            self.context.smtp_sessions += 1;
-        }
         let token = self.sessions.insert(Slot {
             session,
             kind,
@@ -221,19 +218,12 @@ impl Relay {
             }
         }
         if over {
-            self.release(token, slot);
+            self.sessions.release(token);
         } else {
             self.arm(token, &mut slot);
             self.sessions.put(token, slot);
         }
         log::set_peer(None);
-    }
-
-    fn release(&mut self, token: Token, slot: Slot) {
-        if slot.kind == Kind::SmtpServer {
-            self.context.smtp_sessions -= 1;
-        }
-        self.sessions.release(token);
     }
 
     fn arm(&mut self, token: Token, slot: &mut Slot) {
@@ -254,7 +244,6 @@ mod tests {
     use crate::relay::disk::DiskWork;
     use crate::relay::lookup::LookupWork;
     use crate::relay::programs::ProgramWork;
-    use crate::store::Spool;
     use crate::sys::socket::wake_pair;
     use crate::sys::{signal, time};
     use std::sync::Arc;
@@ -309,13 +298,12 @@ mod tests {
 
     /// The only test that watches signals in this process, which works once.
     fn relay() -> Relay {
-        let spool = Arc::new(Spool::open(&std::env::temp_dir(), 1).unwrap());
         let (sender, receiver) = wake_pair().unwrap();
         let signals = signal::watch(Arc::new(sender)).unwrap();
-        let disk = Pool::new(DiskWork::new(Arc::clone(&spool)), 1, || {});
+        let disk = Pool::new(DiskWork, 1, || {});
         let lookups = Pool::new(LookupWork, 1, || {});
         let pools = (disk, lookups, Pool::new(ProgramWork, 1, || {}));
-        let context = Context::new(Instant::now(), time::wall_clock, spool, pools, 1);
+        let context = Context::new(Instant::now(), time::wall_clock, pools);
         Relay::new(Poller::new(receiver), signals, context)
     }
 

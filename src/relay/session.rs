@@ -5,7 +5,7 @@ use std::time::Instant;
 use crate::event::{Interest, Ready, Token};
 
 use super::context::Context;
-use super::mail::Mail;
+use super::mail::{Mail, PassReport};
 use super::verification::News;
 use super::{disk, lookup, programs};
 
@@ -40,6 +40,8 @@ pub enum Message {
     Mail(Mail),
     /// To a client session: there is no more mail in this pass.
     NoMoreMail,
+    /// To who asked for it with [`Mail::Flush`]: how the pass ended.
+    Flushed(PassReport),
 }
 
 /// One party that the loop drives.

@@ -27,7 +27,7 @@ use super::connection::{Arrival, Connection};
 use super::context::Context;
 use super::disk::{self, Loaded, Outgoing};
 use super::lookup;
-use super::mail::{Ending, Mail};
+use super::mail::{Ending, Line, Mail};
 use super::session::{Kind, Message, Session};
 use super::settlement::{self, Settlement};
 
@@ -85,6 +85,7 @@ struct Current {
 pub struct SmtpClient {
     route: Arc<Route>,
     forwarder: Token,
+    line: Line,
     token: Token,
     link: Link,
     peer: String,
@@ -104,12 +105,13 @@ pub struct SmtpClient {
 }
 
 impl SmtpClient {
-    /// Makes a session that has yet to connect.
-    pub fn new(route: Arc<Route>, forwarder: Token) -> SmtpClient {
+    /// Makes a session that has yet to connect; the forwarder knows it by its number.
+    pub fn new(route: Arc<Route>, forwarder: Token, line: Line) -> SmtpClient {
         let peer = route.target.to_string();
         SmtpClient {
             route,
             forwarder,
+            line,
             token: Token::NOBODY,
             link: Link::Resolving,
             peer,
@@ -270,8 +272,9 @@ impl SmtpClient {
         let may_ask = self.established && self.next.is_none() && !self.asked;
         if may_ask && !self.no_more {
             self.asked = true;
-            let by = self.token;
-            context.post(self.forwarder, Message::Mail(Mail::Wanted { by }));
+            let (by, line, count) = (self.token, self.line, 1);
+            let wanted = Mail::Wanted { by, line, count };
+            context.post(self.forwarder, Message::Mail(wanted));
         } else if may_ask && self.ready && self.current.is_none() {
             self.ready = false;
             self.act(context, |machine, now, actions| machine.quit(now, actions));
@@ -417,10 +420,9 @@ impl SmtpClient {
         }
         if let Some(ending) = &self.ending {
             self.over = true;
-            context.post(
-                self.forwarder,
-                Message::Mail(Mail::ClientOver(ending.clone())),
-            );
+            let (line, ending) = (self.line, ending.clone());
+            let over = Mail::ClientOver { line, ending };
+            context.post(self.forwarder, Message::Mail(over));
         }
     }
 
@@ -441,8 +443,12 @@ impl SmtpClient {
                 trouble: Some((text, fate)),
             }) => {
                 warning!("{id}: {text}");
-                let recorded = true;
-                let mail = Mail::Settled { id, fate, recorded };
+                let mail = Mail::Settled {
+                    line: self.line,
+                    id,
+                    fate,
+                    recorded: true,
+                };
                 context.post(self.forwarder, Message::Mail(mail));
             }
         }
@@ -566,14 +572,22 @@ impl Session for SmtpClient {
                 self.asked = false;
                 self.no_more = true;
             }
-            Message::Disk(Some(disk::Done::Loaded(loaded))) => self.loaded(loaded, context),
+            Message::Disk(Some(disk::Done::Loaded(batch))) => {
+                for id in batch.left.into_iter().rev() {
+                    let line = self.line;
+                    context.post(self.forwarder, Message::Mail(Mail::Returned { line, id }));
+                }
+                for loaded in batch.loaded {
+                    self.loaded(loaded, context);
+                }
+            }
             Message::Disk(Some(disk::Done::Read(chunk))) => {
                 self.jobs -= 1;
                 self.chunk_read(chunk, context);
             }
             Message::Disk(Some(disk::Done::Settled(settled))) => {
                 self.jobs -= 1;
-                context.post(self.forwarder, Message::Mail(settled.report()));
+                context.post(self.forwarder, Message::Mail(settled.report(self.line)));
             }
             Message::Disk(_) => {
                 // A job panicked: what it held has been put back by its Drop.
@@ -582,7 +596,10 @@ impl Session for SmtpClient {
                 self.current = None;
                 self.lost("internal error", context);
             }
-            Message::Mail(_) | Message::Program(_) | Message::Verification(_) => {}
+            Message::Mail(_)
+            | Message::Program(_)
+            | Message::Verification(_)
+            | Message::Flushed(_) => {}
         }
         self.drive(context);
         self.leave(context);
@@ -603,6 +620,8 @@ impl Session for SmtpClient {
 
     fn last_words(&self) -> Vec<(Token, Message)> {
         let ending = Ending::Dropped("internal error".to_owned());
-        vec![(self.forwarder, Message::Mail(Mail::ClientOver(ending)))]
+        let line = self.line;
+        let over = Mail::ClientOver { line, ending };
+        vec![(self.forwarder, Message::Mail(over))]
     }
 }

@@ -2,6 +2,7 @@
 //! machine, and content from there to the disk.
 
 mod encryption;
+pub mod host;
 mod login;
 
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use crate::proto::smtp::server::{
     Verdict,
 };
 use crate::proto::smtp::trace::{self, TraceFacts, TraceTls};
-use crate::store::{self, Receipt, Writer};
+use crate::store::{self, Receipt, Spool, Writer};
 use crate::sys::random;
 use crate::{error, info, verbose, warning};
 
@@ -44,6 +45,8 @@ const LINGER_MAX: Duration = Duration::from_secs(2);
 
 /// What all sessions of a listener share.
 pub struct Service {
+    /// Where mail is stored.
+    pub spool: Spool,
     /// The machine's settings.
     pub machine: Arc<Settings>,
     /// Whether clients encrypt from the first octet.
@@ -214,7 +217,7 @@ impl SmtpServer {
     }
 
     fn begin(&mut self, transaction: Box<Transaction>, context: &Context) {
-        let writer = context.spool.create();
+        let writer = self.service.spool.create();
         let id = OneLine::escaped(writer.id().to_string());
         verbose!("new message: {id}");
         let header = match self.service.trace {

@@ -40,6 +40,28 @@ pub struct Receipt {
     pub octets: u64,
 }
 
+/// Makes messages durable and ready to be forwarded, in whatever spools they are;
+/// the results are in the order of the messages. After `Ok` a message survives a
+/// power cut; after `Err` nothing of it is left, as far as the disk still obeys.
+pub fn commit(commits: Vec<Commit>) -> Vec<Result<Receipt, Error>> {
+    let mut results: Vec<_> = commits.iter().map(|_| None).collect();
+    let mut left: Vec<_> = commits.into_iter().enumerate().collect();
+    while let Some((_, first)) = left.first() {
+        let files = Arc::clone(first.writer.files());
+        let is_there = |commit: &Commit| Arc::ptr_eq(commit.writer.files(), &files);
+        let (there, elsewhere): (Vec<_>, Vec<_>) =
+            left.into_iter().partition(|(_, commit)| is_there(commit));
+        let (places, members): (Vec<usize>, Vec<_>) = there.into_iter().unzip();
+        let mut group = Group::prepare(members);
+        group.sync(files.fs.sync_width());
+        for (place, result) in places.into_iter().zip(group.publish(&files)) {
+            results[place] = Some(result);
+        }
+        left = elsewhere;
+    }
+    results.into_iter().flatten().collect()
+}
+
 /// A thread for fewer messages costs more than it saves.
 const SYNCS_PER_THREAD: usize = 4;
 

@@ -361,6 +361,7 @@ impl Fs for Faulty {
     }
 
     fn remove(&self, name: &[u8]) -> io::Result<()> {
+        self.run_hook("remove");
         let mut disk = self.disk();
         disk.step("remove")?;
         let inode = *disk.names.get(name).ok_or(io::ErrorKind::NotFound)?;

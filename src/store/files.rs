@@ -18,8 +18,25 @@ pub(super) const ODDITIES_MAX: usize = 1000;
 pub(super) const UNDELETABLE_MAX: usize = 10_000;
 
 /// The suffixes of envelopes in sub-directories that need the content here.
-const SUBDIRECTORY_ENVELOPES: [Suffix; 3] =
-    [Suffix::Envelope, Suffix::EnvelopeBusy, Suffix::EnvelopeBad];
+const SUBDIRECTORY_ENVELOPES: [Suffix; 4] = [
+    Suffix::Envelope,
+    Suffix::EnvelopeBusy,
+    Suffix::EnvelopeBad,
+    Suffix::EnvelopeHold,
+];
+
+/// The suffixes of envelopes here that need the content. The first two come once
+/// more at the end, for a process that does not lock.
+const ENVELOPES: [Suffix; 8] = [
+    Suffix::Envelope,
+    Suffix::EnvelopeBusy,
+    Suffix::EnvelopeNew,
+    Suffix::EnvelopeBusyTmp,
+    Suffix::EnvelopeBad,
+    Suffix::EnvelopeHold,
+    Suffix::EnvelopeBusy,
+    Suffix::Envelope,
+];
 
 /// A spool directory and what is known about it.
 pub(super) struct Files {
@@ -131,10 +148,15 @@ impl Files {
 
     /// Removes a file; that it was gone already is as good.
     pub(super) fn remove(&self, id: &StoredId, suffix: Suffix) -> Result<(), Error> {
+        self.remove_existing(id, suffix).map(drop)
+    }
+
+    /// Removes a file; false if it was gone already.
+    pub(super) fn remove_existing(&self, id: &StoredId, suffix: Suffix) -> Result<bool, Error> {
         let name = id.file_name(suffix);
         match self.fs.remove(&name) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            result => result.at(Operation::Remove, &name),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            result => result.at(Operation::Remove, &name).map(|()| true),
         }
     }
 
@@ -183,6 +205,25 @@ impl Files {
         let lines = with_line_ends_of(text, reason);
         file.write_all(&lines).at(Operation::Write, &name)?;
         file.sync().at(Operation::Sync, &name)
+    }
+
+    /// Whether there is something with any of these suffixes.
+    pub(super) fn has_any(&self, id: &StoredId, suffixes: &[Suffix]) -> Result<bool, Error> {
+        for suffix in suffixes {
+            if self.metadata(id, *suffix)?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether any envelope needs the content, in whatever state, for local
+    /// recipients without a content of their own, or in a sub-directory.
+    pub(super) fn is_content_needed(&self, id: &StoredId) -> Result<bool, Error> {
+        let has = |suffix| self.has_any(id, &[suffix]);
+        Ok(self.has_any(id, &ENVELOPES)?
+            || has(Suffix::EnvelopeLocal)? && !has(Suffix::ContentLocal)?
+            || self.is_needed_below(id))
     }
 
     /// Whether the content is needed by an envelope in a sub-directory. Where that

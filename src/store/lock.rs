@@ -46,7 +46,7 @@ pub struct Locked {
 }
 
 /// A `.busy` envelope that is ours. Dropped, it is renamed back.
-struct Claim {
+pub(super) struct Claim {
     files: Arc<Files>,
     id: StoredId,
     /// Holds the lock on the envelope.
@@ -95,13 +95,7 @@ pub(super) fn lock(files: &Arc<Files>, id: &StoredId) -> Result<LockOutcome, Err
         Err(error) if error.is_taken() => return Ok(LockOutcome::HeldElsewhere),
         Err(error) => return Err(error),
     }
-    let claim = Claim {
-        files: Arc::clone(files),
-        id: id.clone(),
-        file: envelope,
-        settled: false,
-    };
-    claim.open(content)
+    Claim::new(files, id, envelope).open(content)
 }
 
 /// Says of what is not a file that it is not, but once only.
@@ -113,6 +107,16 @@ fn odd_envelope(files: &Files, id: &StoredId) -> LockOutcome {
 }
 
 impl Claim {
+    /// Of a message whose envelope, this file, is `.busy` as of now.
+    pub(super) fn new(files: &Arc<Files>, id: &StoredId, file: Box<dyn File>) -> Claim {
+        Claim {
+            files: Arc::clone(files),
+            id: id.clone(),
+            file,
+            settled: false,
+        }
+    }
+
     /// Reads the envelope, and sees that there is a content to go with it.
     fn open(mut self, content: Found) -> Result<LockOutcome, Error> {
         // Between opening and renaming another forwarder may have replaced it:
@@ -169,14 +173,14 @@ impl Claim {
     }
 
     /// Ends the claim with the envelope under another name.
-    fn rename(mut self, to: Suffix) -> Result<(), Error> {
+    pub(super) fn rename(mut self, to: Suffix) -> Result<(), Error> {
         self.files.rename(&self.id, Suffix::EnvelopeBusy, to)?;
         self.settled = true;
         Ok(())
     }
 
     /// Replaces the envelope in one step by one with other text.
-    fn rewrite(&mut self, envelope: &Envelope) -> Result<(), Error> {
+    pub(super) fn rewrite(&mut self, envelope: &Envelope) -> Result<(), Error> {
         let text = envelope
             .print()
             .map_err(io::Error::other)

@@ -1,6 +1,7 @@
 //! The spool directory: names, envelope files, storing, locking, recovery.
 #![forbid(unsafe_code)]
 
+mod change;
 mod commit;
 pub mod envelope;
 mod error;
@@ -9,6 +10,7 @@ mod fs;
 mod local;
 mod lock;
 pub mod name;
+pub mod queue;
 mod real;
 mod recover;
 mod scan;
@@ -20,11 +22,13 @@ mod faulty;
 #[cfg(test)]
 mod tests;
 
-pub use commit::{Commit, Receipt};
+pub use change::{Change, Outcome};
+pub use commit::{Commit, Receipt, commit};
 pub use envelope::{Attempts, Encoding, Envelope, Malformed, Reason};
 pub use error::{Error, Operation};
 pub use lock::{Attempt, LockOutcome, Locked};
 pub use name::{StoredId, Suffix};
+pub use queue::{Details, Entry, Queue, State};
 pub use recover::Report;
 pub use scan::READY_MAX;
 pub use spool::{Scan, Spool};

@@ -42,11 +42,13 @@ pub enum Suffix {
     ContentLocalNew,
     /// A copy of the envelope that is not yet acknowledged.
     EnvelopeLocalNew,
+    /// The envelope of a message that the operator keeps from being forwarded.
+    EnvelopeHold,
 }
 
 impl Suffix {
     /// All suffixes; none is the end of another.
-    pub const ALL: [Suffix; 10] = [
+    pub const ALL: [Suffix; 11] = [
         Suffix::Content,
         Suffix::Envelope,
         Suffix::EnvelopeNew,
@@ -57,6 +59,7 @@ impl Suffix {
         Suffix::EnvelopeLocal,
         Suffix::ContentLocalNew,
         Suffix::EnvelopeLocalNew,
+        Suffix::EnvelopeHold,
     ];
 
     /// The suffix as it stands in a file name.
@@ -72,6 +75,7 @@ impl Suffix {
             Suffix::EnvelopeLocal => ".envelope.local",
             Suffix::ContentLocalNew => ".content.local.new",
             Suffix::EnvelopeLocalNew => ".envelope.local.new",
+            Suffix::EnvelopeHold => ".envelope.hold",
         }
     }
 
@@ -123,6 +127,14 @@ impl StoredId {
         let mut name = self.stem();
         name.extend_from_slice(suffix.as_str().as_bytes());
         name
+    }
+
+    /// When the message arrived, in seconds since 1970, if the id tells.
+    pub fn seconds(&self) -> Option<i64> {
+        match self.0 {
+            Shape::Numbered { seconds, .. } => i64::try_from(seconds).ok(),
+            Shape::Named(_) => None,
+        }
     }
 
     /// Whether this program made the id.
@@ -231,6 +243,9 @@ mod tests {
         let ids = Ids::new(1, 5);
         let (first, second) = (ids.next(9), ids.next(9));
         assert!(first < second);
+        assert_eq!(first.seconds(), Some(9));
+        assert_eq!(id("x").seconds(), None);
+        assert_eq!(id("emailrelay.1.18446744073709551615.3").seconds(), None);
     }
 
     #[test]

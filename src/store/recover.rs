@@ -278,9 +278,13 @@ impl Suspect<'_> {
     /// The new form of a busy envelope. It is the only one left if the program
     /// that wrote it removed the old one first.
     fn recover_tmp(&self, envelope: &mut dyn File, has_content: bool) -> Result<Outcome, Error> {
-        if !has_content
-            || self.has_any(&[Suffix::EnvelopeBusy, Suffix::Envelope, Suffix::EnvelopeBad])?
-        {
+        let others = [
+            Suffix::EnvelopeBusy,
+            Suffix::Envelope,
+            Suffix::EnvelopeBad,
+            Suffix::EnvelopeHold,
+        ];
+        if !has_content || self.files.has_any(self.id, &others)? {
             self.files.remove(self.id, self.suffix)?;
             return Ok(Outcome::Removed);
         }
@@ -298,7 +302,7 @@ impl Suspect<'_> {
     /// A copy of the content. If its envelope is there already the power was cut
     /// before all names were durable, and the copy is whole.
     fn recover_local_content(&self, _content: &mut dyn File, _: bool) -> Result<Outcome, Error> {
-        if self.has_any(&[Suffix::EnvelopeLocal])? {
+        if self.files.has_any(self.id, &[Suffix::EnvelopeLocal])? {
             let renamed = self
                 .files
                 .rename(self.id, self.suffix, Suffix::ContentLocal);
@@ -313,7 +317,7 @@ impl Suspect<'_> {
 
     /// A copy of the envelope that nobody has seen, and so neither the content.
     fn remove_local(&self, _envelope: &mut dyn File, _: bool) -> Result<Outcome, Error> {
-        if !self.has_any(&[Suffix::EnvelopeLocal])? {
+        if !self.files.has_any(self.id, &[Suffix::EnvelopeLocal])? {
             self.files.remove(self.id, Suffix::ContentLocal)?;
         }
         self.files.remove(self.id, self.suffix)?;
@@ -326,29 +330,12 @@ impl Suspect<'_> {
         if !self.is_abandoned(content)? || content.is_open_elsewhere() == Some(true) {
             return Ok(Outcome::Nothing);
         }
-        // The first two once more at the end, for a process that does not lock.
-        let envelopes = [
-            Suffix::Envelope,
-            Suffix::EnvelopeBusy,
-            Suffix::EnvelopeNew,
-            Suffix::EnvelopeBusyTmp,
-            Suffix::EnvelopeBad,
-            Suffix::EnvelopeBusy,
-            Suffix::Envelope,
-        ];
-        let needed = self.has_any(&envelopes)?
-            || self.is_needed_locally()?
-            || self.files.is_needed_below(self.id);
+        let needed = self.files.is_content_needed(self.id)?;
         if needed || !self.files.is_named(self.id, self.suffix, content)? {
             return Ok(Outcome::Nothing);
         }
         self.files.remove(self.id, self.suffix)?;
         Ok(Outcome::Removed)
-    }
-
-    /// Whether there is a local envelope without a content of its own.
-    fn is_needed_locally(&self) -> Result<bool, Error> {
-        Ok(self.has_any(&[Suffix::EnvelopeLocal])? && !self.has_any(&[Suffix::ContentLocal])?)
     }
 
     fn make_bad(&self, envelope: &mut dyn File, reason: &'static str) -> Result<Outcome, Error> {
@@ -363,15 +350,6 @@ impl Suspect<'_> {
             Err(error) if error.is_taken() => Ok(self.odd("there is a bad envelope already")),
             Err(error) => Err(error),
         }
-    }
-
-    fn has_any(&self, suffixes: &[Suffix]) -> Result<bool, Error> {
-        for suffix in suffixes {
-            if self.files.metadata(self.id, *suffix)?.is_some() {
-                return Ok(true);
-            }
-        }
-        Ok(false)
     }
 
     fn odd(&self, why: &'static str) -> Outcome {

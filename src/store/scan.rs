@@ -32,9 +32,9 @@ pub(super) struct Listing {
     /// Envelopes in a state that should not last.
     pub(super) suspects: Vec<(StoredId, Suffix)>,
     /// Each content and envelope: the id and the suffix's bit.
-    files: Vec<(StoredId, u16)>,
+    pub(super) files: Vec<(StoredId, u16)>,
     /// Whether some of these had no place.
-    overflow: bool,
+    pub(super) overflow: bool,
     /// Names that are not those of a message's file.
     others: Vec<Vec<u8>>,
 }
@@ -106,6 +106,7 @@ impl Listing {
             }
             Suffix::Content
             | Suffix::EnvelopeBad
+            | Suffix::EnvelopeHold
             | Suffix::ContentLocal
             | Suffix::EnvelopeLocal => {}
         }
@@ -157,16 +158,16 @@ mod tests {
     #[test]
     fn finds_contents_without_envelope() {
         let mut listing = Listing::default();
-        for number in 1..=12 {
+        for number in 1..=13 {
             listing.add(&id(number).file_name(Suffix::Content));
         }
         for (number, suffix) in Suffix::ALL.into_iter().enumerate() {
             listing.add(&id(number + 1).file_name(suffix));
         }
-        listing.add(&id(12).file_name(Suffix::ContentLocal));
-        listing.add(&id(12).file_name(Suffix::EnvelopeLocal));
+        listing.add(&id(13).file_name(Suffix::ContentLocal));
+        listing.add(&id(13).file_name(Suffix::EnvelopeLocal));
         // The first of all suffixes is that of a content.
-        assert_eq!(listing.take_orphans(), [id(1), id(11), id(12)]);
+        assert_eq!(listing.take_orphans(), [id(1), id(12), id(13)]);
         assert_eq!(listing.suspects.len(), 5);
     }
 

@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::commit::{Commit, Group, Receipt};
 use super::error::{At, Error, Operation};
 use super::files::Files;
 use super::fs::Fs;
 use super::lock::{self, LockOutcome};
 use super::name::{Ids, StoredId, Suffix};
+use super::queue::Queue;
 use super::real::RealFs;
 use super::recover::{self, Report};
 use super::scan::Listing;
@@ -54,15 +54,6 @@ impl Spool {
         Writer::new(Arc::clone(&self.files))
     }
 
-    /// Makes messages durable and ready to be forwarded; the results are in the
-    /// order of the messages. After `Ok` a message survives a power cut; after
-    /// `Err` nothing of it is left, as far as the disk still obeys.
-    pub fn commit(&self, commits: Vec<Commit>) -> Vec<Result<Receipt, Error>> {
-        let mut group = Group::prepare(commits);
-        group.sync(self.files.fs.sync_width());
-        group.publish(&self.files)
-    }
-
     /// Lists the messages that are ready to be forwarded, the oldest
     /// [`READY_MAX`](super::READY_MAX) of them, after putting in order what
     /// processes that died have left behind.
@@ -79,6 +70,11 @@ impl Spool {
     /// anything else, in any number of processes.
     pub fn recover(&self) -> Result<Report, Error> {
         Ok(self.scan()?.report)
+    }
+
+    /// Lists all messages, whatever their state, and changes nothing.
+    pub fn queue(&self) -> Result<Queue, Error> {
+        Queue::read(&self.files)
     }
 
     /// Takes a message to forward it. An error concerns this message only.

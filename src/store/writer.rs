@@ -53,6 +53,11 @@ impl Writer {
         &self.id
     }
 
+    /// The spool that it belongs to.
+    pub(super) fn files(&self) -> &Arc<Files> {
+        &self.files
+    }
+
     /// How many octets have been written.
     pub fn octets(&self) -> u64 {
         self.octets
@@ -99,10 +104,6 @@ impl Writer {
     /// Leaves the content where it is, and closes it.
     pub(super) fn keep(&mut self) {
         self.state = State::Ended;
-    }
-
-    pub(super) fn files(&self) -> &Arc<Files> {
-        &self.files
     }
 
     fn try_append(&mut self, octets: &[u8]) -> Result<(), Error> {

@@ -55,7 +55,33 @@ fn reads_addresses_to_listen_on() {
         ("fd#3", "fd#3"),
         ("smtp=fd#2147483647", "fd#2147483647"),
     ] {
-        assert_eq!(ListenAddress::parse(text).unwrap().to_string(), shown);
+        let address = Interface::parse(text).unwrap().address;
+        assert_eq!(address.to_string(), shown);
+    }
+}
+
+#[test]
+fn a_prefix_confines_an_address_to_one_server() {
+    let [smtp, pop, admin] = ServerName::ALL;
+    for (text, servers) in [
+        ("127.0.0.1", &[smtp, pop, admin][..]),
+        ("eth0", &[smtp, pop, admin]),
+        ("smtp=127.0.0.1", &[smtp]),
+        ("pop=::1", &[pop]),
+        ("admin=lo", &[admin]),
+        ("/run/x", &[smtp]),
+        ("fd#3", &[smtp]),
+        ("pop=fd#3", &[pop]),
+        ("admin=/run/x", &[admin]),
+    ] {
+        let interface = Interface::parse(text).unwrap();
+        for server in ServerName::ALL {
+            assert_eq!(
+                interface.is_for(server),
+                servers.contains(&server),
+                "{text}"
+            );
+        }
     }
 }
 
@@ -69,9 +95,9 @@ fn refuses_what_could_listen_elsewhere() {
         ("smtp=smtp=::1", Fault::BadPrefix),
         ("=::1", Fault::BadPrefix),
         ("client=127.0.0.1", Fault::ClientPrefix),
-        ("pop=127.0.0.1", Fault::OtherServer),
-        ("admin=127.0.0.1", Fault::OtherServer),
-        ("pop=fd#3", Fault::OtherServer),
+        ("pop=smtp=::1", Fault::BadPrefix),
+        ("Pop=::1", Fault::BadPrefix),
+        ("pop=fd#0", Fault::BadDescriptor),
         ("fd#", Fault::BadDescriptor),
         ("fd#x", Fault::BadDescriptor),
         ("fd#2", Fault::BadDescriptor),
@@ -90,7 +116,7 @@ fn refuses_what_could_listen_elsewhere() {
         ("foo/bar", Fault::NotAnInterface),
         ("fe80::1", Fault::NoZone),
     ] {
-        assert_eq!(ListenAddress::parse(bad), Err(fault), "{bad}");
+        assert_eq!(Interface::parse(bad), Err(fault), "{bad}");
     }
 }
 
@@ -159,8 +185,8 @@ fn refuses_addresses_that_cannot_be_connected_to() {
 #[test]
 fn socket_paths_are_bounded() {
     let path = format!("/{}", "x".repeat(UNIX_PATH_MAX - 1));
-    assert!(Address::parse(&path).is_ok() && ListenAddress::parse(&path).is_ok());
+    assert!(Address::parse(&path).is_ok() && Interface::parse(&path).is_ok());
     let path = path + "x";
     assert_eq!(Address::parse(&path), Err(Fault::LongSocketPath));
-    assert_eq!(ListenAddress::parse(&path), Err(Fault::LongSocketPath));
+    assert_eq!(Interface::parse(&path), Err(Fault::LongSocketPath));
 }

@@ -2,19 +2,20 @@
 
 mod client_security;
 pub(super) mod path;
+mod pop;
 mod rules;
 mod security;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::address::{Address, Host, ListenAddress, Literal};
+use super::address::{Address, Host, Interface, ListenAddress, Literal, ServerName};
 use super::client_security::TlsStart;
 use super::extensions::{self, Extensions};
 use super::problem::{Kind, Origin, Problem, Problems, shown};
 use super::program::Program;
 use super::raw::{Given, LIST_MAX, Raw, Value};
-use super::settings::{self, Config, Forward, Log, Serve, SmtpServer, Verify};
+use super::settings::{self, Config, Forward, Log, Serve, ServerTls, SmtpServer, Verify};
 use super::value::{self, Anonymous, Fault};
 use super::{Context, Warning, table};
 
@@ -43,7 +44,8 @@ pub(super) fn check(raw: &Raw, context: &Context) -> Result<(Config, Vec<Warning
     };
     let unavailable = check.availability();
     check.problems.extend(rules::broken(raw, &unavailable));
-    let config = check.config();
+    let interfaces = check.interfaces();
+    let config = check.config(&interfaces);
     if config.daemon && config.has_work() {
         let background = Problem::new(Origin::CommandLine, None, Kind::Background);
         check.problems.push(background);
@@ -51,11 +53,11 @@ pub(super) fn check(raw: &Raw, context: &Context) -> Result<(Config, Vec<Warning
     if !check.problems.is_empty() {
         return Err(check.problems.into_vec());
     }
-    let warnings = warnings(&config);
+    let warnings = warnings(&config, &interfaces);
     Ok((config, warnings))
 }
 
-fn warnings(config: &Config) -> Vec<Warning> {
+fn warnings(config: &Config, interfaces: &[Interface]) -> Vec<Warning> {
     let stops = config.log.enabled && config.log.close_stderr;
     let idle =
         |forward: &Forward| !forward.on_start && !forward.on_disconnect && forward.poll.is_none();
@@ -66,7 +68,36 @@ fn warnings(config: &Config) -> Vec<Warning> {
         never.then_some(Warning::NeverForwards),
         hopes.then_some(Warning::VerifiesIfOffered),
     ];
-    all.into_iter().flatten().collect()
+    let all = all.into_iter().flatten();
+    all.chain(nobody_listens(config, interfaces)).collect()
+}
+
+/// Servers that have addresses, but are not.
+fn nobody_listens(config: &Config, interfaces: &[Interface]) -> Vec<Warning> {
+    let serve = config.serve.as_ref();
+    let is_missing = |server: &ServerName| match server {
+        ServerName::Smtp => serve.is_none_or(|serve| serve.smtp.is_none()),
+        ServerName::Pop => serve.is_none_or(|serve| serve.pop.is_none()),
+        ServerName::Admin => true,
+    };
+    let has_address =
+        |server: &ServerName| interfaces.iter().any(|one| one.server == Some(*server));
+    let servers = ServerName::ALL.into_iter();
+    servers
+        .filter(|server| is_missing(server) && has_address(server))
+        .map(Warning::NobodyListens)
+        .collect()
+}
+
+/// The addresses that a server listens on.
+fn listen(interfaces: &[Interface], server: ServerName) -> Vec<ListenAddress> {
+    let mut addresses = Vec::new();
+    for one in interfaces.iter().filter(|one| one.is_for(server)) {
+        if !addresses.contains(&one.address) {
+            addresses.push(one.address.clone());
+        }
+    }
+    addresses
 }
 
 /// Whether a server that must be verified need only say that it has no TLS.
@@ -76,6 +107,16 @@ fn verifies_if_offered(forward: &Forward) -> bool {
     };
     let verifies = matches!(tls.verify, Verify::SystemAuthorities | Verify::Path(_));
     verifies && tls.start == TlsStart::IfOffered
+}
+
+/// What the options say of all servers.
+struct Common<'a> {
+    interfaces: &'a [Interface],
+    idle_timeout: Option<Duration>,
+    anonymous: Anonymous,
+    /// The mechanisms that clients may log in with.
+    mechanisms: Option<String>,
+    tls: Option<ServerTls>,
 }
 
 struct Check<'a> {
@@ -102,10 +143,18 @@ impl Check<'_> {
     }
 
     /// The configuration, with defaults in the place of values that are reported.
-    fn config(&mut self) -> Config {
+    fn config(&mut self, interfaces: &[Interface]) -> Config {
         let anonymous = self.text("anonymous", Anonymous::default(), value::anonymous);
-        let smtp = self.smtp_server(anonymous);
+        let common = Common {
+            interfaces,
+            idle_timeout: self.timeout("idle-timeout", settings::IDLE_TIMEOUT),
+            anonymous,
+            mechanisms: self.text("server-auth-config", None, |text| Ok(Some(text.to_owned()))),
+            tls: self.server_tls(),
+        };
+        let smtp = self.smtp_server(&common);
         let smtp = (!self.flag("no-smtp")).then_some(smtp);
+        let pop = self.pop_server(&common);
         Config {
             spool_dir: self.spool_dir(),
             tls_config: self.tls_config(),
@@ -113,7 +162,7 @@ impl Check<'_> {
             domain: self.text("domain", None, |text| value::domain(text).map(Some)),
             daemon: !self.flag("no-daemon"),
             log: self.log(),
-            serve: (!self.flag("dont-serve")).then_some(Serve { smtp }),
+            serve: (!self.flag("dont-serve")).then_some(Serve { smtp, pop }),
             forward: self.forward(anonymous),
         }
     }
@@ -128,13 +177,13 @@ impl Check<'_> {
         }
     }
 
-    fn smtp_server(&mut self, anonymous: Anonymous) -> SmtpServer {
+    fn smtp_server(&mut self, common: &Common<'_>) -> SmtpServer {
         SmtpServer {
-            listen: self.listen(),
+            listen: listen(common.interfaces, ServerName::Smtp),
             port: self.text("port", settings::SMTP_PORT, value::port),
             size_max: self.text("size", None, value::size),
-            idle_timeout: self.timeout("idle-timeout", settings::IDLE_TIMEOUT),
-            anonymous,
+            idle_timeout: common.idle_timeout,
+            anonymous: common.anonymous,
             remote_clients: self.flag("remote-clients"),
             dnsbl: self.texts("dnsbl"),
             extensions: self.text(
@@ -144,8 +193,8 @@ impl Check<'_> {
             ),
             address_verifier: self.program("address-verifier"),
             filter_timeout: self.timeout("filter-timeout", settings::FILTER_TIMEOUT),
-            auth: self.server_auth(),
-            tls: self.server_tls(),
+            auth: self.server_auth("server-auth", common),
+            tls: common.tls.clone(),
         }
     }
 
@@ -196,7 +245,8 @@ impl Check<'_> {
         }
     }
 
-    fn listen(&mut self) -> Vec<ListenAddress> {
+    /// Where to listen, no two equal.
+    fn interfaces(&mut self) -> Vec<Interface> {
         let mut addresses = Vec::new();
         for given in self.raw.all("interface") {
             for item in items(given) {
@@ -205,7 +255,7 @@ impl Check<'_> {
                     self.report("interface", Kind::TooMany { items_max });
                     return addresses;
                 }
-                match ListenAddress::parse(item) {
+                match Interface::parse(item) {
                     Ok(address) if addresses.contains(&address) => {}
                     Ok(address) => addresses.push(address),
                     Err(fault) => self.report_value("interface", given, item, fault),

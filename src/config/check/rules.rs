@@ -43,7 +43,7 @@ const RULES: &[Rule] = &[
         &["as-client", "dont-serve"],
     ),
     Rule::Excludes(&["filter", "port", "server-auth"], &["no-smtp"]),
-    Rule::Needs(&["server-auth-config"], &["server-auth"]),
+    Rule::Needs(&["server-auth-config"], &["server-auth", "pop-auth"]),
     Rule::Needs(&["client-auth-config"], &["client-auth"]),
     Rule::Needs(
         &["verbose"],

@@ -7,18 +7,23 @@ use crate::config::problem::Kind;
 use crate::config::raw::Value;
 use crate::config::settings::{ServerAuth, ServerTls, Verify};
 
-use super::{Check, path};
+use super::{Check, Common, path};
 
 impl Check<'_> {
-    pub(super) fn server_auth(&mut self) -> Option<ServerAuth> {
-        let config = self.text("server-auth-config", None, |text| Ok(Some(text.to_owned())));
-        let given = self.path("server-auth")?;
+    /// How clients log in to the server whose secrets file that option names.
+    pub(super) fn server_auth(
+        &mut self,
+        name: &'static str,
+        common: &Common<'_>,
+    ) -> Option<ServerAuth> {
+        let given = self.path(name)?;
         let is_pam = |text: &str| text == "/pam" || text.starts_with("pam:");
         if given.to_str().is_some_and(is_pam) {
-            self.report("server-auth", Kind::NoPam);
+            self.report(name, Kind::NoPam);
             return None;
         }
-        let secrets = self.resolved("server-auth", &given)?;
+        let secrets = self.resolved(name, &given)?;
+        let config = common.mechanisms.clone();
         Some(ServerAuth { secrets, config })
     }
 

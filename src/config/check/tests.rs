@@ -67,6 +67,7 @@ fn defaults() -> Config {
                 auth: None,
                 tls: None,
             }),
+            pop: None,
         }),
         forward: None,
     }
@@ -154,7 +155,7 @@ const CHANGES: &[(&str, Change)] = &[
         c.domain = crate::base::OneLine::new("a.example");
     }),
     ("--dont-serve", |c| c.serve = None),
-    ("--no-smtp", |c| c.serve = Some(Serve { smtp: None })),
+    ("--no-smtp", |c| c.serve.as_mut().unwrap().smtp = None),
     ("--port 10025", |c| smtp(c).port = 10025),
     ("--port 0", |c| smtp(c).port = 0),
     ("--remote-clients", |c| smtp(c).remote_clients = true),
@@ -366,7 +367,7 @@ fn planned_options_are_refused_once_each() {
         };
         let line = match option.argument {
             crate::config::option::Argument::None => format!("-t --{}", option.long),
-            _ => format!("-t --{}=x", option.long),
+            _ => format!("-t --{}=1", option.long),
         };
         assert_eq!(bad(&line), [format!("--{}: {reason}", option.long)]);
     }
@@ -536,6 +537,8 @@ fn what_is_probably_not_meant_is_warned_of() {
     assert_eq!(warned("-t -e"), []);
     assert_eq!(warned("-t -d --close-stderr=no"), []);
     assert_eq!(warned("-t -o a:1"), [Warning::NeverForwards]);
+    let nobody = Warning::NobodyListens(ServerName::Pop);
+    assert_eq!(warned("-t --interface ::1,pop=::1,pop=127.0.0.1"), [nobody]);
     for line in ["-t -o a:1 -f", "-t -o a:1 -1", "-t -o a:1 -O 1", "-q a:1"] {
         assert_eq!(warned(line), [], "{line}");
     }

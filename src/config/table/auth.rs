@@ -69,7 +69,7 @@ pub(super) const OPTIONS: &[Opt] = &[
         status: Planned,
         summary: "accounts of POP clients",
         doc: "Takes the accounts of POP clients from this secrets file, which has the form of that \
-            of --server-auth; the value /pam asks the system's PAM service instead.",
+            of --server-auth. The file is read again when it changes.",
         ..Opt::FLAG
     },
 ];

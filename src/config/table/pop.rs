@@ -9,7 +9,9 @@ pub(super) const OPTIONS: &[Opt] = &[
         status: Planned,
         summary: "serve the spooled mail over POP",
         doc: "Lets POP clients read the mail in the spool directory, by default on port 110. Needs \
-            --pop-auth.",
+            --pop-auth. With --server-tls clients can encrypt their connections by the STLS \
+            command; with --server-tls-connection they encrypt from the first octet, or by STLS \
+            on port 110.",
         ..Opt::FLAG
     },
     Opt {
@@ -18,7 +20,9 @@ pub(super) const OPTIONS: &[Opt] = &[
         status: Planned,
         summary: "give each POP user a directory",
         doc: "Serves each POP user from the sub-directory of the spool directory that has the \
-            user's name, so that users do not see each other's mail.",
+            user's name, so that users do not see each other's mail. The directory is made when \
+            the user first logs in. It has envelopes; their contents may be in the spool \
+            directory, and stay there until nobody needs them.",
         ..Opt::FLAG
     },
     Opt {

@@ -121,8 +121,9 @@ pub(super) const OPTIONS: &[Opt] = &[
             one needs its zone, as in fe80::1%eth0), names of network interfaces (eth0 for the \
             addresses that it has at start, eth0-ipv4 and eth0-ipv6 for those of one kind), \
             absolute paths of unix-domain sockets, and sockets that the program is started with \
-            (fd#3), separated by commas or given one by one. A prefix of smtp= confines an \
-            address to the SMTP server. By default connections are accepted on the sockets that \
+            (fd#3), separated by commas or given one by one. A prefix of smtp=, pop= or \
+            admin= confines an address to that server; paths and sockets without one are the SMTP \
+            server's. By default connections are accepted on the sockets that \
             systemd hands on, or else on all IPv4 and IPv6 addresses.",
         ..Opt::FLAG
     },

@@ -74,8 +74,8 @@ pub(super) const OPTIONS: &[Opt] = &[
         short: Some('K'),
         status: Ready,
         summary: "offer encryption to clients",
-        doc: "Lets SMTP clients encrypt their connections by the STARTTLS command. Needs \
-            --server-tls-certificate.",
+        doc: "Lets clients encrypt their connections, by the STARTTLS command of SMTP and the STLS \
+            command of POP. Needs --server-tls-certificate.",
         ..Opt::FLAG
     },
     Opt {
@@ -91,15 +91,17 @@ pub(super) const OPTIONS: &[Opt] = &[
     Opt {
         long: "server-tls-connection",
         status: Ready,
-        summary: "encrypt SMTP clients from the first octet",
-        doc: "Expects SMTP clients to encrypt from the first octet, without STARTTLS.",
+        summary: "encrypt clients from the first octet",
+        doc: "Expects clients to encrypt from the first octet, without STARTTLS or STLS; but POP \
+            clients on port 110, which is for clear text, are offered STLS as with --server-tls.",
         ..Opt::FLAG
     },
     Opt {
         long: "server-tls-required",
         status: Ready,
         summary: "insist on encryption by clients",
-        doc: "Lets clients neither log in nor submit mail before their connection is encrypted.",
+        doc: "Lets clients neither log in nor submit mail, nor read it by POP, before their connection \
+            is encrypted.",
         ..Opt::FLAG
     },
     Opt {

@@ -30,12 +30,12 @@ impl World {
         let name = format!("emailrelay-session-{}-{serial}", std::process::id());
         let folder = std::env::temp_dir().join(name);
         fs::create_dir(&folder).unwrap();
-        let spool = Arc::new(Spool::open(&folder, 1).unwrap());
-        let disk = Pool::new(DiskWork::new(Arc::clone(&spool)), 1, || {});
+        let spool = Spool::open(&folder, 1).unwrap();
+        let disk = Pool::new(DiskWork, 1, || {});
         let lookups = Pool::new(LookupWork, 1, || {});
         let programs = Pool::new(ProgramWork, 1, || {});
         let pools = (disk, lookups, programs);
-        let mut context = Context::new(Instant::now(), time::wall_clock, spool, pools, 10);
+        let mut context = Context::new(Instant::now(), time::wall_clock, pools);
         let certificate = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pki/server-all.pem");
         let settings = ServerSettings {
             certificate: CertificateFiles::new([certificate]).unwrap(),
@@ -53,6 +53,7 @@ impl World {
             }
         };
         let service = Service {
+            spool,
             machine: Arc::new(Settings {
                 starttls: !tls_first,
                 idle_timeout: None,
@@ -64,7 +65,7 @@ impl World {
             forwarder: None,
         };
         let peer = Peer::new(address);
-        let visit = Clients::new(1).admit(peer.ip()).unwrap();
+        let visit = Clients::new(1, 1).admit(peer.ip()).unwrap();
         let guest = Guest {
             service: Arc::new(service),
             stream,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 use super::*;
+use crate::store::change::{Change, Outcome};
 use crate::store::commit::{Commit, Group};
 use crate::store::envelope::Reason;
 use crate::store::error::Error;
@@ -24,6 +25,8 @@ enum Place {
     Ready(Vec<OneLine>),
     /// Bad, for these recipients, with its content whole.
     Bad(Vec<OneLine>),
+    /// Held, for these recipients, with its content whole.
+    Held(Vec<OneLine>),
     /// Ready, but the content is gone: to be found out when it is taken.
     Bare,
     /// There with copies for local recipients, both of them whole, besides.
@@ -137,7 +140,7 @@ fn store_as(
             envelope: envelope.clone(),
         });
     }
-    for receipt in spool.commit(commits).into_iter().flatten() {
+    for receipt in crate::store::commit(commits).into_iter().flatten() {
         let expected = ledger.get_mut(&receipt.id).unwrap();
         assert_eq!(receipt.octets, expected.body.len() as u64);
         expected.now = vec![accepted.clone()];
@@ -262,6 +265,47 @@ fn debris(disk: Faulty, ledger: &mut Ledger) -> Faulty {
     disk.after_power_cut(Loss::Nothing)
 }
 
+/// Three messages that have failed and are not to be tried before a time.
+fn failed_three(disk: Faulty, ledger: &mut Ledger) -> Faulty {
+    let spool = spool(&disk, 1);
+    let delayed = Envelope {
+        trailer: vec![line("X-MailRelay-NextAttempt: 9999999999")],
+        ..envelope(&["a@x", "b@x", "c@x"])
+    };
+    let bad = Place::Bad(recipients());
+    let group: [&[&[u8]]; 3] = [&[b"one"], &[b"two"], &[b"three"]];
+    let ready = Place::Ready(recipients());
+    store_as(&spool, ledger, &group, &delayed, &[], &ready);
+    for (id, expected) in ledger {
+        take(&spool, id).fail(&[], None).unwrap();
+        expected.now = vec![bad.clone()];
+        expected.after_power_cut = vec![bad.clone()];
+    }
+    spool.sync().unwrap();
+    disk
+}
+
+/// Changes each message, and makes that durable.
+fn change(spool: &Spool, ledger: &mut Ledger, change: Change, place: &Place, cut_short: &[Place]) {
+    let Ok(queue) = spool.queue() else { return };
+    let mut changed = Vec::new();
+    for entry in queue.entries() {
+        let expected = ledger.get_mut(&entry.id).unwrap();
+        expected.now.push(place.clone());
+        expected.after_power_cut.push(place.clone());
+        expected.after_power_cut.extend_from_slice(cut_short);
+        if let Ok(Outcome::Done) = queue.change(entry, change) {
+            expected.now = vec![place.clone()];
+            changed.push(&entry.id);
+        }
+    }
+    if queue.sync().is_ok() {
+        for id in changed {
+            ledger.get_mut(id).unwrap().after_power_cut = vec![place.clone()];
+        }
+    }
+}
+
 fn scenarios() -> Vec<Scenario> {
     let forwarding = |run| Scenario {
         setup: stored_three,
@@ -319,6 +363,20 @@ fn scenarios() -> Vec<Scenario> {
                 Ok(())
             });
         }),
+        forwarding(|spool, ledger| {
+            change(spool, ledger, Change::Hold, &Place::Held(recipients()), &[]);
+        }),
+        forwarding(|spool, ledger| {
+            let bare = [Place::Bare];
+            change(spool, ledger, Change::Delete, &Place::Absent, &bare);
+        }),
+        Scenario {
+            setup: failed_three,
+            run: |spool, ledger| {
+                let ready = Place::Ready(recipients());
+                change(spool, ledger, Change::Retry, &ready, &[]);
+            },
+        },
         Scenario {
             setup: debris,
             run: |spool, _ledger| {
@@ -351,7 +409,7 @@ fn place(disk: &Faulty, id: &StoredId, body: &[u8]) -> Option<Place> {
 
 /// Where the message is, apart from copies.
 fn rest_of_place(disk: &Faulty, id: &StoredId, whole: bool, found: &[Suffix]) -> Option<Place> {
-    use Suffix::{Content, Envelope, EnvelopeBad};
+    use Suffix::{Content, Envelope, EnvelopeBad, EnvelopeHold};
     match found {
         [] => Some(Place::Absent),
         [Envelope] => Some(Place::Bare),
@@ -360,6 +418,9 @@ fn rest_of_place(disk: &Faulty, id: &StoredId, whole: bool, found: &[Suffix]) ->
         }
         [Content, EnvelopeBad] if whole => {
             Some(Place::Bad(read(disk, id, EnvelopeBad).remote_recipients))
+        }
+        [Content, EnvelopeHold] if whole => {
+            Some(Place::Held(read(disk, id, EnvelopeHold).remote_recipients))
         }
         _ => None,
     }

@@ -36,11 +36,11 @@ fn after_recovery(stem: &str, old: bool, files: &[(Suffix, &[u8])]) -> Vec<Suffi
 #[test]
 fn each_combination_of_files_ends_in_one_that_may_stay() {
     use Suffix::{
-        Content, ContentLocal, Envelope, EnvelopeBad, EnvelopeBusy, EnvelopeBusyTmp, EnvelopeLocal,
-        EnvelopeNew,
+        Content, ContentLocal, Envelope, EnvelopeBad, EnvelopeBusy, EnvelopeBusyTmp, EnvelopeHold,
+        EnvelopeLocal, EnvelopeNew,
     };
     let ours = "emailrelay.7.1795360975.10000000005";
-    let table: [(&[Suffix], &[Suffix]); 15] = [
+    let table: [(&[Suffix], &[Suffix]); 18] = [
         (&[Content], &[]),
         (&[Content, EnvelopeNew], &[]),
         (&[EnvelopeNew], &[]),
@@ -55,6 +55,12 @@ fn each_combination_of_files_ends_in_one_that_may_stay() {
         ),
         (&[Content, EnvelopeBusyTmp], &[Content, Envelope]),
         (&[EnvelopeBusyTmp], &[]),
+        (&[Content, EnvelopeHold], &[Content, EnvelopeHold]),
+        (&[EnvelopeHold], &[EnvelopeHold]),
+        (
+            &[Content, EnvelopeBusyTmp, EnvelopeHold],
+            &[Content, EnvelopeHold],
+        ),
         (&[Content, Envelope, EnvelopeBusyTmp], &[Content, Envelope]),
         (
             &[Content, Envelope, EnvelopeBusy],

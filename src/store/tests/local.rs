@@ -17,7 +17,7 @@ fn commit(spool: &Spool, body: &[u8], remote: &[&str]) -> Commit {
 }
 
 fn store_one(spool: &Spool, body: &[u8], remote: &[&str]) -> StoredId {
-    let mut results = spool.commit(vec![commit(spool, body, remote)]);
+    let mut results = crate::store::commit(vec![commit(spool, body, remote)]);
     results.pop().unwrap().unwrap().id
 }
 

@@ -5,6 +5,7 @@ mod crash;
 mod forward;
 mod left_behind;
 mod local;
+mod queue;
 mod real;
 mod store;
 
@@ -42,7 +43,7 @@ fn store(spool: &Spool, body: &[u8], recipients: &[&str]) -> StoredId {
         last: body.to_vec(),
         envelope: envelope(recipients),
     };
-    let mut results = spool.commit(vec![commit]);
+    let mut results = crate::store::commit(vec![commit]);
     results.pop().unwrap().unwrap().id
 }
 

@@ -70,7 +70,7 @@ fn a_message_comes_out_as_it_went_in() {
         last: b"last".to_vec(),
         envelope: envelope(&["a@x"]),
     };
-    let receipt = spool.commit(vec![commit]).remove(0).unwrap();
+    let receipt = crate::store::commit(vec![commit]).remove(0).unwrap();
     assert_eq!(receipt.octets, 3_000_004);
     let path = spool.path_of(&receipt.id, Suffix::Content);
     assert_eq!(fs::metadata(path).unwrap().len(), 3_000_004);

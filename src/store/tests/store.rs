@@ -1,7 +1,7 @@
 //! Storing, without power cuts.
 
 use super::*;
-use crate::store::commit::Commit;
+use crate::store::commit::{Commit, Receipt};
 use crate::store::envelope::LINE_OCTETS_MAX;
 use crate::store::error::Operation;
 use crate::store::faulty::Fault;
@@ -24,7 +24,7 @@ fn a_new_message_touches_nothing() {
     drop(writer);
     spool.create().discard();
     assert_eq!(disk.operations(), 0);
-    assert!(spool.commit(Vec::new()).is_empty());
+    assert!(crate::store::commit(Vec::new()).is_empty());
     assert_eq!(disk.operations(), 0);
 }
 
@@ -46,8 +46,7 @@ fn a_group_shares_the_sync_of_the_names() {
     let bodies: [&[u8]; 3] = [b"one", b"two", b"three"];
     let commits: Vec<_> = bodies.iter().map(|body| commit(&spool, body)).collect();
     let ids: Vec<_> = commits.iter().map(|c| c.writer.id().clone()).collect();
-    let receipts: Vec<_> = spool
-        .commit(commits)
+    let receipts: Vec<_> = crate::store::commit(commits)
         .into_iter()
         .map(Result::unwrap)
         .collect();
@@ -60,6 +59,22 @@ fn a_group_shares_the_sync_of_the_names() {
     assert!(before.ends_with(&["sync"; 6]), "{trace:?}");
     assert_eq!(trace.iter().filter(|op| **op == "sync").count(), 6);
     assert_eq!(spool.scan().unwrap().ready, ids);
+}
+
+#[test]
+fn a_group_may_be_for_several_spools() {
+    let (disk, other_disk) = (Faulty::new(), Faulty::new());
+    let (spool, other) = (spool(&disk, 1), spool(&other_disk, 1));
+    let commits = vec![
+        commit(&spool, b"one"),
+        commit(&other, b"other"),
+        commit(&spool, b"three"),
+    ];
+    let octets = |result: &Result<_, _>| result.as_ref().map(|r: &Receipt| r.octets).unwrap();
+    let results = crate::store::commit(commits);
+    assert!(results.iter().map(octets).eq([3, 5, 5]));
+    assert_eq!(spool.scan().unwrap().ready.len(), 2);
+    assert_eq!(other.scan().unwrap().ready.len(), 1);
 }
 
 #[test]
@@ -91,7 +106,7 @@ fn a_writer_that_failed_leaves_nothing_and_stays_failed() {
     assert_eq!(error.operation, Operation::Write);
     assert!(disk.listing().is_empty());
     assert!(writer.append(b"more").is_err());
-    let results = spool.commit(vec![Commit {
+    let results = crate::store::commit(vec![Commit {
         writer,
         last: Vec::new(),
         envelope: envelope(&["a@x"]),
@@ -158,7 +173,7 @@ fn one_message_that_fails_does_not_fail_the_others() {
     commits[0].envelope.reverse_path = line(&"x".repeat(LINE_OCTETS_MAX + 1));
     disk.plant(&name(&ids[1], Suffix::EnvelopeNew), Kind::File, b"new");
     disk.plant(&name(&ids[2], Suffix::Envelope), Kind::File, b"ready");
-    let results = spool.commit(commits);
+    let results = crate::store::commit(commits);
     let operations: Vec<_> = results
         .iter()
         .map(|result| result.as_ref().err().map(|error| error.operation))
@@ -201,12 +216,12 @@ fn the_directory_that_cannot_be_synced_refuses_the_whole_group() {
     let spool = spool(&disk, 1);
     let count = {
         let commits = (0..2).map(|_| commit(&spool, b"body")).collect();
-        assert!(spool.commit(commits).iter().all(Result::is_ok));
+        assert!(crate::store::commit(commits).iter().all(Result::is_ok));
         disk.operations()
     };
     let before = disk.listing();
     disk.set_fault(Fault::Fail(count, std::io::ErrorKind::Other));
-    let results = spool.commit((0..2).map(|_| commit(&spool, b"body")).collect());
+    let results = crate::store::commit((0..2).map(|_| commit(&spool, b"body")).collect());
     for result in results {
         assert_eq!(result.unwrap_err().operation, Operation::SyncDirectory);
     }
@@ -223,7 +238,7 @@ fn a_message_that_cannot_be_taken_back_keeps_its_content() {
     disk.set_fault(Fault::FailTwice(count, std::io::ErrorKind::Other));
     let refused = commit(&spool, b"body");
     let id = refused.writer.id().clone();
-    assert!(spool.commit(vec![refused])[0].is_err());
+    assert!(crate::store::commit(vec![refused])[0].is_err());
     assert_eq!(suffixes(&disk, &id), [Suffix::Content, Suffix::Envelope]);
     let mut locked = take(&spool, &id);
     assert_eq!(locked.read(&mut [0; 9]).unwrap(), 4);

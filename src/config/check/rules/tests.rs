@@ -50,7 +50,7 @@ const BROKEN: &[(&str, &str)] = &[
     ("-X -S x", "--server-auth: cannot be used with --no-smtp"),
     (
         "--server-auth-config=m:",
-        "--server-auth-config: needs --server-auth",
+        "--server-auth-config: needs --server-auth or --pop-auth",
     ),
     (
         "--client-auth-config=m:",
