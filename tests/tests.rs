@@ -4,6 +4,7 @@
 
 mod client_auth;
 mod client_tls;
+mod configurations;
 mod delivery;
 mod dnsbl;
 mod durability;

@@ -34,12 +34,17 @@ fn places(serve: &Serve) -> Vec<Place<'_>> {
     smtp.into_iter().chain(pop).collect()
 }
 
-/// Opens the listening sockets of all servers.
-pub(super) fn listeners(serve: &Serve) -> Result<Vec<(ServerName, Vec<Listener>)>, Failure> {
+/// Opens the listening sockets of all servers, or takes those that systemd has
+/// opened where it may.
+pub(super) fn listeners(
+    serve: &Serve,
+    may_inherit: bool,
+) -> Result<Vec<(ServerName, Vec<Listener>)>, Failure> {
     let variable = |name: &str| std::env::var(name).ok();
     let places = places(serve);
     let servers: Vec<ServerName> = places.iter().map(|place| place.server).collect();
-    let handed = match places.iter().any(|place| place.addresses.is_empty()) {
+    let inherits = may_inherit && places.iter().any(|place| place.addresses.is_empty());
+    let handed = match inherits {
         true => activation::sockets(std::process::id(), &variable).map_err(Failure::new)?,
         false => Vec::new(),
     };

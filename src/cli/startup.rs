@@ -9,26 +9,20 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::base::{OneLine, log};
-use crate::config::{self, Config, FILE_MAX, Outcome, Platform, ServerName, Warning};
-use crate::event::{Poller, Pool, Token};
-use crate::relay::access::{self, Access};
+use crate::config::{self, Advice, Config, FILE_MAX, Outcome, Platform, VARIABLE_PREFIX};
+use crate::event::{Poller, Pool};
 use crate::relay::context::Context;
 use crate::relay::disk::DiskWork;
-use crate::relay::forwarder::Forwarder;
-use crate::relay::instance;
 use crate::relay::limits::{
     DISK_THREADS_MAX, LOOKUP_THREADS_MAX, PROGRAM_THREADS_MAX, sessions_max,
 };
 use crate::relay::lookup::LookupWork;
 use crate::relay::programs::ProgramWork;
 use crate::relay::run::Relay;
-use crate::relay::security::Security;
-use crate::store::Spool;
-use crate::sys::{child, process, random, signal, socket, stderr, time};
+use crate::sys::{child, process, signal, socket, stderr, time};
 use crate::{tls, warning};
 
-use super::own_name::own_name;
-use super::serving;
+use super::opened::Opened;
 
 /// Files of the spool are for owner and group.
 const UMASK: u32 = 0o007;
@@ -50,6 +44,17 @@ impl Failure {
         Failure {
             status: FAILURE,
             text: text.to_string(),
+        }
+    }
+
+    /// The same with the configuration's name, if it has one.
+    fn of(self, name: Option<&str>) -> Failure {
+        match name {
+            Some(name) => Failure {
+                text: format!("configuration \"{name}\": {}", self.text),
+                ..self
+            },
+            None => self,
         }
     }
 }
@@ -74,15 +79,18 @@ pub(super) fn run(mut arguments: Vec<OsString>) -> u8 {
             stderr::write_line(config::failure(&program, &problems).trim_end());
             1
         }
-        Outcome::Run(config, warnings) => start(&config, &program, &warnings),
+        Outcome::Run(configs, advice) => start(&configs, &program, &advice),
     }
 }
 
-fn start(config: &Config, program: &str, warnings: &[Warning]) -> u8 {
-    for warning in warnings {
-        stderr::write_line(&format!("{program}: warning: {warning}"));
+fn start(configs: &[Config], program: &str, advice: &[Advice]) -> u8 {
+    for advice in advice {
+        stderr::write_line(&format!("{program}: warning: {advice}"));
     }
-    match relay(config, program) {
+    let Some((first, _)) = configs.split_first() else {
+        return 0;
+    };
+    match serve(first, configs, program) {
         Ok(status) => status,
         Err(Failure { status, text }) => {
             stderr::write_line(&format!("{program}: error: {text}"));
@@ -91,40 +99,35 @@ fn start(config: &Config, program: &str, warnings: &[Warning]) -> u8 {
     }
 }
 
-fn relay(config: &Config, program: &str) -> Result<u8, Failure> {
-    open_log(config, program);
+/// Starts all configurations in one loop. What is for the whole process is the same
+/// in all of them, and taken from the first.
+fn serve(first: &Config, configs: &[Config], program: &str) -> Result<u8, Failure> {
+    open_log(first, program);
     process::set_umask(UMASK);
     if let Err(error) = process::forbid_core_dumps() {
         warning!("cannot forbid core dumps: {error}");
     }
     let descriptors = process::raise_descriptor_limit();
-    let smtp = config.serve.as_ref().and_then(|serve| serve.smtp.as_ref());
-    let block_lists = serving::block_lists(smtp)?;
-    let serve = config.serve.as_ref();
-    let mut listeners = serve.map_or(Ok(Vec::new()), serving::listeners)?;
-    let spool = open_spool(&config.spool_dir)?;
-    let domain = config.domain.clone().unwrap_or_else(own_name);
-    let verifier = match smtp {
-        Some(smtp) => instance::verifier(smtp, &domain).map_err(Failure::new)?,
-        None => None,
-    };
-    let sockets_of_check = serving::sockets_of_check(&block_lists);
-    let connections = smtp.map_or(0, instance::connections);
-    let sessions_max = sessions_max(descriptors, sockets_of_check, connections);
-    let security = match smtp {
-        Some(smtp) => instance::security(config, smtp).map_err(Failure::new)?,
-        None => Security::default(),
-    };
+    let opened = configs.iter().enumerate().map(|(index, config)| {
+        // Sockets that systemd has opened do not say which configuration they are for.
+        let opened = Opened::new(config, index == 0);
+        opened.map_err(|failure| failure.of(config.name.as_deref()))
+    });
+    let opened = opened.collect::<Result<Vec<_>, _>>()?;
+    let needs = |need: fn(&Opened) -> usize| opened.iter().map(need).max().unwrap_or(0);
+    let sessions_max = sessions_max(
+        descriptors,
+        needs(Opened::sockets_of_check),
+        needs(Opened::connections),
+    );
+    let share = (sessions_max / configs.len()).max(1);
     let mut relay = assemble()?;
-    relay.context().security = security;
-    let forwarder = add_forwarder(&mut relay, &spool, config, &domain)?;
-    if let Some(smtp) = smtp {
-        let service = instance::service(&spool, config, smtp, &domain, verifier, forwarder);
-        let service = service.map_err(Failure::new)?;
-        let door = serving::smtp_door(&mut relay, smtp, service, block_lists, sessions_max);
-        serving::open_door(&mut relay, door, ServerName::Smtp, &mut listeners);
+    for (config, opened) in configs.iter().zip(opened) {
+        opened
+            .add_to(&mut relay, config, share)
+            .map_err(|failure| failure.of(config.name.as_deref()))?;
     }
-    if config.log.close_stderr
+    if first.log.close_stderr
         && let Err(error) = process::close_standard_error()
     {
         warning!("cannot close standard error: {error}");
@@ -149,15 +152,6 @@ fn open_log(config: &Config, program: &str) {
     log::open(settings, sink);
 }
 
-/// Opens the spool and tidies up after processes that died.
-fn open_spool(path: &Path) -> Result<Spool, Failure> {
-    let fail = |error| Failure::new(format!("invalid spool directory: {error}"));
-    let spool = Spool::open(path, random::u64()).map_err(fail)?;
-    let report = spool.recover().map_err(fail)?;
-    report.lines.iter().for_each(|line| warning!("{line}"));
-    Ok(spool)
-}
-
 fn assemble() -> Result<Relay, Failure> {
     let fail = |error: io::Error| Failure::new(format!("cannot set up the event loop: {error}"));
     let (sender, receiver) = socket::wake_pair().map_err(fail)?;
@@ -174,27 +168,6 @@ fn assemble() -> Result<Relay, Failure> {
     Ok(Relay::new(Poller::new(receiver), signals, context))
 }
 
-fn add_forwarder(
-    relay: &mut Relay,
-    spool: &Spool,
-    config: &Config,
-    domain: &OneLine,
-) -> Result<Option<Token>, Failure> {
-    let Some(forward) = &config.forward else {
-        return Ok(None);
-    };
-    let login = access::login(forward).map_err(Failure::new)?;
-    let route = instance::route(config, forward, domain, login).map_err(Failure::new)?;
-    let access = Access::open(config, forward).map_err(Failure::new)?;
-    let forwarder = Forwarder::new(
-        spool.clone(),
-        route,
-        access,
-        instance::schedule(config, forward),
-    );
-    Ok(Some(relay.add(Box::new(forwarder))))
-}
-
 fn surroundings() -> config::Context {
     let platform = match std::env::consts::FAMILY {
         "windows" => Platform::Windows,
@@ -209,9 +182,20 @@ fn surroundings() -> config::Context {
             .iter()
             .map(|one| one.description())
             .collect(),
+        credentials_dir: std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from),
+        environment: environment(),
         columns: std::env::var("COLUMNS").ok(),
         ..config::Context::new(platform)
     }
+}
+
+/// The variables that give options.
+fn environment() -> Vec<(String, OsString)> {
+    let named = std::env::vars_os().filter_map(|(name, value)| {
+        let name = name.into_string().ok()?;
+        name.starts_with(VARIABLE_PREFIX).then_some((name, value))
+    });
+    named.collect()
 }
 
 /// Reads a configuration file, and no more of it than is needed to see that it is

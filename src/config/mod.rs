@@ -16,6 +16,7 @@ pub mod address;
 mod check;
 pub mod client_security;
 pub mod extensions;
+mod grouped;
 pub mod help;
 pub mod man;
 pub mod option;
@@ -35,13 +36,15 @@ pub use address::{Address, Host, Interface, IpFamily, ListenAddress, Literal, Se
 pub use client_security::{ClientAccount, ClientAuth, ClientTls, TlsStart};
 pub use extensions::Extensions;
 pub use option::Platform;
+pub use parse::environment::PREFIX as VARIABLE_PREFIX;
 pub use parse::file::FILE_MAX;
-pub use problem::{Problem, Warning};
+pub use problem::{Advice, Problem, Warning};
 pub use program::Program;
 pub use raw::{LIST_MAX, VALUE_MAX};
 pub use settings::{Config, Forward, Log, PopServer, Serve, SmtpServer};
 pub use value::Anonymous;
 
+use grouped::{Configuration, Grouped};
 use problem::{Kind, Origin, shown};
 use raw::Raw;
 
@@ -59,6 +62,12 @@ pub struct Context {
     pub app_dir: Option<PathBuf>,
     /// The TLS libraries that are built in, with their versions.
     pub libraries: Vec<String>,
+    /// What `@credentials` at the start of a path stands for: where systemd puts the
+    /// credentials of a service.
+    pub credentials_dir: Option<PathBuf>,
+    /// The environment, or that part of it whose names begin with
+    /// [`VARIABLE_PREFIX`].
+    pub environment: Vec<(String, OsString)>,
     /// The environment variable `COLUMNS`, for the width of the help.
     pub columns: Option<String>,
 }
@@ -71,6 +80,8 @@ impl Context {
             base_dir: None,
             app_dir: None,
             libraries: Vec::new(),
+            credentials_dir: None,
+            environment: Vec::new(),
             columns: None,
         }
     }
@@ -79,8 +90,8 @@ impl Context {
 /// What a command line and its configuration file come to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Run with this configuration, after showing the warnings.
-    Run(Box<Config>, Vec<Warning>),
+    /// Run with these configurations, at least one, after showing the warnings.
+    Run(Vec<Config>, Vec<Advice>),
     /// Neither serve nor forward anything: say so, and exit with 0.
     NothingToDo,
     /// Print this text, which is whole lines, and exit with 0.
@@ -91,45 +102,94 @@ pub enum Outcome {
 
 /// Works out what the words that follow the program's name ask for.
 ///
-/// If they name a configuration file that matters, `read` is asked for its content,
-/// by its absolute path; it need not read more than [`FILE_MAX`] octets and one.
+/// `read` is asked for the content of files by their absolute paths: that of the
+/// configuration file, if the words name one that matters, and of those that
+/// variables name. It need not read more than [`FILE_MAX`] octets and one.
 /// Help is given even for a command line with mistakes, the version only without
-/// mistakes in its form; neither reads the file.
+/// mistakes in its form; neither reads a file.
 pub fn resolve(
     words: impl IntoIterator<Item = OsString>,
     context: &Context,
-    read: impl FnOnce(&Path) -> io::Result<Vec<u8>>,
+    mut read: impl FnMut(&Path) -> io::Result<Vec<u8>>,
 ) -> Outcome {
     let parse::Words {
-        mut raw,
+        mut options,
         file,
         problems,
     } = parse::words(words);
     let mut problems = problems.into_vec();
-    if (raw.is_on("help") || problems.is_empty())
-        && let Some(text) = text_to_print(&raw, context)
+    if (options.plain().is_on("help") || problems.is_empty())
+        && let Some(text) = text_to_print(options.plain(), context)
     {
         return Outcome::Print(text);
     }
+    let (variables, more) = parse::environment::variables(context, &mut read);
+    options.put_above(variables);
+    problems.extend(more.into_vec());
     // After a mistake the word may not be the name of a file at all.
     let file = file.filter(|_| problems.is_empty());
     match file.map(|file| read_file(&file, context, read)) {
-        Some(Ok(lower)) => raw.put_above(lower),
+        Some(Ok(lower)) => options.put_above(lower),
         Some(Err(more)) => problems.extend(more),
         None => {}
     }
     if problems.is_empty()
-        && let Some(text) = text_to_print(&raw, context)
+        && let Some(text) = text_to_print(options.plain(), context)
     {
         return Outcome::Print(text);
     }
-    match check::check(&raw, context) {
-        Ok((config, warnings)) if problems.is_empty() => match config.has_work() {
-            true => Outcome::Run(Box::new(config), warnings),
-            false => Outcome::NothingToDo,
-        },
+    match configurations(options, context) {
+        Ok((configs, advice)) if problems.is_empty() => {
+            match configs.iter().any(Config::has_work) {
+                true => Outcome::Run(configs, advice),
+                false => Outcome::NothingToDo,
+            }
+        }
         Ok(_) => Outcome::Fail(problems),
         Err(more) => Outcome::Fail(with_values(problems, more)),
+    }
+}
+
+/// Checks each configuration.
+fn configurations(
+    options: Grouped,
+    context: &Context,
+) -> Result<(Vec<Config>, Vec<Advice>), Vec<Problem>> {
+    let (mut configs, mut advice, mut problems) = (Vec::new(), Vec::new(), Vec::new());
+    for Configuration { name, raw } in options.into_configurations()? {
+        match check::check(&raw, context) {
+            Ok((config, warnings)) => {
+                let warning = |warning| Advice {
+                    configuration: name.clone(),
+                    warning,
+                };
+                advice.extend(warnings.into_iter().map(warning));
+                configs.push(Config {
+                    name: name.as_deref().map(str::to_owned),
+                    ..config
+                });
+            }
+            Err(more) => {
+                let of_it = |problem: Problem| {
+                    let is_its = problem
+                        .option
+                        .is_some_and(|long| !table::is_process_wide(long));
+                    problem.of(name.clone().filter(|_| is_its))
+                };
+                problems.extend(more.into_iter().map(of_it));
+            }
+        }
+    }
+    // What concerns the process is wrong in all of them.
+    let mut told = Vec::new();
+    problems.retain(|problem| {
+        let is_new = !told.contains(problem);
+        told.push(problem.clone());
+        is_new
+    });
+    match problems.is_empty() {
+        true => Ok((configs, advice)),
+        false => Err(problems),
     }
 }
 
@@ -155,8 +215,8 @@ fn text_to_print(raw: &Raw, context: &Context) -> Option<String> {
 fn read_file(
     file: &OsStr,
     context: &Context,
-    read: impl FnOnce(&Path) -> io::Result<Vec<u8>>,
-) -> Result<Raw, Vec<Problem>> {
+    mut read: impl FnMut(&Path) -> io::Result<Vec<u8>>,
+) -> Result<Grouped, Vec<Problem>> {
     let problem = |kind| vec![Problem::new(Origin::CommandLine, None, kind)];
     let path = check::path::resolve(file, context).map_err(problem)?;
     let text = read(&path).map_err(|error| {
@@ -165,9 +225,9 @@ fn read_file(
             reason: shown(error.to_string()),
         })
     })?;
-    let (raw, problems) = parse::file::lines(&path, &text);
+    let (options, problems) = parse::file::lines(&path, &text);
     match problems.is_empty() {
-        true => Ok(raw),
+        true => Ok(options),
         false => Err(problems.into_vec()),
     }
 }

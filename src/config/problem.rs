@@ -21,6 +21,8 @@ pub struct Problem {
     pub origin: Origin,
     /// The option's long name, where it is known.
     pub option: Option<&'static str>,
+    /// The name of the configuration that the option is for, where it has one.
+    pub configuration: Option<Arc<str>>,
     /// What is wrong.
     pub kind: Kind,
 }
@@ -30,6 +32,11 @@ pub struct Problem {
 pub enum Origin {
     /// On the command line.
     CommandLine,
+    /// In the environment.
+    Environment {
+        /// The variable's name, fit to be shown.
+        variable: Arc<str>,
+    },
     /// In the configuration file.
     File {
         /// The file's name, fit to be shown.
@@ -90,6 +97,20 @@ pub enum Kind {
         /// Why.
         reason: String,
     },
+    /// An option has a prefix, but there is no configuration of that name.
+    NoConfiguration {
+        /// The option that would make one.
+        maker: String,
+    },
+    /// There are more configurations than the limit.
+    TooManyConfigurations {
+        /// The limit.
+        configurations_max: usize,
+    },
+    /// The option is for the whole process, but given for one configuration.
+    ForTheProcess,
+    /// A path starts with `@credentials`, but there are none.
+    NoCredentials,
     /// The program would run in the background.
     Background,
     /// There are more problems than are told.
@@ -176,20 +197,39 @@ impl Problem {
         Problem {
             origin,
             option,
+            configuration: None,
             kind,
+        }
+    }
+
+    /// The same about an option of the configuration of that name.
+    pub(super) fn of(self, configuration: Option<Arc<str>>) -> Problem {
+        Problem {
+            configuration,
+            ..self
         }
     }
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Origin::File { path, line } = &self.origin {
-            write!(f, "{path}:{line}: ")?;
+        match &self.origin {
+            Origin::CommandLine => {}
+            Origin::Environment { variable } => write!(f, "{variable}: ")?,
+            Origin::File { path, line } => write!(f, "{path}:{line}: ")?,
         }
+        let prefix = match &self.configuration {
+            Some(name) => format!("--{name}-"),
+            None => "--".to_owned(),
+        };
         if let Some(option) = self.option {
-            write!(f, "--{option}: ")?;
+            write!(f, "{prefix}{option}: ")?;
         }
-        self.kind.fmt(f)
+        match self.kind {
+            Kind::Needs { others } => write!(f, "needs {}", alternatives(&prefix, others)),
+            Kind::Excludes { other } => write!(f, "cannot be used with {prefix}{other}"),
+            ref kind => kind.fmt(f),
+        }
     }
 }
 
@@ -199,13 +239,28 @@ impl fmt::Display for Kind {
             Kind::Syntax(syntax) => syntax.fmt(f),
             Kind::Value { value, fault } => write!(f, "\"{value}\" {fault}"),
             Kind::TooMany { items_max } => write!(f, "has more than {items_max} values"),
-            Kind::Needs { others } => write!(f, "needs {}", alternatives(others)),
+            Kind::Needs { others } => write!(f, "needs {}", alternatives("--", others)),
             Kind::Excludes { other } => write!(f, "cannot be used with --{other}"),
             Kind::AtMostTwice => f.write_str("cannot be given more than twice"),
             Kind::OtherFamily { to } => write!(f, "cannot be used to reach \"{to}\""),
             Kind::NoPam => f.write_str(
                 "logging in by PAM is not available in this version: name a secrets file",
             ),
+            Kind::NoConfiguration { maker } => {
+                write!(
+                    f,
+                    "there is no {maker}, which would make a configuration of it"
+                )
+            }
+            Kind::TooManyConfigurations { configurations_max } => {
+                write!(f, "there are more than {configurations_max} configurations")
+            }
+            Kind::ForTheProcess => {
+                f.write_str("is for the whole process: give it without the prefix")
+            }
+            Kind::NoCredentials => {
+                f.write_str("cannot find the folder for @credentials: is this a systemd service?")
+            }
             Kind::NotAvailable => f.write_str("not available in this version"),
             Kind::OtherSystem => f.write_str("not available on this system"),
             Kind::Unreadable { path, reason } => write!(f, "cannot read {path}: {reason}"),
@@ -319,8 +374,26 @@ impl fmt::Display for Warning {
     }
 }
 
-/// Lists option names as `--a, --b or --c`.
-fn alternatives(names: &[&str]) -> String {
+/// A warning, and the configuration that it is about. Displays as one line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Advice {
+    /// The configuration's name, where it has one.
+    pub configuration: Option<Arc<str>>,
+    /// The warning.
+    pub warning: Warning,
+}
+
+impl fmt::Display for Advice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(name) = &self.configuration {
+            write!(f, "configuration \"{name}\": ")?;
+        }
+        self.warning.fmt(f)
+    }
+}
+
+/// Lists option names as `--a, --b or --c`, with that prefix.
+fn alternatives(prefix: &str, names: &[&str]) -> String {
     let mut text = String::new();
     for (index, name) in names.iter().enumerate() {
         match names.len() - index {
@@ -328,7 +401,7 @@ fn alternatives(names: &[&str]) -> String {
             1 => text += " or ",
             _ => text += ", ",
         }
-        text += "--";
+        text += prefix;
         text += name;
     }
     text
@@ -377,9 +450,9 @@ mod tests {
 
     #[test]
     fn lists_alternatives_as_people_do() {
-        assert_eq!(alternatives(&["a"]), "--a");
-        assert_eq!(alternatives(&["a", "b"]), "--a or --b");
-        assert_eq!(alternatives(&["a", "b", "c"]), "--a, --b or --c");
+        assert_eq!(alternatives("--", &["a"]), "--a");
+        assert_eq!(alternatives("--", &["a", "b"]), "--a or --b");
+        assert_eq!(alternatives("--", &["a", "b", "c"]), "--a, --b or --c");
     }
 
     #[test]

@@ -128,6 +128,19 @@ impl Raw {
         }
     }
 
+    /// Takes away the options that are such, and returns them.
+    pub(super) fn split_off(&mut self, is_such: impl Fn(&'static str) -> bool) -> Raw {
+        let all = std::mem::take(&mut self.0);
+        let (such, others) = all.into_iter().partition(|(name, _)| is_such(name));
+        self.0 = others;
+        Raw(such)
+    }
+
+    /// The names of all options that were given, in alphabetic order.
+    pub(super) fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.0.keys().copied()
+    }
+
     /// What was given for that option, in order.
     pub(super) fn all(&self, name: &'static str) -> &[Given] {
         debug_assert!(table::find(name).is_some(), "no option {name}");
@@ -166,7 +179,7 @@ impl Raw {
 fn duplicate(first: &Given, second: &Given) -> Syntax {
     let line = match first.origin {
         Origin::File { line, .. } => Some(line),
-        Origin::CommandLine => None,
+        Origin::CommandLine | Origin::Environment { .. } => None,
     };
     Syntax::Duplicate {
         first: first.value.shown(),

@@ -42,6 +42,9 @@ pub const FILTER_TIMEOUT: Duration = Duration::from_secs(60);
 /// What the program is to do, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
+    /// Its name, where there are several. What is for the whole process is the same
+    /// in all of them.
+    pub name: Option<String>,
     /// The directory of spooled mail, absolute.
     pub spool_dir: PathBuf,
     /// The keywords for the TLS library, as they were given.

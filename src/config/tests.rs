@@ -27,7 +27,7 @@ fn outcome(line: &str, file: Option<&str>) -> Outcome {
 
 fn config(line: &str, file: &str) -> Config {
     match outcome(line, Some(file)) {
-        Outcome::Run(config, _) => *config,
+        Outcome::Run(mut configs, _) => configs.remove(0),
         other => panic!("{line}: {other:?}"),
     }
 }
@@ -188,9 +188,10 @@ fn nothing_to_do_is_no_mistake() {
 
 #[test]
 fn warnings_come_with_the_configuration() {
-    let Outcome::Run(_, warnings) = outcome("-t -d -o a:1", None) else {
+    let Outcome::Run(_, advice) = outcome("-t -d -o a:1", None) else {
         panic!("it runs");
     };
+    let warnings: Vec<_> = advice.iter().map(|advice| advice.warning).collect();
     assert_eq!(warnings, [Warning::LoggingStops, Warning::NeverForwards]);
 }
 

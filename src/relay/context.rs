@@ -28,6 +28,8 @@ pub struct Context {
     pub security: Security,
     /// The exit status, once a session has decided that the program's work is done.
     pub exit: Option<u8>,
+    /// What sessions whose work is done say of it, as exit statuses.
+    conclusions: Vec<(Token, u8)>,
     clock: fn() -> WallClock,
     disk: Pool<DiskWork>,
     lookups: Pool<LookupWork>,
@@ -51,6 +53,7 @@ impl Context {
             stopping: false,
             security: Security::default(),
             exit: None,
+            conclusions: Vec::new(),
             clock,
             disk: pools.0,
             lookups: pools.1,
@@ -59,6 +62,19 @@ impl Context {
             posts: VecDeque::new(),
             started: Vec::new(),
         }
+    }
+
+    /// Takes note of how the work of that session has ended, or will have unless it
+    /// says otherwise. The program goes on as long as others have work.
+    pub fn conclude(&mut self, token: Token, status: u8) {
+        self.conclusions.retain(|(known, _)| *known != token);
+        self.conclusions.push((token, status));
+    }
+
+    /// The exit status: what made the program end, or the worst conclusion.
+    pub fn status(&self) -> u8 {
+        let worst = self.conclusions.iter().map(|(_, status)| *status).max();
+        self.exit.or(worst).unwrap_or(0)
     }
 
     /// The calendar time.

@@ -242,7 +242,7 @@ impl Forwarder {
         let report = pass.report();
         log(&report);
         if self.schedule.once {
-            context.exit = Some(u8::from(!report.is_success()));
+            context.conclude(self.token, u8::from(!report.is_success()));
             self.over = true;
         }
         for by in pass.flushes {
@@ -349,7 +349,7 @@ impl Session for Forwarder {
         self.over = self.pass.is_none();
         if self.schedule.once && self.pass.is_some() {
             // The end of the pass, if there is time for it, knows better.
-            context.exit = Some(1);
+            context.conclude(self.token, 1);
         }
     }
 

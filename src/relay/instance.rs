@@ -17,9 +17,10 @@ use crate::store::Spool;
 
 mod security;
 
-pub use security::security;
+pub use security::site;
 
 use super::forwarder::Schedule;
+use super::security::SiteId;
 use super::smtp_client::Route;
 use super::smtp_server::Service;
 use super::verification::Verifier;
@@ -36,6 +37,7 @@ pub fn schedule(config: &Config, forward: &Forward) -> Schedule {
 /// What the sessions of the SMTP server share.
 pub fn service(
     spool: &Spool,
+    site: SiteId,
     config: &Config,
     smtp: &SmtpServer,
     domain: &OneLine,
@@ -49,6 +51,7 @@ pub fn service(
         .is_some_and(|forward| forward.on_disconnect);
     Ok(Service {
         spool: spool.clone(),
+        site,
         machine: Arc::new(server::Settings {
             domain: domain.clone(),
             size_max: smtp.size_max,

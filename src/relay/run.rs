@@ -91,7 +91,7 @@ impl Relay {
             self.deliver();
         }
         verbose!("all sessions are closed");
-        Ok(self.context.exit.unwrap_or(0))
+        Ok(self.context.status())
     }
 
     /// Everything is done once no session and no job is left, or time is up.

@@ -21,21 +21,37 @@ pub use secrets::SecretsDesk;
 /// Files are looked at no more often than this.
 pub const LOOK_AFTER: Duration = Duration::from_secs(1);
 
-/// What the sessions of the servers go by. The default has no secrets and no
-/// certificates.
+/// What the servers of all configurations go by.
 #[derive(Default)]
 pub struct Security {
-    /// Who has failed to log in, and for how long to let them wait.
+    /// Who has failed to log in, and for how long to let them wait: a client is the
+    /// same whichever server it tries.
     pub throttle: Throttle,
+    sites: Vec<Site>,
+    looked_at: Option<Instant>,
+}
+
+/// Names a [`Site`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SiteId(usize);
+
+/// What the sessions of one server go by. The default has no secrets and no
+/// certificates.
+#[derive(Default)]
+pub struct Site {
     secrets: Option<Arc<Secrets>>,
     desk: Option<Arc<SecretsDesk>>,
     acceptor: Option<Arc<dyn Acceptor>>,
     certificates: Option<Arc<Certificates>>,
-    looked_at: Option<Instant>,
 }
 
-/// What is to be done by a worker.
-pub enum Job {
+/// What is to be done by a worker for a site.
+pub struct Job {
+    site: SiteId,
+    task: Task,
+}
+
+enum Task {
     /// Read the secrets again if they have changed.
     ReadSecrets(Arc<SecretsDesk>, Instant),
     /// Read the certificates again if they have changed, or in any case.
@@ -53,34 +69,103 @@ pub enum Reread {
     Now,
 }
 
-/// What came of it.
-pub enum Done {
-    /// Of [`Job::ReadSecrets`]: the secrets as they are now.
+/// What came of a job for a site.
+pub struct Done {
+    site: SiteId,
+    /// What was found.
+    pub found: Found,
+}
+
+/// What a job has found.
+pub enum Found {
+    /// The secrets as they are now.
     Secrets(Arc<Secrets>),
-    /// Of [`Job::ReadCertificates`]: what takes the place of what was, if anything.
+    /// What takes the place of the certificates that were, if anything.
     Certificates(Option<Arc<dyn Acceptor>>),
-    /// Of [`Job::Check`], and the secrets as they are now.
+    /// What came of a check, and the secrets as they are now.
     Checked(Arc<Secrets>, Result<Identity, Refusal>),
 }
 
 impl Job {
     /// Does it. Blocks.
     pub fn run(self) -> Done {
+        Done {
+            site: self.site,
+            found: self.task.run(),
+        }
+    }
+}
+
+impl Task {
+    fn run(self) -> Found {
         match self {
-            Job::ReadSecrets(desk, now) => Done::Secrets(desk.current(now)),
-            Job::ReadCertificates(certificates, reread) => {
-                Done::Certificates(certificates.reread(reread))
+            Task::ReadSecrets(desk, now) => Found::Secrets(desk.current(now)),
+            Task::ReadCertificates(certificates, reread) => {
+                Found::Certificates(certificates.reread(reread))
             }
-            Job::Check(desk, now, credentials) => {
+            Task::Check(desk, now, credentials) => {
                 let secrets = desk.current(now);
                 let result = crate::auth::check(&secrets, &credentials);
-                Done::Checked(secrets, result)
+                Found::Checked(secrets, result)
             }
         }
     }
 }
 
 impl Security {
+    /// Adds what a server goes by, and returns its name.
+    pub fn add(&mut self, site: Site) -> SiteId {
+        self.sites.push(site);
+        SiteId(self.sites.len() - 1)
+    }
+
+    /// What goes by that name.
+    pub fn site(&self, id: SiteId) -> &Site {
+        &self.sites[id.0]
+    }
+
+    /// The check of what a client says of itself; nothing where there are no secrets.
+    pub fn check(&self, id: SiteId, now: Instant, credentials: Box<Credentials>) -> Option<Job> {
+        let desk = Arc::clone(self.site(id).desk.as_ref()?);
+        Some(Job {
+            site: id,
+            task: Task::Check(desk, now, credentials),
+        })
+    }
+
+    /// The jobs that look for changes, if it is time to look.
+    pub fn look(&mut self, now: Instant) -> Vec<Job> {
+        let is_due = self
+            .looked_at
+            .is_none_or(|then| now.saturating_duration_since(then) >= LOOK_AFTER);
+        if !is_due {
+            return Vec::new();
+        }
+        self.looked_at = Some(now);
+        self.reread(now, Reread::Changed)
+    }
+
+    /// The jobs that read everything again.
+    pub fn reread(&self, now: Instant, reread: Reread) -> Vec<Job> {
+        let jobs = self.sites.iter().enumerate().flat_map(|(index, site)| {
+            let task_for = move |task| Job {
+                site: SiteId(index),
+                task,
+            };
+            site.reread(now, reread).map(task_for)
+        });
+        jobs.collect()
+    }
+
+    /// Takes note of what a job has found.
+    pub fn learn(&mut self, done: &Done) {
+        if let Some(site) = self.sites.get_mut(done.site.0) {
+            site.learn(&done.found);
+        }
+    }
+}
+
+impl Site {
     /// Has clients authenticate by what this file says.
     pub fn use_secrets(&mut self, file: SecretsFile) {
         self.secrets = Some(file.secrets());
@@ -105,42 +190,21 @@ impl Security {
         self.acceptor.as_ref()
     }
 
-    /// The check of what a client says of itself; nothing where there are no secrets.
-    pub fn check(&self, now: Instant, credentials: Box<Credentials>) -> Option<Job> {
-        let desk = Arc::clone(self.desk.as_ref()?);
-        Some(Job::Check(desk, now, credentials))
-    }
-
-    /// The jobs that look for changes, if it is time to look.
-    pub fn look(&mut self, now: Instant) -> Vec<Job> {
-        let is_due = self
-            .looked_at
-            .is_none_or(|then| now.saturating_duration_since(then) >= LOOK_AFTER);
-        if !is_due {
-            return Vec::new();
-        }
-        self.looked_at = Some(now);
-        self.reread(now, Reread::Changed)
-    }
-
-    /// The jobs that read everything again.
-    pub fn reread(&self, now: Instant, reread: Reread) -> Vec<Job> {
+    fn reread(&self, now: Instant, reread: Reread) -> impl Iterator<Item = Task> {
         let secrets = self.desk.iter().cloned();
         let certificates = self.certificates.iter().cloned();
         secrets
-            .map(|desk| Job::ReadSecrets(desk, now))
-            .chain(certificates.map(|files| Job::ReadCertificates(files, reread)))
-            .collect()
+            .map(move |desk| Task::ReadSecrets(desk, now))
+            .chain(certificates.map(move |files| Task::ReadCertificates(files, reread)))
     }
 
-    /// Takes note of what a job has found.
-    pub fn learn(&mut self, done: &Done) {
-        match done {
-            Done::Secrets(secrets) | Done::Checked(secrets, _) => {
+    fn learn(&mut self, found: &Found) {
+        match found {
+            Found::Secrets(secrets) | Found::Checked(secrets, _) => {
                 self.secrets = Some(Arc::clone(secrets));
             }
-            Done::Certificates(Some(acceptor)) => self.acceptor = Some(Arc::clone(acceptor)),
-            Done::Certificates(None) => {}
+            Found::Certificates(Some(acceptor)) => self.acceptor = Some(Arc::clone(acceptor)),
+            Found::Certificates(None) => {}
         }
     }
 }

@@ -31,9 +31,10 @@ use super::guest::{Guest, Word};
 use super::intake::Intake;
 use super::mail::{Mail, Trigger};
 use super::peer::Peer;
+use super::security::{self, Found, SiteId};
 use super::session::{Kind, Message, Session};
+use super::verdict;
 use super::verification::{Verification, Verifier};
-use super::{security, verdict};
 use encryption::Encryption;
 use login::Login;
 
@@ -49,6 +50,8 @@ pub struct Service {
     pub spool: Spool,
     /// The machine's settings.
     pub machine: Arc<Settings>,
+    /// What clients log in and encrypt by.
+    pub site: SiteId,
     /// Whether clients encrypt from the first octet.
     pub tls_first: bool,
     /// Whether content gets a Received header field.
@@ -523,7 +526,10 @@ impl Session for SmtpServer {
             Message::Disk(Some(Done::Appended { serial, result })) => {
                 self.returned(serial, result, context);
             }
-            Message::Disk(Some(Done::Security(security::Done::Checked(_, result)))) => {
+            Message::Disk(Some(Done::Security(security::Done {
+                found: Found::Checked(_, result),
+                ..
+            }))) => {
                 self.checked(result, context);
                 self.settle(context);
             }

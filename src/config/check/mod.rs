@@ -20,7 +20,7 @@ use super::value::{self, Anonymous, Fault};
 use super::{Context, Warning, table};
 
 /// What the modes stand for, besides the address that some of them have.
-const IMPLIED: [(&str, &[&str]); 3] = [
+pub(super) const IMPLIED: [(&str, &[&str]); 3] = [
     (
         "as-client",
         &["log", "no-syslog", "no-daemon", "dont-serve", "forward"],
@@ -156,6 +156,7 @@ impl Check<'_> {
         let smtp = (!self.flag("no-smtp")).then_some(smtp);
         let pop = self.pop_server(&common);
         Config {
+            name: None,
             spool_dir: self.spool_dir(),
             tls_config: self.tls_config(),
             strict_secrets: self.flag("strict-secrets"),

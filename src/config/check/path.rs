@@ -7,8 +7,9 @@ use crate::config::Context;
 use crate::config::problem::Kind;
 use crate::config::value::Fault;
 
-/// Replaces `@app` at the start by the program's directory, and puts the working
-/// directory before what is relative.
+/// Replaces `@app` at the start by the program's directory and `@credentials` by
+/// that of the service's credentials, and puts the working directory before what is
+/// relative.
 pub(in crate::config) fn resolve(path: &OsStr, context: &Context) -> Result<PathBuf, Kind> {
     if path.is_empty() {
         let (value, fault) = (String::new(), Fault::Empty);
@@ -19,6 +20,13 @@ pub(in crate::config) fn resolve(path: &OsStr, context: &Context) -> Result<Path
         let app_dir = context.app_dir.as_ref().ok_or(Kind::NoAppDir)?;
         // Joining nothing would add a slash.
         return Ok(app_dir.iter().chain(rest.iter()).collect());
+    }
+    if let Ok(rest) = path.strip_prefix("@credentials") {
+        let credentials_dir = context
+            .credentials_dir
+            .as_ref()
+            .ok_or(Kind::NoCredentials)?;
+        return Ok(credentials_dir.iter().chain(rest.iter()).collect());
     }
     if path.is_absolute() {
         return Ok(path.to_owned());

@@ -8,14 +8,14 @@ use crate::config::settings::{ServerAuth, ServerTls, Verify};
 use crate::config::{Host, IpFamily};
 
 fn check_line(line: &str) -> Result<(Config, Vec<Warning>), Vec<String>> {
-    let read = parse::words(line.split_whitespace().map(Into::into));
+    let mut read = parse::words(line.split_whitespace().map(Into::into));
     assert!(read.problems.is_empty(), "{line}: {:?}", read.problems);
     let context = Context {
         base_dir: Some("/home/me".into()),
         app_dir: Some("/opt/relay".into()),
         ..Context::new(Platform::Unix)
     };
-    check(&read.raw, &context)
+    check(read.options.plain(), &context)
         .map_err(|problems| problems.iter().map(ToString::to_string).collect())
 }
 
@@ -40,6 +40,7 @@ fn literal(text: &str) -> Literal {
 /// What `--no-daemon` alone comes to.
 fn defaults() -> Config {
     Config {
+        name: None,
         spool_dir: "/var/spool/emailrelay".into(),
         tls_config: String::new(),
         strict_secrets: false,

@@ -14,10 +14,10 @@ use std::sync::Arc;
 
 use super::nearest;
 use crate::base::ascii;
+use crate::config::grouped::{self, Grouped};
 use crate::config::option::Opt;
 use crate::config::problem::{Kind, Origin, Problem, Problems, Syntax, shown};
-use crate::config::raw::{Given, Raw, Value};
-use crate::config::table;
+use crate::config::raw::{Given, Value};
 
 /// The largest configuration file, in octets.
 pub const FILE_MAX: usize = 1 << 20;
@@ -26,9 +26,9 @@ pub const FILE_MAX: usize = 1 << 20;
 pub const LINE_MAX: usize = 8192;
 
 /// Reads the text of a file of that name.
-pub(in crate::config) fn lines(path: &Path, text: &[u8]) -> (Raw, Problems) {
+pub(in crate::config) fn lines(path: &Path, text: &[u8]) -> (Grouped, Problems) {
     let path: Arc<str> = shown(path.as_os_str().as_encoded_bytes()).into();
-    let mut raw = Raw::default();
+    let mut options = Grouped::default();
     let mut problems = Problems::default();
     let at = |line| Origin::File {
         path: Arc::clone(&path),
@@ -36,18 +36,18 @@ pub(in crate::config) fn lines(path: &Path, text: &[u8]) -> (Raw, Problems) {
     };
     if text.len() > FILE_MAX {
         problems.push(Problem::new(at(1), None, too_long("file", FILE_MAX)));
-        return (raw, problems);
+        return (options, problems);
     }
     let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
     for (index, line) in text.split(|byte| *byte == b'\n').enumerate() {
-        if let Err((option, kind)) = take_line(&mut raw, line, at(index + 1)) {
+        if let Err((option, kind)) = take_line(&mut options, line, at(index + 1)) {
             problems.push(Problem::new(at(index + 1), option, kind));
         }
         if problems.is_full() {
             break;
         }
     }
-    (raw, problems)
+    (options, problems)
 }
 
 fn too_long(what: &'static str, octets_max: usize) -> Syntax {
@@ -56,7 +56,7 @@ fn too_long(what: &'static str, octets_max: usize) -> Syntax {
 
 /// Takes one line; where that fails, tells the option too if it was found.
 fn take_line(
-    raw: &mut Raw,
+    options: &mut Grouped,
     line: &[u8],
     origin: Origin,
 ) -> Result<(), (Option<&'static str>, Kind)> {
@@ -65,15 +65,15 @@ fn take_line(
         return Ok(());
     }
     let (name, value) = split(text);
-    let Some(option) = table::find(name) else {
+    let Some(named) = grouped::find(name) else {
         let typed = shown(name);
         let meant = nearest::name(name);
         return Err((None, Syntax::Unknown { typed, meant }.into()));
     };
-    value_of(option, value)
+    value_of(named.option, value)
         .map_err(Into::into)
-        .and_then(|value| raw.add(option, Given { value, origin }))
-        .map_err(|kind| (Some(option.long), kind))
+        .and_then(|value| options.add(named, Given { value, origin }))
+        .map_err(|kind| (Some(named.option.long), kind))
 }
 
 /// The line as text, without the blanks at both ends.

@@ -1,4 +1,5 @@
-//! Reads the words of the command line and the lines of the configuration file.
+//! Reads the words of the command line, the lines of the configuration file, and
+//! the variables of the environment.
 //!
 //! The words, where `p` takes a value, `l` and `t` are flags and `A` may have a
 //! value:
@@ -12,24 +13,28 @@
 //! - `--` ends the options; the first word that is not an option is the name of the
 //!   configuration file, and the last word.
 //!
-//! The form of the file is told in [`mod@file`]. What is given on the command line
-//! hides what the file gives for the same option, lists included.
+//! The form of the file is told in [`mod@file`], that of variables in
+//! [`mod@environment`]. What is given on the command line hides what the environment
+//! and the file give for the same option, lists included, and the environment hides
+//! what the file gives.
 
+pub mod environment;
 pub mod file;
 mod nearest;
 
 use std::ffi::{OsStr, OsString};
 
+use super::grouped::{self, Grouped, Named};
 use super::option::{Argument, Opt};
 use super::problem::{Origin, Problem, Problems, Syntax, shown};
-use super::raw::{Given, Raw, Value};
+use super::raw::{Given, Value};
 use super::table;
 
 /// The words of the command line, read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Words {
     /// The options.
-    pub(super) raw: Raw,
+    pub(super) options: Grouped,
     /// The configuration file, as typed.
     pub(super) file: Option<OsString>,
     /// What could not be read.
@@ -82,17 +87,18 @@ impl Words {
             Some((name, value)) => (name, Some(value)),
             None => (text, None),
         };
-        let Some(option) = table::find(name) else {
+        let Some(named) = grouped::find(name) else {
             let meant = nearest::name(name).map(|name| format!("--{name}"));
             let typed = shown(format!("--{name}"));
             return self.report(None, Syntax::Unknown { typed, meant });
         };
+        let option = named.option;
         let looks_like_option = |word: &OsStr| word.as_encoded_bytes().starts_with(b"-");
         match value {
-            Some(value) => self.add(option, Value::new(option, value.into())),
-            None if !takes_next_word(option) => self.add(option, Value::bare(option)),
+            Some(value) => self.add(named, Value::new(option, value.into())),
+            None if !takes_next_word(option) => self.add(named, Value::bare(option)),
             None => match words.next_if(|word| !looks_like_option(word)) {
-                Some(word) => self.add(option, Value::new(option, word)),
+                Some(word) => self.add(named, Value::new(option, word)),
                 None => {
                     let problem = words.peek().map_or(Syntax::NoValue, |next| {
                         let next = shown(next.as_encoded_bytes());
@@ -134,19 +140,24 @@ impl Words {
                     return self.report(Some(option), Syntax::Bundled { word, letter });
                 }
             };
-            self.add(option, value);
+            let configuration = "";
+            let named = Named {
+                configuration,
+                option,
+            };
+            self.add(named, value);
         }
     }
 
-    fn add(&mut self, option: &'static Opt, value: Result<Value, Syntax>) {
+    fn add(&mut self, named: Named<'_>, value: Result<Value, Syntax>) {
         let origin = Origin::CommandLine;
         let added = value
             .map_err(Into::into)
-            .and_then(|value| self.raw.add(option, Given { value, origin }));
+            .and_then(|value| self.options.add(named, Given { value, origin }));
         if let Err(kind) = added {
             let origin = Origin::CommandLine;
             self.problems
-                .push(Problem::new(origin, Some(option.long), kind));
+                .push(Problem::new(origin, Some(named.option.long), kind));
         }
     }
 

@@ -54,10 +54,11 @@ fn read(line: &[&str]) -> Words {
 
 /// The options that are given, as `name=value`, without any problem.
 fn good(line: &[&str]) -> Vec<String> {
-    let read = read(line);
+    let mut read = read(line);
     assert_eq!(problems_of(&read), Vec::<String>::new(), "{line:?}");
+    let raw = read.options.plain();
     let given = |option: &'static Opt| {
-        let values = read.raw.all(option.long).iter();
+        let values = raw.all(option.long).iter();
         values.map(move |given| format!("{}={}", option.long, given.value.shown()))
     };
     table::options().flat_map(given).collect()
@@ -118,7 +119,7 @@ fn values_follow_in_the_same_word_or_the_next() {
 
 #[test]
 fn a_long_option_does_not_take_what_looks_like_an_option() {
-    let read = read(&["--port", "-t"]);
+    let mut read = read(&["--port", "-t"]);
     assert_eq!(
         problems_of(&read),
         [
@@ -126,7 +127,7 @@ fn a_long_option_does_not_take_what_looks_like_an_option() {
              put \"=\" before it instead of a blank"
         ]
     );
-    assert!(read.raw.is_on("no-daemon"));
+    assert!(read.options.plain().is_on("no-daemon"));
 }
 
 #[test]

@@ -40,6 +40,16 @@ pub fn find(long: &str) -> Option<&'static Opt> {
     options().find(|option| option.long == long)
 }
 
+/// Whether the option of that name concerns the process as a whole, however many
+/// configurations it has.
+pub fn is_process_wide(long: &str) -> bool {
+    const ELSEWHERE: [&str; 3] = ["help", "version", "as-server"];
+    const OF_ONE: [&str; 2] = ["dont-serve", "no-smtp"];
+    let has = |options: &[Opt]| options.iter().any(|option| option.long == long);
+    let is_listed = has(process::OPTIONS) || has(logging::OPTIONS);
+    ELSEWHERE.contains(&long) || (is_listed && !OF_ONE.contains(&long))
+}
+
 /// The option of that single-letter name.
 pub fn find_short(short: char) -> Option<&'static Opt> {
     options().find(|option| option.short == Some(short))

@@ -5,28 +5,28 @@ use crate::auth::SecretsFile;
 use crate::config::settings::{ServerAuth, ServerTls, Verify};
 use crate::config::{Config, SmtpServer};
 use crate::proto::sasl;
-use crate::relay::security::Security;
+use crate::relay::security::Site;
 use crate::tls::{self, CertificateFiles, Keywords, ServerSettings, VerifySource};
 use crate::warning;
 
 /// Reads the files that the options of the SMTP server name. Blocks.
-pub fn security(config: &Config, smtp: &SmtpServer) -> Result<Security, String> {
-    let mut security = Security::default();
+pub fn site(config: &Config, smtp: &SmtpServer) -> Result<Site, String> {
+    let mut site = Site::default();
     if let Some(ServerAuth { secrets, .. }) = &smtp.auth {
         let opened = SecretsFile::open(secrets, config.strict_secrets);
         let (file, warnings) = opened.map_err(|error| format!("--server-auth: {error}"))?;
         warnings.iter().for_each(|text| warning!("{text}"));
-        security.use_secrets(file);
+        site.use_secrets(file);
     }
     if let Some(tls) = &smtp.tls {
         let settings = server_settings(config, tls);
         if let Some(text) = settings.keywords.warning() {
             warning!("{text}");
         }
-        let result = security.use_certificates(settings);
+        let result = site.use_certificates(settings);
         result.map_err(|error| format!("{}: {error}", option_of(&error, tls)))?;
     }
-    Ok(security)
+    Ok(site)
 }
 
 /// The mechanisms that clients may use.

@@ -27,7 +27,9 @@ impl Drop for File {
 
 fn security(file: &File) -> Security {
     let mut security = Security::default();
-    security.use_secrets(SecretsFile::open(&file.0, false).unwrap().0);
+    let mut site = Site::default();
+    site.use_secrets(SecretsFile::open(&file.0, false).unwrap().0);
+    assert_eq!(security.add(site), SiteId(0));
     security
 }
 
@@ -37,7 +39,8 @@ fn run(security: &mut Security, jobs: Vec<Job>) {
 
 fn is_trusted(security: &Security) -> bool {
     let peer = Some("192.0.2.1".parse().unwrap());
-    security.secrets().unwrap().trusted(peer).is_some()
+    let secrets = security.site(SiteId(0)).secrets();
+    secrets.unwrap().trusted(peer).is_some()
 }
 
 #[test]
@@ -75,6 +78,26 @@ fn a_bad_file_changes_nothing() {
 #[test]
 fn without_files_there_is_nothing_to_do() {
     let mut security = Security::default();
+    let id = security.add(Site::default());
     assert!(security.look(Instant::now()).is_empty());
-    assert!(security.secrets().is_none() && security.acceptor().is_none());
+    let site = security.site(id);
+    assert!(site.secrets().is_none() && site.acceptor().is_none());
+}
+
+#[test]
+fn each_server_learns_of_its_own_files() {
+    let file = File::new("server plain a b\n");
+    let mut security = security(&file);
+    let other = File::new("server plain a b\n");
+    let mut site = Site::default();
+    site.use_secrets(SecretsFile::open(&other.0, false).unwrap().0);
+    let second = security.add(site);
+    fs::write(&other.0, "server none 192.0.2.1 x\n").unwrap();
+    let jobs = security.look(Instant::now());
+    assert_eq!(jobs.len(), 2);
+    run(&mut security, jobs);
+    let peer = Some("192.0.2.1".parse().unwrap());
+    assert!(!is_trusted(&security));
+    let secrets = security.site(second).secrets().unwrap();
+    assert!(secrets.trusted(peer).is_some());
 }

@@ -57,7 +57,7 @@ impl SmtpServer {
     }
 
     pub(super) fn start_handshake(&mut self, context: &mut Context) {
-        let acceptor = context.security.acceptor();
+        let acceptor = context.security.site(self.service.site).acceptor();
         let engine = acceptor.map(|acceptor| acceptor.accept());
         match engine {
             Some(Ok(engine)) => {

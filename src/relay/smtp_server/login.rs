@@ -38,7 +38,7 @@ impl Login {
 impl SmtpServer {
     /// Tells the machine what the secrets say, if they are not what they were.
     pub(super) fn admit(&mut self, context: &Context) {
-        let Some(secrets) = context.security.secrets() else {
+        let Some(secrets) = context.security.site(self.service.site).secrets() else {
             return;
         };
         let is_same = |known| Arc::ptr_eq(known, secrets);
@@ -63,7 +63,8 @@ impl SmtpServer {
 
     /// Has a worker check what the client says.
     pub(super) fn authenticate(&mut self, credentials: Box<Credentials>, context: &mut Context) {
-        match context.security.check(context.now, credentials) {
+        let security = &context.security;
+        match security.check(self.service.site, context.now, credentials) {
             Some(job) => {
                 self.login = Login::Checking;
                 context.submit(self.token, Job::Security(job));

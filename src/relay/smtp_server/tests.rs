@@ -10,6 +10,7 @@ use crate::relay::disk::DiskWork;
 use crate::relay::limits::HANDSHAKE_MAX;
 use crate::relay::lookup::LookupWork;
 use crate::relay::programs::ProgramWork;
+use crate::relay::security::Site;
 use crate::store::Spool;
 use crate::sys::socket::{Address, Listener, Stream};
 use crate::sys::time;
@@ -42,7 +43,9 @@ impl World {
             verify: VerifySource::Absent,
             keywords: Keywords::default(),
         };
-        context.security.use_certificates(settings).unwrap();
+        let mut site = Site::default();
+        site.use_certificates(settings).unwrap();
+        let site = context.security.add(site);
 
         let any = Address::Tcp("127.0.0.1:0".parse().unwrap());
         let listener = Listener::bind(&any, 1).unwrap();
@@ -54,6 +57,7 @@ impl World {
         };
         let service = Service {
             spool,
+            site,
             machine: Arc::new(Settings {
                 starttls: !tls_first,
                 idle_timeout: None,

@@ -118,9 +118,9 @@ const BROKEN: &[(&str, &str)] = &[
 
 /// The problems of a command line, one per line.
 fn problems(line: &str, unavailable: &[&str]) -> String {
-    let read = parse::words(line.split_whitespace().map(Into::into));
+    let mut read = parse::words(line.split_whitespace().map(Into::into));
     assert!(read.problems.is_empty(), "{line}: {:?}", read.problems);
-    let broken = broken(&read.raw, unavailable);
+    let broken = broken(read.options.plain(), unavailable);
     let lines: Vec<String> = broken.iter().map(ToString::to_string).collect();
     lines.join("\n")
 }

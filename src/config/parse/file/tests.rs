@@ -1,8 +1,10 @@
 use super::*;
 use crate::config::problem::PROBLEMS_MAX;
+use crate::config::table;
 
 fn read(text: impl AsRef<[u8]>) -> (Vec<String>, Vec<String>) {
-    let (raw, problems) = lines(Path::new("/etc/relay.conf"), text.as_ref());
+    let (mut options, problems) = lines(Path::new("/etc/relay.conf"), text.as_ref());
+    let raw = options.plain();
     let given = |option: &'static Opt| {
         let values = raw.all(option.long).iter();
         values.map(move |given| format!("{}={}", option.long, given.value.shown()))
