@@ -2,6 +2,7 @@
 // Clippy knows that tests may unwrap, but not that their helpers are tests.
 #![allow(clippy::unwrap_used)]
 
+mod admin;
 mod client_auth;
 mod client_tls;
 mod configurations;

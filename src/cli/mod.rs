@@ -6,6 +6,7 @@ mod own_name;
 pub mod passwd;
 mod serving;
 mod startup;
+mod watching;
 
 use std::ffi::OsString;
 

@@ -5,6 +5,7 @@ use crate::store::{self, Commit, LockOutcome, Locked, Receipt, Spool, StoredId, 
 use crate::{error, info, warning};
 
 use super::access::Access;
+use super::admin::queue;
 use super::context::Context;
 use super::limits::{CHUNK, LOADED_OCTETS_MAX};
 use super::mail::{Fate, Line, Mail};
@@ -12,6 +13,7 @@ use super::security;
 use super::session::Message;
 use super::settlement::Settlement;
 use super::verification::News;
+use super::watch::surveyor;
 
 /// What is to be done.
 pub enum Job {
@@ -43,6 +45,10 @@ pub enum Job {
     Refresh(Box<Access>),
     /// Look at secrets or certificates.
     Security(security::Job),
+    /// Look at the spool for those who watch.
+    Survey(surveyor::Job),
+    /// What an administrator wants of the queue.
+    Queue(queue::Job),
 }
 
 /// What came of it.
@@ -72,6 +78,10 @@ pub enum Done {
     Refreshed(Box<Access>),
     /// Of [`Job::Security`].
     Security(security::Done),
+    /// Of [`Job::Survey`].
+    Survey(surveyor::Done),
+    /// Of [`Job::Queue`].
+    Queue(queue::Done),
 }
 
 /// A locked message whose content is being read.
@@ -178,6 +188,8 @@ impl Job {
                 Done::Refreshed(access)
             }
             Job::Security(job) => Done::Security(job.run()),
+            Job::Survey(job) => Done::Survey(job.run()),
+            Job::Queue(job) => Done::Queue(job.run()),
             Job::Sync(spool) => Done::Synced(spool.sync().map_err(|error| error.to_string())),
         }
     }

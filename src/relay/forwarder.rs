@@ -92,6 +92,7 @@ impl Forwarder {
             return;
         }
         verbose!("forwarding: [{trigger}]");
+        context.announce(|| "forward: start".to_owned());
         self.pass = Some(Pass {
             flushes: std::mem::take(&mut self.flushes),
             ..Pass::default()
@@ -173,6 +174,7 @@ impl Forwarder {
     }
 
     fn settled(&mut self, id: StoredId, fate: Fate, recorded: bool, context: &mut Context) {
+        context.watch.counters.settled(fate);
         let Some(pass) = &mut self.pass else { return };
         if !recorded {
             pass.trouble = Some("the spool could not be updated".to_owned());
@@ -241,6 +243,7 @@ impl Forwarder {
         };
         let report = pass.report();
         log(&report);
+        context.announce(|| report.event());
         if self.schedule.once {
             context.conclude(self.token, u8::from(!report.is_success()));
             self.over = true;

@@ -113,6 +113,15 @@ impl PassReport {
         self.sent + self.deferred + self.failed == 0 && self.left == 0 && self.trouble.is_none()
     }
 
+    /// How administrators are told of the end of a pass.
+    pub fn event(&self) -> String {
+        match &self.trouble {
+            Some(trouble) => format!("forward: end: {trouble}"),
+            None if self.is_empty() => format!("forward: end: {self}"),
+            None => "forward: end".to_owned(),
+        }
+    }
+
     /// Whether nothing is left that should have been sent.
     pub fn is_success(&self) -> bool {
         self.deferred + self.failed == 0 && self.left == 0 && self.trouble.is_none()

@@ -10,6 +10,7 @@
 
 pub mod acceptance;
 pub mod access;
+pub mod admin;
 pub mod clients;
 pub mod connection;
 pub mod context;
@@ -25,7 +26,9 @@ pub mod listener;
 pub mod listening;
 pub mod lookup;
 pub mod mail;
+pub mod metrics_server;
 pub mod name_servers;
+pub mod parting;
 pub mod peer;
 pub mod programs;
 pub mod run;
@@ -37,3 +40,4 @@ pub mod smtp_server;
 pub mod verdict;
 pub mod verification;
 pub mod verifier_client;
+pub mod watch;

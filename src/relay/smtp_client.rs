@@ -151,6 +151,9 @@ impl SmtpClient {
             connection_timeout,
             ..
         } = *self.route;
+        if let Some(address) = addresses.first() {
+            context.announce(|| format!("client: connecting: {address}"));
+        }
         let mut connector = Connector::new(addresses, local, connection_timeout);
         let progress = connector.start(context.now);
         self.link = Link::Connecting(connector);
@@ -169,6 +172,7 @@ impl SmtpClient {
         info!("smtp connection to {address}");
         self.peer = address.to_string();
         self.deadline = None;
+        context.connected(self.token, &stream, address);
         self.link = Link::Open(Connection::new(stream));
         let machine = Machine::new(Arc::clone(&self.route.machine), context.now);
         let is_tls_first = machine.is_handshaking();
@@ -286,6 +290,7 @@ impl SmtpClient {
         let message = settlement::message(&loaded.mail.mail);
         let Loaded { mail, chunk, last } = loaded;
         let summary = settlement::Summary::of(&mail.mail);
+        context.announce(|| format!("client: sending: {}", mail.mail.content_path().display()));
         verbose!("sending: {}", summary.id);
         self.current = Some(Current {
             mail: Some(mail),
@@ -360,6 +365,7 @@ impl SmtpClient {
         };
         self.was_useful |= outcome.reply.is_some();
         current.summary.log(&outcome, &settlement, &self.peer);
+        context.attempted(&mail.mail, &settlement);
         self.submit(disk::Job::Settle(mail, Box::new(settlement)), context);
     }
 
@@ -479,9 +485,11 @@ impl Session for SmtpClient {
     fn start(&mut self, token: Token, context: &mut Context) {
         self.token = token;
         self.deadline = Some(context.now + self.route.connection_timeout);
+        context.departs(token, self.peer.clone());
         match &self.route.target {
             Target::Unix(path) => self.connect(vec![Address::Unix(path.clone())], context),
             Target::HostPort(host_port) => {
+                context.announce(|| format!("client: resolving: {host_port}"));
                 let job = lookup::Job::Addresses {
                     target: host_port.clone(),
                     family: self.route.family,
@@ -596,7 +604,9 @@ impl Session for SmtpClient {
                 self.current = None;
                 self.lost("internal error", context);
             }
-            Message::Mail(_)
+            Message::Event(_)
+            | Message::Survey(_)
+            | Message::Mail(_)
             | Message::Program(_)
             | Message::Verification(_)
             | Message::Flushed(_) => {}

@@ -6,6 +6,7 @@
 //! content's lock is taken before the first rename and held until after the last.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::envelope::{Envelope, Reason};
@@ -14,6 +15,7 @@ use super::files::{Files, Found, read_envelope};
 use super::fs::File;
 use super::name::{StoredId, Suffix};
 use crate::base::OneLine;
+use crate::sys::file::native_name;
 
 /// What became of the wish to take a message.
 pub enum LockOutcome {
@@ -243,6 +245,13 @@ impl Locked {
     /// The size of the message's content when it was taken.
     pub fn content_size(&self) -> u64 {
         self.content_octets
+    }
+
+    /// The path of the content, for people.
+    pub fn content_path(&self) -> PathBuf {
+        let files = &self.claim.files;
+        let name = self.id().file_name(Suffix::Content);
+        files.path.join(native_name(&name))
     }
 
     /// Reads on in the content; zero octets at its end.

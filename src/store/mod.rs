@@ -10,6 +10,7 @@ mod fs;
 mod local;
 mod lock;
 pub mod name;
+mod probe;
 pub mod queue;
 mod real;
 mod recover;

@@ -9,6 +9,7 @@ use super::files::Files;
 use super::fs::Fs;
 use super::lock::{self, LockOutcome};
 use super::name::{Ids, StoredId, Suffix};
+use super::probe;
 use super::queue::Queue;
 use super::real::RealFs;
 use super::recover::{self, Report};
@@ -86,6 +87,11 @@ impl Spool {
     /// it a message that was delivered just before one may come back.
     pub fn sync(&self) -> Result<(), Error> {
         self.files.sync()
+    }
+
+    /// Finds out whether a file can be made and written in the directory now.
+    pub fn probe(&self) -> Result<(), Error> {
+        probe::probe(self.files.fs.as_ref())
     }
 
     /// The path of a message's file, for programs that are to look at it.

@@ -77,10 +77,10 @@ const DOCUMENTED: [&str; 68] = [
 ];
 
 /// Options that the documented program does not have, in the same form.
-const ADDED: [&str; 2] = ["Z server-smtp-config=", "- strict-secrets"];
+const ADDED: [&str; 3] = ["Z server-smtp-config=", "- metrics=", "- strict-secrets"];
 
 /// What this version can do.
-const READY: [&str; 52] = [
+const READY: [&str; 55] = [
     "as-client",
     "as-proxy",
     "as-server",
@@ -116,6 +116,9 @@ const READY: [&str; 52] = [
     "strict-secrets",
     "prompt-timeout",
     "size",
+    "admin",
+    "admin-terminate",
+    "metrics",
     "dont-serve",
     "no-daemon",
     "no-smtp",

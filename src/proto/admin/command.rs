@@ -22,6 +22,13 @@ pub enum Request {
     Flush,
     /// `notify`
     Notify,
+    /// `show`, `hold`, `release`, `retry`, `delete`, with an id
+    Message {
+        /// What is to be done.
+        verb: Verb,
+        /// The message's id as it was typed.
+        id: OneLine,
+    },
     /// `smtp enable`, `smtp disable`
     Smtp {
         /// Whether new sessions are to be served.
@@ -40,6 +47,21 @@ pub enum Listing {
     Ready,
     /// What has failed.
     Failed,
+}
+
+/// What is to be done with one message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// Tell what is known of it.
+    Show,
+    /// Keep it from being forwarded.
+    Hold,
+    /// No longer keep it.
+    Release,
+    /// Have it ready at once, although it has failed or waits for its time.
+    Retry,
+    /// Remove it.
+    Delete,
 }
 
 /// What is to be done about the checks against block lists.
@@ -84,17 +106,22 @@ pub(super) enum Info {
 }
 
 /// The names of all commands, but that of `terminate`, in alphabetic order.
-pub(super) const NAMES: [&str; 13] = [
+pub(super) const NAMES: [&str; 18] = [
+    "delete",
     "dnsbl",
     "failures",
     "flush",
     "forward",
     "help",
+    "hold",
     "info",
     "list",
     "notify",
     "pid",
     "quit",
+    "release",
+    "retry",
+    "show",
     "smtp",
     "status",
     "unfail-all",
@@ -107,10 +134,11 @@ const INFO_USAGE: &str = "usage: info {copyright|credit|version|warranty}";
 const SMTP_USAGE: &str = "usage: smtp {disable|enable}";
 const DNSBL_USAGE: &str = "usage: dnsbl {start|stop [seconds]}";
 
-/// The methods of HTTP that browsers and scanners use, and the preface of HTTP/2.
+/// The methods of HTTP that browsers and scanners use, and the preface of HTTP/2;
+/// but for DELETE, which is a command, and known for HTTP by the end of its line.
 // RFC 9110 9.3, RFC 5789 2, RFC 9113 3.4
-const HTTP_METHODS: [&[u8]; 10] = [
-    b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"CONNECT", b"OPTIONS", b"TRACE", b"PATCH", b"PRI",
+const HTTP_METHODS: [&[u8]; 9] = [
+    b"GET", b"HEAD", b"POST", b"PUT", b"CONNECT", b"OPTIONS", b"TRACE", b"PATCH", b"PRI",
 ];
 
 impl Command {
@@ -125,7 +153,8 @@ impl Command {
         if is_http(first, line) {
             return Command::Http;
         }
-        let argument = words.next().map(<[u8]>::to_ascii_lowercase);
+        let given = words.next();
+        let argument = given.map(<[u8]>::to_ascii_lowercase);
         let argument = argument.as_deref();
         match first.to_ascii_lowercase().as_slice() {
             b"quit" => Command::Quit,
@@ -142,6 +171,11 @@ impl Command {
             b"terminate" => Command::Ask(Request::Terminate),
             b"smtp" => Command::smtp(argument),
             b"dnsbl" => Command::dnsbl(argument, words.next()),
+            b"show" => Command::message(Verb::Show, given),
+            b"hold" => Command::message(Verb::Hold, given),
+            b"release" => Command::message(Verb::Release, given),
+            b"retry" => Command::message(Verb::Retry, given),
+            b"delete" => Command::message(Verb::Delete, given),
             _ => Command::Unknown,
         }
     }
@@ -154,6 +188,13 @@ impl Command {
             Some(b"version") => Command::Info(Some(Info::Version)),
             Some(b"warranty") => Command::Info(Some(Info::Warranty)),
             Some(_) => Command::Usage(INFO_USAGE),
+        }
+    }
+
+    fn message(verb: Verb, id: Option<&[u8]>) -> Command {
+        match id.and_then(OneLine::new) {
+            Some(id) => Command::Ask(Request::Message { verb, id }),
+            None => Command::Usage(verb.usage()),
         }
     }
 
@@ -176,6 +217,29 @@ impl Command {
             (Some(b"start"), _) => Command::Ask(Request::Dnsbl(Dnsbl::Start)),
             (Some(b"stop"), Some(pause)) => Command::Ask(Request::Dnsbl(Dnsbl::Stop(pause))),
             _ => Command::Usage(DNSBL_USAGE),
+        }
+    }
+}
+
+impl Verb {
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Verb::Show => "show",
+            Verb::Hold => "hold",
+            Verb::Release => "release",
+            Verb::Retry => "retry",
+            Verb::Delete => "delete",
+        }
+    }
+
+    fn usage(self) -> &'static str {
+        match self {
+            Verb::Show => "usage: show <id>",
+            Verb::Hold => "usage: hold <id>",
+            Verb::Release => "usage: release <id>",
+            Verb::Retry => "usage: retry <id>",
+            Verb::Delete => "usage: delete <id>",
         }
     }
 }
@@ -259,6 +323,24 @@ mod tests {
     }
 
     #[test]
+    fn messages_are_named_as_they_were_typed() {
+        let request = |verb, id: &str| {
+            let id = OneLine::new(id).unwrap();
+            Some(Request::Message { verb, id })
+        };
+        let id = "emailrelay.1.2.3";
+        assert_eq!(ask("SHOW emailrelay.1.2.3"), request(Verb::Show, id));
+        assert_eq!(ask("hold A.b now"), request(Verb::Hold, "A.b"));
+        assert_eq!(ask("release ../x"), request(Verb::Release, "../x"));
+        assert_eq!(ask("retry x"), request(Verb::Retry, "x"));
+        assert_eq!(ask("delete /"), request(Verb::Delete, "/"));
+        for line in ["show", "hold ", "delete", "delete a\0b"] {
+            let command = Command::parse(line.as_bytes());
+            assert!(matches!(command, Command::Usage(_)), "{line:?}");
+        }
+    }
+
+    #[test]
     fn http_is_recognised_whatever_is_asked_for() {
         for line in [
             "GET / HTTP/1.1",
@@ -267,6 +349,7 @@ mod tests {
             "HEAD / HTTP/1.0",
             "OPTIONS * HTTP/1.1",
             "PRI * HTTP/2.0",
+            "DELETE / HTTP/1.1",
             "flush HTTP/1.1",
             "X-ODD /a http/1.1",
         ] {

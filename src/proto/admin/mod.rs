@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use crate::base::{ByteQueue, OneLine};
 
-pub use command::{DNSBL_PAUSE_MAX, Dnsbl, Listing, Request};
+pub use command::{DNSBL_PAUSE_MAX, Dnsbl, Listing, Request, Verb};
 pub use events::EVENTS_WAITING_MAX;
 
 use command::{Command, Info, NAMES, TERMINATE};

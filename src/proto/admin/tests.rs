@@ -117,8 +117,8 @@ fn answers_what_needs_no_looking_up() {
         ("nonsense\n", "error: unrecognised command\nE-MailRelay> "),
         (
             "help\n",
-            "commands: dnsbl, failures, flush, forward, help, info, list, notify, pid, quit, \
-             smtp, status, unfail-all\nE-MailRelay> ",
+            "commands: delete, dnsbl, failures, flush, forward, help, hold, info, list, notify, \
+             pid, quit, release, retry, show, smtp, status, unfail-all\nE-MailRelay> ",
         ),
     ];
     for (line, expected) in table {
