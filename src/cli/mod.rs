@@ -1,11 +1,16 @@
 //! Start-up and exit codes.
 #![forbid(unsafe_code)]
 
+pub mod manuals;
 mod opened;
+mod options;
 mod own_name;
 pub mod passwd;
 mod serving;
+pub mod spool;
+mod spool_directory;
 mod startup;
+mod tool;
 mod watching;
 
 use std::ffi::OsString;

@@ -125,7 +125,7 @@ fn indented(text: &str, column: usize, width: Width) -> String {
 }
 
 /// Breaks the text between words; a word longer than a line has one for itself.
-pub(super) fn wrap(text: &str, line_max: usize) -> Vec<String> {
+pub fn wrap(text: &str, line_max: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_ascii_whitespace() {
         match lines.last_mut() {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::address::{Address, ListenAddress, Literal};
 use super::client_security::{ClientAuth, ClientTls};
 use super::extensions::Extensions;
+use super::filter::Filter;
 use super::metrics::MetricsAddress;
 use super::program::Program;
 use super::value::Anonymous;
@@ -113,6 +114,8 @@ pub struct SmtpServer {
     pub extensions: Extensions,
     /// What recipients are put to.
     pub address_verifier: Option<Program>,
+    /// What messages are put through as they come in, in this order.
+    pub filters: Vec<Filter>,
     /// How long a filter or verifier may take; nothing means for ever.
     pub filter_timeout: Option<Duration>,
     /// How clients log in; nothing means that they cannot, and need not.
@@ -218,6 +221,10 @@ pub struct Forward {
     pub response_timeout: Option<Duration>,
     /// How long to wait for the greeting before going on without; nothing means for ever.
     pub prompt_timeout: Option<Duration>,
+    /// What messages are put through as they go out, in this order.
+    pub filters: Vec<Filter>,
+    /// How long such a filter may take; nothing means for ever.
+    pub filter_timeout: Option<Duration>,
     /// How to encrypt; nothing means never.
     pub tls: Option<ClientTls>,
     /// How to log in; nothing means not at all.

@@ -81,6 +81,8 @@ pub enum Fault {
     AlwaysStrict,
     /// The verifier of accounts, which is not available in this version.
     Accounts,
+    /// A filter that is not there.
+    BuiltInFilter,
     /// A proxy, which is not available in this version.
     Socks,
 }
@@ -124,6 +126,7 @@ impl fmt::Display for Fault {
             }
             Fault::AlwaysStrict => "cannot be switched off in this version",
             Fault::Accounts => "asks for accounts of this system, not available in this version",
+            Fault::BuiltInFilter => "is a built-in filter that is not available in this version",
             Fault::Socks => "goes through a SOCKS proxy, not available in this version",
         };
         f.write_str(text)
@@ -178,7 +181,7 @@ pub(super) fn period(text: &str) -> Result<Duration, Fault> {
     period.map_err(|_| Fault::NotAPeriod)
 }
 
-fn number(text: &str, min: u64, max: u64) -> Result<u64, Fault> {
+pub(super) fn number(text: &str, min: u64, max: u64) -> Result<u64, Fault> {
     ascii::parse_decimal(text.as_bytes())
         .filter(|number| (min..=max).contains(number))
         .ok_or(Fault::NotInRange { min, max })

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::base::ascii;
 use crate::net::address::Target;
@@ -30,14 +30,19 @@ impl Spec {
     /// Sees whether there is a program that can be run. Services are asked when
     /// they are needed: they may well start later than we do.
     pub fn check(&self) -> Result<(), Unusable> {
-        let Spec::Program(program) = self else {
-            return Ok(());
-        };
-        child::check(program).map_err(|source| Unusable {
-            program: program.clone(),
-            source,
-        })
+        match self {
+            Spec::Program(program) => check(program),
+            Spec::Net(_) | Spec::Exit(_) => Ok(()),
+        }
     }
+}
+
+/// Sees whether a program is there and can be run.
+pub fn check(program: &Path) -> Result<(), Unusable> {
+    child::check(program).map_err(|source| Unusable {
+        program: program.to_owned(),
+        source,
+    })
 }
 
 impl fmt::Display for Unusable {

@@ -234,7 +234,7 @@ fn local(mailbox: &[u8], full_name: &[u8]) -> Decision {
 
 /// Whether a mailbox name is safe as the name of a directory, which it is for
 /// those who deliver to it.
-fn is_mailbox(name: &OneLine) -> bool {
+pub(super) fn is_mailbox(name: &OneLine) -> bool {
     let name = name.as_bytes();
     let is_fine = |octet: &u8| !octet.is_ascii_control() && !matches!(octet, b'/' | b'\\');
     !name.is_empty()

@@ -10,6 +10,7 @@ pub mod exposition;
 pub mod http;
 pub mod line;
 pub mod message;
+pub mod netfilter;
 pub mod netverifier;
 pub mod sasl;
 pub mod smtp;

@@ -1,12 +1,15 @@
 //! Work on the spool directory, done by the workers.
 
 use crate::event::{Token, Work};
-use crate::store::{self, Commit, LockOutcome, Locked, Receipt, Spool, StoredId, Writer};
+use crate::store::{
+    self, Candidate, Commit, LockOutcome, Locked, Receipt, Spool, Staged, StoredId, Writer,
+};
 use crate::{error, info, warning};
 
 use super::access::Access;
 use super::admin::queue;
 use super::context::Context;
+use super::filter_files;
 use super::limits::{CHUNK, LOADED_OCTETS_MAX};
 use super::mail::{Fate, Line, Mail};
 use super::security;
@@ -28,6 +31,10 @@ pub enum Job {
     },
     /// Make a message durable and ready to be forwarded.
     Commit(Box<Commit>),
+    /// The same with a message that filters have seen.
+    CommitStaged(Box<Staged>),
+    /// A filter's need.
+    Filter(filter_files::Job),
     /// Remove what was written of a message.
     Discard(Writer),
     /// Tidy up after dead processes and list what is ready.
@@ -60,8 +67,10 @@ pub enum Done {
         /// The writer, to go on with.
         result: Result<Writer, store::Error>,
     },
-    /// Of [`Job::Commit`].
+    /// Of [`Job::Commit`] and [`Job::CommitStaged`].
     Committed(Result<Receipt, store::Error>),
+    /// Of [`Job::Filter`].
+    Filter(filter_files::Done),
     /// Of [`Job::Discard`].
     Discarded,
     /// Of [`Job::Scan`].
@@ -171,10 +180,15 @@ impl Job {
                 serial,
                 result: append(writer, &chunk),
             },
-            Job::Commit(commit) => match store::commit(vec![*commit]).pop() {
+            Job::Commit(commit) => match store::commit(vec![commit]).pop() {
                 Some(result) => Done::Committed(result),
                 None => Done::Discarded,
             },
+            Job::CommitStaged(staged) => match store::commit(vec![staged]).pop() {
+                Some(result) => Done::Committed(result),
+                None => Done::Discarded,
+            },
+            Job::Filter(job) => Done::Filter(job.run()),
             Job::Discard(writer) => {
                 writer.discard();
                 Done::Discarded
@@ -205,7 +219,7 @@ fn load_all(spool: &Spool, mut ids: Vec<StoredId>) -> Batch {
     let mut loaded: Vec<Result<Loaded, NotLoaded>> = Vec::new();
     let (mut count, mut octets) = (0, 0);
     while let Some(id) = ids.get(count).filter(|_| octets < LOADED_OCTETS_MAX) {
-        let one = load(spool, id);
+        let one = self::loaded(id, spool.lock(id));
         octets += one.as_ref().map_or(0, |one| one.chunk.len());
         count += 1;
         loaded.push(one);
@@ -214,13 +228,17 @@ fn load_all(spool: &Spool, mut ids: Vec<StoredId>) -> Batch {
     Batch { loaded, left }
 }
 
-fn load(spool: &Spool, id: &StoredId) -> Result<Loaded, NotLoaded> {
+/// The message with its first chunk of content, or what has become of it.
+pub(super) fn loaded(
+    id: &StoredId,
+    outcome: Result<LockOutcome, store::Error>,
+) -> Result<Loaded, NotLoaded> {
     let skip = |trouble| NotLoaded {
         id: id.clone(),
         trouble,
     };
     let defer = |error: store::Error| skip(Some((error.to_string(), Fate::Deferred)));
-    match spool.lock(id).map_err(defer)? {
+    match outcome.map_err(defer)? {
         LockOutcome::Locked(mail) => {
             let left = mail.content_size();
             let Chunk { mail, read } = read(Box::new(Outgoing { mail, left }));
@@ -240,17 +258,18 @@ impl Work for DiskWork {
     type Done = Done;
 
     fn is_grouped(&self, job: &Job) -> bool {
-        matches!(job, Job::Commit(_))
+        matches!(job, Job::Commit(_) | Job::CommitStaged(_))
     }
 
     fn run(&self, jobs: Vec<Job>) -> Vec<Done> {
         let is_group = jobs.len() > 1;
         let commit = |job| match job {
-            Job::Commit(commit) => Some(*commit),
+            Job::Commit(commit) => Some(Candidate::from(commit)),
+            Job::CommitStaged(staged) => Some(Candidate::from(staged)),
             _ => None,
         };
         if is_group {
-            let commits = jobs.into_iter().filter_map(commit).collect();
+            let commits: Vec<_> = jobs.into_iter().filter_map(commit).collect();
             let results = store::commit(commits).into_iter();
             return results.map(Done::Committed).collect();
         }
@@ -299,6 +318,7 @@ fn settle(mail: Locked, settlement: Settlement) -> Settled {
     let id = mail.id().clone();
     let (fate, result) = match settlement {
         Settlement::Untouched => (None, mail.release(None)),
+        Settlement::Skipped => (Some(Fate::Deferred), mail.release(None)),
         Settlement::Sent => (Some(Fate::Sent), mail.delete()),
         Settlement::Deferred(attempt) => (Some(Fate::Deferred), mail.release(Some(attempt))),
         Settlement::Failed { reasons, remaining } => {
@@ -337,6 +357,14 @@ pub fn abandon(message: Message, context: &mut Context) {
             error!("{trouble}");
             return;
         }
+        Message::Disk(Some(Done::Filter(done))) => match done.abandoned() {
+            Some(job) => job,
+            None => return,
+        },
+        Message::Filter(news) => match news.abandoned(context) {
+            Some(job) => job,
+            None => return,
+        },
         Message::Verification(News::Started(by)) => {
             context.post(by, Message::Verification(News::HangUp));
             return;

@@ -59,6 +59,8 @@ struct Pass {
     failed: u32,
     unsynced: u32,
     failures_in_a_row: u32,
+    /// A client filter wishes that no more is sent.
+    stopped: bool,
     trouble: Option<String>,
     ending: bool,
     /// Who is to be told how it ends.
@@ -162,7 +164,8 @@ impl Forwarder {
     }
 
     fn wanted(&mut self, by: Token, count: usize, context: &mut Context) {
-        let pass = self.pass.as_mut().filter(|_| !context.stopping);
+        let is_over = |pass: &&mut Pass| context.stopping || pass.stopped;
+        let pass = self.pass.as_mut().filter(|pass| !is_over(pass));
         let ids: Vec<StoredId> = pass.map_or_else(Vec::new, |pass| {
             let count = count.min(pass.queue.len());
             pass.queue.drain(..count).collect()
@@ -213,11 +216,18 @@ impl Forwarder {
             }
             Ending::RouteFailed(trouble) => Some(trouble),
         };
-        if pass.queue.is_empty() || trouble.is_some() || context.stopping {
+        if pass.queue.is_empty() || trouble.is_some() || pass.stopped || context.stopping {
             pass.trouble = trouble.or(pass.trouble.take());
             self.end_pass(context);
         } else {
             self.connect(context);
+        }
+    }
+
+    /// What is left of the pass is not tried.
+    fn stop_pass(&mut self) {
+        if let Some(pass) = &mut self.pass {
+            pass.stopped = true;
         }
     }
 
@@ -324,6 +334,7 @@ impl Session for Forwarder {
             }) => {
                 self.settled(id, fate, recorded, context);
             }
+            Message::Mail(Mail::StopPass) => self.stop_pass(),
             Message::Mail(Mail::ClientOver { ending, .. }) => self.client_over(ending, context),
             Message::Mail(Mail::Flush { by }) => self.flush(by, context),
             Message::Disk(Some(disk::Done::Refreshed(access))) => self.refreshed(access, context),

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::OneLine;
-use crate::config::{Address, Config, Forward, Literal, Program, SmtpServer, TlsStart};
+use crate::config::{Address, Config, Filter, Forward, Literal, Program, SmtpServer, TlsStart};
 use crate::event::Token;
+use crate::filter::chain::{Chain, Link, Side};
 use crate::filter::spec::Spec;
 use crate::net::address::{AddressError, Target};
 use crate::net::connector::TIMEOUT_MAX;
@@ -75,6 +76,8 @@ pub fn service(
         tls_first: tls.is_some_and(|tls| tls.first),
         trace: !smtp.anonymous.content,
         verifier: verifier.map(Arc::new),
+        filters: server_filters(smtp)?,
+        rescans: forwarder,
         forwarder: forwarder.filter(|_| on_disconnect),
     })
 }
@@ -94,6 +97,44 @@ pub fn verifier(smtp: &SmtpServer, domain: &OneLine) -> Result<Option<Verifier>,
     }))
 }
 
+/// What messages are put through as they come in, once it is known that it can be
+/// asked at all.
+pub fn server_filters(smtp: &SmtpServer) -> Result<Option<Arc<Chain>>, String> {
+    chain(Side::Server, &smtp.filters, smtp.filter_timeout)
+        .map_err(|error| format!("--filter: {error}"))
+}
+
+/// What messages are put through as they go out, as above.
+pub fn client_filters(forward: &Forward) -> Result<Option<Arc<Chain>>, String> {
+    chain(Side::Client, &forward.filters, forward.filter_timeout)
+        .map_err(|error| format!("--client-filter: {error}"))
+}
+
+fn chain(
+    side: Side,
+    filters: &[Filter],
+    timeout: Option<Duration>,
+) -> Result<Option<Arc<Chain>>, String> {
+    let links = filters.iter().map(link).collect::<Result<Vec<_>, _>>();
+    let links = links.map_err(|error| error.to_string())?;
+    let chain = Chain {
+        side,
+        links,
+        timeout,
+    };
+    chain.check().map_err(|error| error.to_string())?;
+    Ok((!chain.links.is_empty()).then(|| Arc::new(chain)))
+}
+
+fn link(filter: &Filter) -> Result<Link, AddressError> {
+    Ok(match filter {
+        Filter::File(path) => Link::Program(path.clone()),
+        Filter::Net(address) => Link::Net(target(address)?),
+        Filter::Exit(status) => Link::Exit(*status),
+        Filter::Sleep(delay) => Link::Sleep(*delay),
+    })
+}
+
 fn spec(program: &Program) -> Result<Spec, AddressError> {
     Ok(match program {
         Program::File(path) => Spec::Program(path.clone()),
@@ -104,7 +145,9 @@ fn spec(program: &Program) -> Result<Spec, AddressError> {
 
 /// How many connections of its own a session with a client may have.
 pub fn connections(smtp: &SmtpServer) -> usize {
-    usize::from(matches!(smtp.address_verifier, Some(Program::Net(_))))
+    let verifier = matches!(smtp.address_verifier, Some(Program::Net(_)));
+    let is_network = |filter: &Filter| matches!(filter, Filter::Net(_));
+    usize::from(verifier) + usize::from(smtp.filters.iter().any(is_network))
 }
 
 /// Where and how mail is forwarded, but for what is read from files.
@@ -113,10 +156,10 @@ pub fn route(
     forward: &Forward,
     domain: &OneLine,
     login: Option<client::Login>,
-) -> Result<Route, AddressError> {
+) -> Result<Route, String> {
     let interface = forward.client_interface.as_ref();
     Ok(Route {
-        target: target(&forward.to)?,
+        target: target(&forward.to).map_err(|error| error.to_string())?,
         machine: Arc::new(client::Settings {
             prompt_timeout: forward.prompt_timeout,
             response_timeout: forward.response_timeout,
@@ -135,6 +178,7 @@ pub fn route(
             .filter(|literal| !literal.ip.is_unspecified())
             .map(local_address),
         family: interface.map(|literal| Family::of(literal.ip)),
+        filters: client_filters(forward)?,
         connector: None,
     })
 }

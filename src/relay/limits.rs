@@ -22,6 +22,9 @@ pub const CHUNK: usize = 64 * 1024;
 /// further ones are locked at the same time.
 pub const LOADED_OCTETS_MAX: usize = 4 * CHUNK;
 
+/// Messages that wait, locked, in one session with a next hop.
+pub const PREFETCH_MAX: usize = 32;
+
 /// Content that may wait for the disk, in octets, before reading pauses.
 pub const CHUNKS_WAITING_MAX: usize = 2 * CHUNK;
 
@@ -34,7 +37,11 @@ pub const DISK_THREADS_MAX: usize = 12;
 /// Threads that look names up.
 pub const LOOKUP_THREADS_MAX: usize = 4;
 
-/// Programs that run at once; further ones wait for their turn.
+/// Filters that run at once, programs and those that are built in; further ones
+/// wait for their turn.
+pub const FILTER_THREADS_MAX: usize = 20;
+
+/// Verifiers that run at once; further ones wait for their turn.
 pub const PROGRAM_THREADS_MAX: usize = 20;
 
 /// SMTP sessions at once, where the descriptors allow as many.

@@ -14,6 +14,8 @@ pub enum Trigger {
     Poll,
     /// `--forward-on-disconnect`: a client that left mail has gone.
     ClientDisconnect,
+    /// A filter wishes so.
+    Filter,
     /// Somebody said so to the administration server.
     Admin,
 }
@@ -24,6 +26,7 @@ impl fmt::Display for Trigger {
             Trigger::Startup => "startup",
             Trigger::Poll => "poll",
             Trigger::ClientDisconnect => "client disconnect",
+            Trigger::Filter => "filter",
             Trigger::Admin => "admin",
         })
     }
@@ -80,6 +83,8 @@ pub enum Mail {
         /// The message.
         id: StoredId,
     },
+    /// A client filter wishes that the pass ends with the message that it has seen.
+    StopPass,
     /// A client session is over.
     ClientOver {
         /// The number of the session.

@@ -10,7 +10,7 @@ use super::context::Context;
 use super::mail::{Mail, PassReport};
 use super::verification::News;
 use super::watch::surveyor;
-use super::{disk, lookup, programs};
+use super::{disk, filter_run, lookup, programs};
 
 /// What kind of session it is, for counting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +33,8 @@ pub enum Kind {
     MetricsServer,
     /// Looks at the spool for those who watch.
     Surveyor,
+    /// Puts a message through filters.
+    FilterRun,
 }
 
 /// News for a session from a worker or from another session.
@@ -45,6 +47,8 @@ pub enum Message {
     Program(Option<programs::Done>),
     /// Between an SMTP session and the one with its verifier.
     Verification(News),
+    /// Between a run of filters, its filters and the session that has begun it.
+    Filter(filter_run::News),
     /// To the forwarder.
     Mail(Mail),
     /// To a client session: there is no more mail in this pass.

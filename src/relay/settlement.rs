@@ -13,6 +13,8 @@ const RECIPIENTS_SHOWN_MAX: usize = 3;
 pub enum Settlement {
     /// Nothing was attempted: back into the queue as it was.
     Untouched,
+    /// Left for later by a client filter: back into the queue as it was.
+    Skipped,
     /// Every recipient has it: the files are removed.
     Sent,
     /// Back into the queue, with a record of the attempt.
@@ -133,7 +135,7 @@ impl Summary {
                     warning!("failed message: id={id} {text} next-hop={next_hop} reason=\"{why}\"");
                 }
             }
-            Settlement::Untouched => {}
+            Settlement::Untouched | Settlement::Skipped => {}
         }
     }
 }

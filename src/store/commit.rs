@@ -16,9 +16,10 @@ use std::thread;
 use super::envelope::Envelope;
 use super::error::{At, Error, Operation};
 use super::files::Files;
-use super::fs::File;
+use super::fs::{File, Metadata};
 use super::local::LocalPair;
 use super::name::{StoredId, Suffix};
+use super::staged::Staged;
 use super::writer::Writer;
 
 /// A message that is complete.
@@ -31,6 +32,48 @@ pub struct Commit {
     pub envelope: Envelope,
 }
 
+/// A message to commit: as it was received, or as filters have left it.
+pub enum Candidate {
+    /// Nothing has been done but to write content.
+    Received(Box<Commit>),
+    /// Filters have seen it.
+    Staged(Box<Staged>),
+}
+
+impl From<Commit> for Candidate {
+    fn from(commit: Commit) -> Candidate {
+        Candidate::Received(Box::new(commit))
+    }
+}
+
+impl From<Box<Commit>> for Candidate {
+    fn from(commit: Box<Commit>) -> Candidate {
+        Candidate::Received(commit)
+    }
+}
+
+impl From<Box<Staged>> for Candidate {
+    fn from(staged: Box<Staged>) -> Candidate {
+        Candidate::Staged(staged)
+    }
+}
+
+impl Candidate {
+    fn files(&self) -> &Arc<Files> {
+        match self {
+            Candidate::Received(commit) => commit.writer.files(),
+            Candidate::Staged(staged) => staged.files(),
+        }
+    }
+
+    fn prepare(self) -> Result<Prepared, Error> {
+        match self {
+            Candidate::Received(commit) => Prepared::new(*commit),
+            Candidate::Staged(staged) => staged.into_prepared(),
+        }
+    }
+}
+
 /// A message that will survive a power cut.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {
@@ -38,19 +81,22 @@ pub struct Receipt {
     pub id: StoredId,
     /// The size of its content.
     pub octets: u64,
+    /// Whether there are copies for local recipients.
+    pub is_local: bool,
 }
 
 /// Makes messages durable and ready to be forwarded, in whatever spools they are;
 /// the results are in the order of the messages. After `Ok` a message survives a
 /// power cut; after `Err` nothing of it is left, as far as the disk still obeys.
-pub fn commit(commits: Vec<Commit>) -> Vec<Result<Receipt, Error>> {
+pub fn commit(commits: Vec<impl Into<Candidate>>) -> Vec<Result<Receipt, Error>> {
     let mut results: Vec<_> = commits.iter().map(|_| None).collect();
-    let mut left: Vec<_> = commits.into_iter().enumerate().collect();
+    let candidates = commits.into_iter().map(Into::<Candidate>::into);
+    let mut left: Vec<_> = candidates.enumerate().collect();
     while let Some((_, first)) = left.first() {
-        let files = Arc::clone(first.writer.files());
-        let is_there = |commit: &Commit| Arc::ptr_eq(commit.writer.files(), &files);
+        let files = Arc::clone(first.files());
+        let is_there = |candidate: &Candidate| Arc::ptr_eq(candidate.files(), &files);
         let (there, elsewhere): (Vec<_>, Vec<_>) =
-            left.into_iter().partition(|(_, commit)| is_there(commit));
+            left.into_iter().partition(|(_, one)| is_there(one));
         let (places, members): (Vec<usize>, Vec<_>) = there.into_iter().unzip();
         let mut group = Group::prepare(members);
         group.sync(files.fs.sync_width());
@@ -73,8 +119,9 @@ pub(super) struct Group {
 
 impl Group {
     /// Writes the rest of each content and each `.envelope.new`.
-    pub(super) fn prepare(commits: Vec<Commit>) -> Group {
-        let members: Vec<_> = commits.into_iter().map(Prepared::new).collect();
+    pub(super) fn prepare(commits: Vec<impl Into<Candidate>>) -> Group {
+        let candidates = commits.into_iter().map(Into::<Candidate>::into);
+        let members: Vec<_> = candidates.map(Candidate::prepare).collect();
         members.iter().flatten().for_each(Prepared::start_writeback);
         Group { members }
     }
@@ -133,7 +180,7 @@ fn step(
 }
 
 /// A message whose files are written. Dropped, it takes them away again.
-struct Prepared {
+pub(super) struct Prepared {
     writer: Writer,
     /// What makes it a message to be forwarded; none if it is for nobody elsewhere.
     envelope: Option<Box<dyn File>>,
@@ -170,6 +217,85 @@ impl Prepared {
             prepared.write(&text)?;
         }
         Ok(prepared)
+    }
+
+    /// Writes the rest of the content and `.envelope.new`, whomever it is for.
+    pub(super) fn for_filters(commit: Commit) -> Result<Prepared, Error> {
+        let Commit {
+            mut writer,
+            last,
+            envelope,
+        } = commit;
+        let text = envelope
+            .print()
+            .map_err(io::Error::other)
+            .at(Operation::Compose, &writer.id().stem())?;
+        writer.append(&last)?;
+        let mut prepared = Prepared {
+            writer,
+            envelope: None,
+            suffix: None,
+            local: None,
+        };
+        prepared.write(&text)?;
+        Ok(prepared)
+    }
+
+    pub(super) fn id(&self) -> &StoredId {
+        self.writer.id()
+    }
+
+    pub(super) fn files(&self) -> &Arc<Files> {
+        self.writer.files()
+    }
+
+    pub(super) fn writer(&mut self) -> &mut Writer {
+        &mut self.writer
+    }
+
+    /// Leaves whatever files there are where they are.
+    pub(super) fn leave(&mut self) {
+        self.suffix = None;
+        self.writer.keep();
+    }
+
+    /// Goes on with the content file as it is now, which may be another one.
+    pub(super) fn adopt_content(&mut self, seen: Metadata) -> Result<(), Error> {
+        self.writer.adopt(&seen)
+    }
+
+    /// Goes on with the envelope file as it is now, which may be another one.
+    pub(super) fn adopt_envelope(&mut self, seen: &Metadata) -> Result<(), Error> {
+        let (id, suffix) = (self.writer.id(), Suffix::EnvelopeNew);
+        if let Some(file) = &mut self.envelope
+            && let Some(other) = self.writer.files().adopt(id, suffix, file.as_ref(), seen)?
+        {
+            *file = other;
+        }
+        Ok(())
+    }
+
+    /// Writes the envelope anew.
+    pub(super) fn replace_envelope(&mut self, text: &[u8]) -> Result<(), Error> {
+        self.remove_envelope()?;
+        self.write(text)
+    }
+
+    /// Removes the envelope: it is for nobody elsewhere, or not as it should be.
+    pub(super) fn remove_envelope(&mut self) -> Result<(), Error> {
+        self.envelope = None;
+        let removed = self
+            .writer
+            .files()
+            .remove(self.writer.id(), Suffix::EnvelopeNew);
+        if removed.is_ok() {
+            self.suffix = None;
+        }
+        removed
+    }
+
+    pub(super) fn add_local(&mut self, local: LocalPair) {
+        self.local = Some(local);
     }
 
     fn write(&mut self, text: &[u8]) -> Result<(), Error> {
@@ -232,6 +358,7 @@ impl Prepared {
         Receipt {
             id: self.writer.id().clone(),
             octets: self.writer.octets(),
+            is_local: self.local.is_some(),
         }
     }
 }

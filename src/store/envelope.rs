@@ -10,6 +10,7 @@
 //! blanks and folding.
 
 mod parse;
+mod trailer;
 
 use std::fmt;
 

@@ -10,6 +10,7 @@ use super::envelope::{ENVELOPE_OCTETS_MAX, Reason};
 use super::error::{At, Error, Operation};
 use super::fs::{File, Fs, Kind, Metadata};
 use super::name::{Ids, StoredId, Suffix};
+use super::staged::HeldIds;
 
 /// How many names that are not files are remembered as complained about.
 pub(super) const ODDITIES_MAX: usize = 1000;
@@ -43,6 +44,8 @@ pub(super) struct Files {
     pub(super) fs: Box<dyn Fs>,
     pub(super) path: PathBuf,
     pub(super) ids: Ids,
+    /// Messages that filters are at work on.
+    pub(super) held: HeldIds,
     known: Mutex<Known>,
 }
 
@@ -76,6 +79,7 @@ impl Files {
             fs,
             path,
             ids,
+            held: HeldIds::default(),
             known: Mutex::new(Known {
                 oddities: BTreeSet::new(),
                 subdirectories: Some(Vec::new()),
@@ -130,6 +134,28 @@ impl Files {
             .at(Operation::Examine, &id.file_name(suffix))?;
         let named = self.metadata(id, suffix)?;
         Ok(named.is_some_and(|named| named.identity == open.identity))
+    }
+
+    /// The file that has the name now, locked and open for writing, if it is not
+    /// the one that was held so far. It must be the one that was seen.
+    pub(super) fn adopt(
+        &self,
+        id: &StoredId,
+        suffix: Suffix,
+        held: &dyn File,
+        seen: &Metadata,
+    ) -> Result<Option<Box<dyn File>>, Error> {
+        let name = id.file_name(suffix);
+        if held.metadata().at(Operation::Examine, &name)?.identity == seen.identity {
+            return Ok(None);
+        }
+        // Syncing needs permission to write on some systems.
+        let file = self.fs.open_append(&name).at(Operation::Open, &name)?;
+        let is_seen = file.metadata().at(Operation::Examine, &name)?.identity == seen.identity;
+        if !is_seen || matches!(file.try_lock(), Ok(false)) {
+            return Err(io::ErrorKind::WouldBlock.into()).at(Operation::Open, &name);
+        }
+        Ok(Some(file))
     }
 
     /// Renames, replacing what has the new suffix.

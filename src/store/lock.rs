@@ -6,16 +6,16 @@
 //! content's lock is taken before the first rename and held until after the last.
 
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::envelope::{Envelope, Reason};
+use super::envelope::{Encoding, Envelope, Reason};
 use super::error::{At, Error, Operation};
 use super::files::{Files, Found, read_envelope};
 use super::fs::File;
 use super::name::{StoredId, Suffix};
+use super::spool::Spool;
+use super::staged::{Check, Held, correct_encoding};
 use crate::base::OneLine;
-use crate::sys::file::native_name;
 
 /// What became of the wish to take a message.
 pub enum LockOutcome {
@@ -45,6 +45,8 @@ pub struct Locked {
     envelope: Envelope,
     content: Box<dyn File>,
     content_octets: u64,
+    /// While filters are at work on it.
+    held: Option<Held>,
 }
 
 /// A `.busy` envelope that is ours. Dropped, it is renamed back.
@@ -134,6 +136,7 @@ impl Claim {
                 envelope,
                 content,
                 content_octets,
+                held: None,
             }))),
             Err(Refusal::Unreadable(reason)) => self.set_aside(&text, &reason),
             Err(Refusal::Failed(error)) => Err(error),
@@ -164,6 +167,38 @@ impl Claim {
             return Err(unreadable("content file is another user's"));
         }
         Ok((parsed, file, content.octets))
+    }
+
+    /// The content as it is now, with a lock on it.
+    fn content(&self) -> Result<Found, Error> {
+        let name = self.id.file_name(Suffix::Content);
+        let found = self.files.find(&self.id, Suffix::Content)?;
+        if let Found::File(file) = &found
+            && let Ok(false) = file.try_lock_shared()
+        {
+            return Err(io::ErrorKind::WouldBlock.into()).at(Operation::Open, &name);
+        }
+        Ok(found)
+    }
+
+    /// As [`Claim::check`], with an envelope that filters may have changed.
+    fn check_filtered(
+        &self,
+        text: &[u8],
+        content: Found,
+        before: &Envelope,
+        check: Check<'_>,
+    ) -> Result<(Envelope, Box<dyn File>, u64), Refusal> {
+        let (mut envelope, content, octets) = self.check(text, content)?;
+        check(before, &envelope).map_err(Refusal::Unreadable)?;
+        let name = self.id.file_name(Suffix::Content);
+        if envelope.encoding == Encoding::SevenBit {
+            let Found::File(mut file) = self.files.find(&self.id, Suffix::Content)? else {
+                return Err(Refusal::Unreadable("cannot open content file".to_owned()));
+            };
+            correct_encoding(&mut envelope, file.as_mut(), &name)?;
+        }
+        Ok((envelope, content, octets))
     }
 
     fn set_aside(mut self, text: &[u8], reason: &str) -> Result<LockOutcome, Error> {
@@ -247,11 +282,67 @@ impl Locked {
         self.content_octets
     }
 
-    /// The path of the content, for people.
-    pub fn content_path(&self) -> PathBuf {
-        let files = &self.claim.files;
-        let name = self.id().file_name(Suffix::Content);
-        files.path.join(native_name(&name))
+    /// Where it is.
+    pub fn spool(&self) -> Spool {
+        Spool::of(&self.claim.files)
+    }
+
+    /// Gets ready for filters to change the files; [`Locked::reread`] comes next.
+    pub fn hold(&mut self) {
+        self.held = Some(Held::new(&self.claim.files, self.id()));
+    }
+
+    /// Reads the files again, as filters have left them.
+    pub fn reread(self, check: Check<'_>) -> Result<LockOutcome, Error> {
+        let Locked {
+            mut claim,
+            envelope: before,
+            content: _old,
+            held: _held,
+            ..
+        } = self;
+        let (files, id, busy) = (
+            Arc::clone(&claim.files),
+            claim.id.clone(),
+            Suffix::EnvelopeBusy,
+        );
+        let mut file = match files.find(&id, busy)? {
+            Found::File(file) => file,
+            Found::Missing => {
+                claim.settled = true;
+                return Ok(LockOutcome::Gone);
+            }
+            Found::Odd => return Ok(odd_envelope(&files, &id)),
+            Found::Held => return Ok(LockOutcome::HeldElsewhere),
+        };
+        let name = id.file_name(busy);
+        let seen = file.metadata().at(Operation::Examine, &name)?;
+        let text = read_envelope(file.as_mut(), &name)?;
+        if claim
+            .file
+            .metadata()
+            .at(Operation::Examine, &name)?
+            .identity
+            != seen.identity
+        {
+            if let Ok(false) = file.try_lock() {
+                claim.settled = true;
+                return Ok(LockOutcome::HeldElsewhere);
+            }
+            claim.file = file;
+        }
+        let content = claim.content()?;
+        match claim.check_filtered(&text, content, &before, check) {
+            Ok((envelope, content, content_octets)) => Ok(LockOutcome::Locked(Box::new(Locked {
+                claim,
+                envelope,
+                content,
+                content_octets,
+                held: None,
+            }))),
+            Err(Refusal::Unreadable(reason)) => claim.set_aside(&text, &reason),
+            Err(Refusal::Failed(error)) => Err(error),
+        }
     }
 
     /// Reads on in the content; zero octets at its end.

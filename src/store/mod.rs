@@ -16,6 +16,7 @@ mod real;
 mod recover;
 mod scan;
 mod spool;
+mod staged;
 mod writer;
 
 #[cfg(test)]
@@ -24,7 +25,7 @@ mod faulty;
 mod tests;
 
 pub use change::{Change, Outcome};
-pub use commit::{Commit, Receipt, commit};
+pub use commit::{Candidate, Commit, Receipt, commit};
 pub use envelope::{Attempts, Encoding, Envelope, Malformed, Reason};
 pub use error::{Error, Operation};
 pub use lock::{Attempt, LockOutcome, Locked};
@@ -33,4 +34,5 @@ pub use queue::{Details, Entry, Queue, State};
 pub use recover::Report;
 pub use scan::READY_MAX;
 pub use spool::{Scan, Spool};
+pub use staged::{Check, Left, Staged};
 pub use writer::Writer;

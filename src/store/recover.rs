@@ -228,7 +228,8 @@ impl Suspect<'_> {
         let claimed = self.is_abandoned(envelope.as_ref())?
             && self
                 .files
-                .is_named(self.id, self.suffix, envelope.as_ref())?;
+                .is_named(self.id, self.suffix, envelope.as_ref())?
+            && !self.files.held.has(self.id);
         match claimed {
             true => action(self, envelope.as_mut(), content.is_some()),
             false => Ok(Outcome::Nothing),
@@ -330,7 +331,7 @@ impl Suspect<'_> {
         if !self.is_abandoned(content)? || content.is_open_elsewhere() == Some(true) {
             return Ok(Outcome::Nothing);
         }
-        let needed = self.files.is_content_needed(self.id)?;
+        let needed = self.files.held.has(self.id) || self.files.is_content_needed(self.id)?;
         if needed || !self.files.is_named(self.id, self.suffix, content)? {
             return Ok(Outcome::Nothing);
         }

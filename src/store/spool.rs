@@ -50,6 +50,12 @@ impl Spool {
         }
     }
 
+    pub(super) fn of(files: &Arc<Files>) -> Spool {
+        Spool {
+            files: Arc::clone(files),
+        }
+    }
+
     /// Starts a new message; touches nothing on the disk.
     pub fn create(&self) -> Writer {
         Writer::new(Arc::clone(&self.files))

@@ -8,6 +8,7 @@
 //! topic. They hold what is the same everywhere and call a `platform` folder
 //! (`unix/`, `windows/`), which supplies, under the same names:
 //!
+//! - `caller`: what `caller.rs` lists; `set_aside_group` and `take_group_back`
 //! - `child`: `Child` with `spawn`, `read` and `try_wait`; `check_permission`, `end_all`
 //! - `file`: `Directory`, `Names`, locks and write-back
 //! - `file_mode`: `identity` and `mode` of a file's metadata
@@ -30,6 +31,7 @@
 #![allow(unsafe_code)]
 
 mod address;
+pub mod caller;
 pub mod child;
 pub mod datagram;
 pub mod file;

@@ -13,6 +13,7 @@ use std::time::Duration;
 use super::address::{Address, Host, Interface, ListenAddress, Literal, ServerName};
 use super::client_security::TlsStart;
 use super::extensions::{self, Extensions};
+use super::filter::Filter;
 use super::problem::{Kind, Origin, Problem, Problems, shown};
 use super::program::Program;
 use super::raw::{Given, LIST_MAX, Raw, Value};
@@ -205,6 +206,7 @@ impl Check<'_> {
                 extensions::extensions,
             ),
             address_verifier: self.program("address-verifier"),
+            filters: self.filters("filter"),
             filter_timeout: self.timeout("filter-timeout", settings::FILTER_TIMEOUT),
             auth: self.server_auth("server-auth", common),
             tls: common.tls.clone(),
@@ -221,12 +223,15 @@ impl Check<'_> {
         let response_timeout = self.timeout("response-timeout", settings::RESPONSE_TIMEOUT);
         let prompt_timeout = self.timeout("prompt-timeout", settings::PROMPT_TIMEOUT);
         let (tls, auth) = (self.client_tls(), self.client_auth());
+        let filters = self.filters("client-filter");
         let to = self.next_hop()?;
         if let Some(from) = &client_interface {
             self.check_family(from, &to);
         }
         Some(Forward {
             to,
+            filters,
+            filter_timeout: self.timeout("filter-timeout", settings::FILTER_TIMEOUT),
             on_start: self.flag("forward"),
             on_disconnect: self.flag("forward-on-disconnect"),
             poll,
@@ -294,6 +299,28 @@ impl Check<'_> {
         };
         let program = Program::parse(text, self.context);
         program.map_err(|kind| self.report(name, kind)).ok()
+    }
+
+    /// The filters that an option names, each apart or several with commas between.
+    fn filters(&mut self, name: &'static str) -> Vec<Filter> {
+        let mut filters = Vec::new();
+        for given in self.raw.all(name) {
+            for item in items(given) {
+                if filters.len() >= LIST_MAX {
+                    let items_max = LIST_MAX;
+                    self.report(name, Kind::TooMany { items_max });
+                    return filters;
+                }
+                match Filter::parse(item, self.context) {
+                    Ok(filter) => filters.push(filter),
+                    Err(kind) => {
+                        self.problems
+                            .push(Problem::new(given.origin.clone(), Some(name), kind))
+                    }
+                }
+            }
+        }
+        filters
     }
 
     fn timeout(&mut self, name: &'static str, default: Duration) -> Option<Duration> {

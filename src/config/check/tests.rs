@@ -64,6 +64,7 @@ fn defaults() -> Config {
                 dnsbl: Vec::new(),
                 extensions: Extensions::default(),
                 address_verifier: None,
+                filters: Vec::new(),
                 filter_timeout: Some(Duration::from_secs(60)),
                 auth: None,
                 tls: None,
@@ -87,6 +88,8 @@ fn forward() -> Forward {
         connection_timeout: Some(Duration::from_secs(40)),
         response_timeout: Some(Duration::from_secs(60)),
         prompt_timeout: Some(Duration::from_secs(20)),
+        filters: Vec::new(),
+        filter_timeout: Some(Duration::from_secs(60)),
         tls: None,
         auth: None,
         anonymous: Anonymous::default(),
@@ -207,6 +210,14 @@ const CHANGES: &[(&str, Change)] = &[
     ("--address-verifier=exit:2", |c| {
         smtp(c).address_verifier = Some(Program::Exit(2));
     }),
+    ("--filter /bin/f,exit:0 --filter sleepms:5", |c| {
+        let delay = Duration::from_millis(5);
+        smtp(c).filters = vec![
+            Filter::File("/bin/f".into()),
+            Filter::Exit(0),
+            Filter::Sleep(delay),
+        ];
+    }),
     ("--filter-timeout 0", |c| smtp(c).filter_timeout = None),
     ("--filter-timeout 3", |c| {
         smtp(c).filter_timeout = Some(Duration::from_secs(3));
@@ -301,6 +312,10 @@ type ForwardChange = fn(&mut Forward);
 
 /// Options of forwarding, and what they change.
 const FORWARD_CHANGES: &[(&str, ForwardChange)] = &[
+    ("--client-filter net:/run/filter,exit:100", |f| {
+        let address = Address::Unix("/run/filter".into());
+        f.filters = vec![Filter::Net(address), Filter::Exit(100)];
+    }),
     ("--forward", |f| f.on_start = true),
     ("--forward-on-disconnect", |f| f.on_disconnect = true),
     ("--poll 60", |f| f.poll = Some(Duration::from_secs(60))),

@@ -45,7 +45,7 @@ pub(super) const OPTIONS: &[Opt] = &[
         short: Some('Y'),
         argument: Required("program"),
         repeat: true,
-        status: Planned,
+        status: Ready,
         summary: "program to run on each message before it is forwarded",
         doc: "Runs a program, or asks a network service, for each message that is about to be \
             forwarded; it may edit the message, postpone it or have it fail. Takes the same \

@@ -4,7 +4,7 @@ use crate::config::option::{
     Argument::{Optional, Required},
     Level::Short,
     Opt,
-    Status::{Planned, Ready},
+    Status::Ready,
 };
 
 pub(super) const OPTIONS: &[Opt] = &[
@@ -90,13 +90,14 @@ pub(super) const OPTIONS: &[Opt] = &[
         short: Some('z'),
         argument: Required("program"),
         repeat: true,
-        status: Planned,
+        status: Ready,
         summary: "program to run on each message as it is stored",
         doc: "Runs a program for each message before it is accepted, with the names of its files \
             in the spool directory; the program may edit them, and by its exit code accepts or \
             refuses the message. Instead of a program, net:<host:port> asks a filter service, \
-            spam:<host:port> and spam-edit:<host:port> ask a spamd service, and exit:<number> acts \
-            like a program that only exits.",
+            exit:<number> acts like a program that only exits, and sleepms:<number> waits. All of \
+            a value is the name of the program, without arguments; several filters are separated \
+            by commas or given one by one, and the first that does not accept decides.",
         ..Opt::FLAG
     },
     Opt {

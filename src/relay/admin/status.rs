@@ -1,8 +1,8 @@
 //! The answer to `status`: first what E-MailRelay tells, in its words, then more.
 
 use crate::base::OneLine;
+use crate::filter::chain::Side;
 use crate::relay::context::Context;
-use crate::relay::watch::counters::Side;
 use crate::relay::watch::surveyor::Survey;
 use crate::relay::watch::switches::Switches;
 use crate::relay::watch::traffic::{Direction, Ends, Service};

@@ -1,10 +1,10 @@
 //! The metrics, by name. `docs/admin.md` has the list for people.
 
+use crate::filter::chain::Side;
 use crate::proto::exposition::{Exposition, Kind, Number, Sample};
 use crate::relay::context::Context;
 use crate::store::State;
 
-use super::counters::Side;
 use super::surveyor::Survey;
 use super::traffic::Service;
 

@@ -13,7 +13,7 @@ use std::rc::Rc;
 
 use crate::base::OneLine;
 use crate::event::Token;
-use crate::store::Locked;
+use crate::store::{Locked, Suffix};
 use crate::sys::socket::{Address, Stream};
 
 use super::context::Context;
@@ -73,6 +73,11 @@ impl Context {
         self.announce(|| format!("client: connected: {peer}"));
     }
 
+    /// A message is about to be sent.
+    pub fn attempting(&mut self, mail: &Locked) {
+        self.announce(|| format!("client: sending: {}", content_path(mail)));
+    }
+
     /// An attempt to forward a message has come to that.
     pub fn attempted(&mut self, mail: &Locked, settlement: &Settlement) {
         let error = match settlement {
@@ -83,16 +88,12 @@ impl Context {
             }
             Settlement::Deferred(attempt) => Some(&attempt.reply),
             Settlement::Failed { reasons, .. } => reasons.first().map(|reason| &reason.text),
-            Settlement::Untouched => return,
+            Settlement::Untouched | Settlement::Skipped => return,
         };
         self.announce(|| {
             let error = error.map(|error| format!(": {error}"));
-            let path = mail.content_path();
-            format!(
-                "client: sent: {}{}",
-                path.display(),
-                error.unwrap_or_default()
-            )
+            let path = content_path(mail);
+            format!("client: sent: {path}{}", error.unwrap_or_default())
         });
     }
 
@@ -115,4 +116,9 @@ impl Context {
             self.announce(|| format!("network: {direction}: {what}"));
         }
     }
+}
+
+fn content_path(mail: &Locked) -> String {
+    let path = mail.spool().path_of(mail.id(), Suffix::Content);
+    path.display().to_string()
 }

@@ -255,7 +255,7 @@ fn flag(value: &[u8]) -> Option<bool> {
 }
 
 /// The trimmed value of a line that is the field of that name.
-fn value_of<'a>(line: &'a [u8], name: &str) -> Option<&'a [u8]> {
+pub(super) fn value_of<'a>(line: &'a [u8], name: &str) -> Option<&'a [u8]> {
     let rest = line.strip_prefix(PREFIX.as_bytes())?;
     let rest = rest.strip_prefix(name.as_bytes())?.strip_prefix(b":")?;
     Some(ascii::trim(rest.strip_suffix(b"\r").unwrap_or(rest)))

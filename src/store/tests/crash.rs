@@ -315,7 +315,7 @@ fn scenarios() -> Vec<Scenario> {
         setup: no_setup,
         run,
     };
-    vec![
+    let mut scenarios = vec![
         storing(|spool, ledger| store_group(spool, ledger, &[&[b"only"]])),
         storing(|spool, ledger| store_group(spool, ledger, &[&[b""]])),
         storing(|spool, ledger| {
@@ -363,10 +363,28 @@ fn scenarios() -> Vec<Scenario> {
                 Ok(())
             });
         }),
-        forwarding(|spool, ledger| {
+        Scenario {
+            setup: debris,
+            run: |spool, _ledger| {
+                let _ = spool.recover();
+            },
+        },
+    ];
+    scenarios.extend(changes_by_hand());
+    scenarios
+}
+
+/// What an operator does to a queue.
+fn changes_by_hand() -> Vec<Scenario> {
+    let ready = |run| Scenario {
+        setup: stored_three,
+        run,
+    };
+    vec![
+        ready(|spool, ledger| {
             change(spool, ledger, Change::Hold, &Place::Held(recipients()), &[]);
         }),
-        forwarding(|spool, ledger| {
+        ready(|spool, ledger| {
             let bare = [Place::Bare];
             change(spool, ledger, Change::Delete, &Place::Absent, &bare);
         }),
@@ -375,12 +393,6 @@ fn scenarios() -> Vec<Scenario> {
             run: |spool, ledger| {
                 let ready = Place::Ready(recipients());
                 change(spool, ledger, Change::Retry, &ready, &[]);
-            },
-        },
-        Scenario {
-            setup: debris,
-            run: |spool, _ledger| {
-                let _ = spool.recover();
             },
         },
     ]

@@ -3,6 +3,7 @@
 
 mod ffi;
 
+pub(super) mod caller;
 pub(super) mod child;
 pub(super) mod file;
 pub(super) mod file_mode;
