@@ -17,6 +17,7 @@ mod interop_extensions;
 mod kill;
 mod layering;
 mod local_recipients;
+mod metrics;
 mod modes;
 mod net_verifier;
 mod outcomes;

@@ -14,11 +14,15 @@ pub const FLUSH_MAX: Duration = Duration::from_secs(10);
 /// How long it may take after that to hang up itself.
 pub const LINGER_MAX: Duration = Duration::from_secs(2);
 
+/// How many octets are read and dropped meanwhile.
+pub const DROPPED_MAX: usize = 1 << 20;
+
 /// A connection that is about to be closed.
 #[derive(Debug)]
 pub struct Parting {
     flush_by: Instant,
     linger_until: Option<Instant>,
+    dropped: usize,
     peer_has_gone: bool,
 }
 
@@ -28,6 +32,7 @@ impl Parting {
         Parting {
             flush_by: now + FLUSH_MAX,
             linger_until: None,
+            dropped: 0,
             peer_has_gone,
         }
     }
@@ -42,12 +47,14 @@ impl Parting {
         !self.peer_has_gone
     }
 
-    /// Reads and drops what comes.
+    /// Reads and drops what comes; with too much of it the peer counts as gone.
     pub fn read(&mut self, connection: &mut Connection, scratch: &mut [u8]) {
         match connection.read(scratch) {
             Ok(Arrival::Bytes | Arrival::Nothing) => {}
             Ok(Arrival::End | Arrival::Truncated) | Err(_) => self.peer_has_gone = true,
         }
+        self.dropped += connection.input.len();
+        self.peer_has_gone |= self.dropped > DROPPED_MAX;
         connection.input.clear();
     }
 
@@ -100,6 +107,24 @@ mod tests {
         assert!(!parting.is_done(&mut connection, now));
         assert_eq!(parting.deadline(), now + LINGER_MAX);
         assert!(parting.is_done(&mut connection, now + LINGER_MAX));
+    }
+
+    #[test]
+    fn does_not_listen_for_ever() {
+        let now = Instant::now();
+        let (mut connection, mut peer) = pair();
+        let mut parting = Parting::new(now, false);
+        assert!(!parting.is_done(&mut connection, now));
+        let piece = [b'x'; 4096];
+        let mut scratch = [0; 8192];
+        let mut sent = 0;
+        while parting.wants_input() {
+            peer.write_all(&piece).unwrap();
+            sent += piece.len();
+            parting.read(&mut connection, &mut scratch);
+            assert!(sent <= 2 * DROPPED_MAX);
+        }
+        assert!(parting.is_done(&mut connection, now));
     }
 
     #[test]

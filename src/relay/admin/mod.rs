@@ -102,13 +102,15 @@ impl AdminServer {
         }
     }
 
-    /// Does all that can be done now. Each round either takes something off the
-    /// input, the list or the events that wait, or is the last.
+    /// Does all that can be done now. Each round takes something off the input, the
+    /// list, the events that wait or the output, or is the last.
     fn drive(&mut self, context: &mut Context) {
-        while self.parting.is_none() && self.step(context) {
-            if self.connection.flush().is_err() {
-                self.over = true;
-                return;
+        while self.parting.is_none() && !self.over {
+            let has_acted = self.step(context);
+            let waiting = self.connection.output.len();
+            self.over = self.connection.flush().is_err();
+            if !has_acted && self.connection.output.len() == waiting {
+                break;
             }
         }
         self.settle(context);
@@ -144,8 +146,6 @@ impl AdminServer {
         }
         if let Some(parting) = &mut self.parting {
             self.over |= parting.is_done(&mut self.connection, context.now);
-        } else if self.connection.flush().is_err() {
-            self.over = true;
         }
         if self.over {
             info!("admin connection closed: {}", self.peer);
@@ -293,7 +293,8 @@ impl AdminServer {
     fn continue_list(&mut self, context: &mut Context) {
         let Some(list) = &mut self.list else { return };
         let ids = list.ids.by_ref().take(LIST_CHUNK);
-        let mut lines: Vec<OneLine> = ids.map(|id| OneLine::escaped(id.to_string())).collect();
+        // What ids show is escaped already.
+        let mut lines: Vec<OneLine> = ids.filter_map(|id| OneLine::new(id.to_string())).collect();
         let goes_on = list.ids.len() > 0;
         if !goes_on {
             if list.more > 0 {
