@@ -2,8 +2,10 @@
 // Clippy knows that tests may unwrap, but not that their helpers are tests.
 #![allow(clippy::unwrap_used)]
 
+mod account_verifier;
 mod admin;
 mod client_auth;
+mod client_filters;
 mod client_tls;
 mod configurations;
 mod delivery;
@@ -19,6 +21,7 @@ mod layering;
 mod local_recipients;
 mod metrics;
 mod modes;
+mod net_filters;
 mod net_verifier;
 mod outcomes;
 mod postfix;
@@ -29,6 +32,7 @@ mod server_over_tcp;
 mod server_tls;
 mod server_transcripts;
 mod slow_clients;
+mod socks;
 mod spool_tool;
 mod stopping;
 mod support;

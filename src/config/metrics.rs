@@ -27,7 +27,7 @@ impl MetricsAddress {
         match Address::parse(text)? {
             Address::Unix(path) => Ok(MetricsAddress::Unix(path)),
             Address::Tcp(Host::Ip(literal), port) => Ok(MetricsAddress::Ip(literal, port)),
-            Address::Tcp(Host::Name(_), _) => Err(Fault::NotAnAddress),
+            Address::Tcp(Host::Name(_), _) | Address::Socks { .. } => Err(Fault::NotAnAddress),
         }
     }
 }

@@ -11,6 +11,7 @@
 pub mod acceptance;
 pub mod access;
 pub mod admin;
+pub mod bounce;
 pub mod client_filter;
 pub mod clients;
 pub mod connection;

@@ -191,7 +191,7 @@ impl Counters {
     pub fn settled(&mut self, fate: Fate) {
         match fate {
             Fate::Sent => self.sent += 1,
-            Fate::Deferred => self.deferred += 1,
+            Fate::Deferred { .. } => self.deferred += 1,
             Fate::Failed => self.failed += 1,
         }
     }
@@ -278,7 +278,7 @@ mod tests {
         counters.replied(&verdict::of_internal_error());
         counters.replied(&Reply::new(535, Some((7, 8)), "no"));
         counters.turned_away(TurnedAway::from(Refusal::TooMany(TooMany::OfOne)));
-        counters.settled(Fate::Deferred);
+        counters.settled(Fate::Deferred { until: 0 });
         counters.filtered(Side::Client, Duration::from_secs(2));
         assert_eq!((counters.accepted, counters.accepted_octets), (2, 15));
         assert_eq!(counters.authentication_failures, 1);

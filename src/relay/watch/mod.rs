@@ -86,7 +86,7 @@ impl Context {
                 *octets = octets.saturating_add(mail.content_size());
                 None
             }
-            Settlement::Deferred(attempt) => Some(&attempt.reply),
+            Settlement::Deferred { attempt, .. } => Some(&attempt.reply),
             Settlement::Failed { reasons, .. } => reasons.first().map(|reason| &reason.text),
             Settlement::Untouched | Settlement::Skipped => return,
         };

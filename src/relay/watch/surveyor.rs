@@ -192,7 +192,7 @@ impl Surveyor {
                 Question::Census => Job::Census(spool),
                 Question::Probe => Job::Probe(spool),
             };
-            context.submit(self.token, disk::Job::Survey(job));
+            context.submit(self.token, disk::Job::Watch(job));
         }
     }
 
@@ -279,7 +279,7 @@ impl Session for Surveyor {
     fn on_message(&mut self, message: Message, context: &mut Context) {
         match message {
             Message::Survey(News::Ask { by, question }) => self.asked(by, question, context),
-            Message::Disk(Some(disk::Done::Survey(done))) => self.learn(done, context),
+            Message::Disk(Some(disk::Done::Watch(done))) => self.learn(done, context),
             Message::Disk(None) => self.despair(context),
             other => disk::abandon(other, context),
         }
