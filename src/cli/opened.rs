@@ -6,13 +6,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::base::OneLine;
-use crate::config::{Config, ServerName, SmtpServer};
+use crate::config::{Config, PopServer, ServerName, SmtpServer};
 use crate::event::Token;
 use crate::net::listener::Listener;
 use crate::proto::dnsbl;
 use crate::relay::access::{self, Access};
 use crate::relay::forwarder::Forwarder;
 use crate::relay::instance;
+use crate::relay::limits;
 use crate::relay::run::Relay;
 use crate::relay::security::Site;
 use crate::relay::verification::Verifier;
@@ -35,6 +36,7 @@ pub(super) struct Opened {
     domain: OneLine,
     verifier: Option<Verifier>,
     site: Site,
+    pop_site: Site,
     connections: usize,
 }
 
@@ -59,6 +61,10 @@ impl Opened {
             Some(smtp) => instance::site(config, smtp).map_err(Failure::new)?,
             None => Site::default(),
         };
+        let pop_site = match pop_of(config) {
+            Some(pop) => instance::pop_site(config, pop).map_err(Failure::new)?,
+            None => Site::default(),
+        };
         Ok(Opened {
             connections: smtp.map_or(0, instance::connections),
             block_lists,
@@ -68,6 +74,7 @@ impl Opened {
             domain,
             verifier,
             site,
+            pop_site,
         })
     }
 
@@ -96,7 +103,10 @@ impl Opened {
             switches: Rc::clone(&switches),
             has_block_lists: !self.block_lists.is_empty(),
         };
-        if let Some(smtp) = smtp_of(config) {
+        let (smtp, pop) = (smtp_of(config), pop_of(config));
+        let (sessions_max, pop_sessions_max) =
+            limits::shares(sessions_max, smtp.is_some(), pop.is_some());
+        if let Some(smtp) = smtp {
             let site = relay.context().security.add(self.site);
             let service = instance::service(
                 &self.spool,
@@ -112,6 +122,13 @@ impl Opened {
             let door = serving::smtp_door(relay, smtp, service, lists, switches, sessions_max);
             serving::open_door(relay, door, ServerName::Smtp, &mut self.listeners);
         }
+        if let Some(pop) = pop {
+            let site = relay.context().security.add(self.pop_site);
+            let host = instance::pop_host(&self.spool, site, config, pop, &self.domain);
+            let host = host.map_err(Failure::new)?;
+            let door = serving::pop_door(pop, host, pop_sessions_max);
+            serving::open_door(relay, door, ServerName::Pop, &mut self.listeners);
+        }
         if let Some(serve) = &config.serve {
             watching::add(relay, serve, watched, &mut self.listeners, self.metrics);
         }
@@ -121,6 +138,10 @@ impl Opened {
 
 fn smtp_of(config: &Config) -> Option<&SmtpServer> {
     config.serve.as_ref()?.smtp.as_ref()
+}
+
+fn pop_of(config: &Config) -> Option<&PopServer> {
+    config.serve.as_ref()?.pop.as_ref()
 }
 
 /// Opens the spool and tidies up after processes that died.

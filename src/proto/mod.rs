@@ -13,6 +13,7 @@ pub mod message;
 pub mod mx;
 pub mod netfilter;
 pub mod netverifier;
+pub mod pop;
 pub mod report;
 pub mod sasl;
 pub mod smtp;

@@ -15,6 +15,7 @@ use super::context::Context;
 use super::filter_files;
 use super::limits::{CHUNK, LOADED_OCTETS_MAX};
 use super::mail::{Fate, Line, Mail};
+use super::maildrop;
 use super::security;
 use super::session::Message;
 use super::settlement::Settlement;
@@ -66,6 +67,8 @@ pub enum Job {
     Watch(surveyor::Job),
     /// What an administrator wants of the queue.
     Queue(queue::Job),
+    /// Work on a maildrop.
+    Maildrop(maildrop::Job),
 }
 
 /// What came of it.
@@ -105,6 +108,8 @@ pub enum Done {
     Watch(surveyor::Done),
     /// Of [`Job::Queue`].
     Queue(queue::Done),
+    /// Of [`Job::Maildrop`].
+    Maildrop(maildrop::Done),
 }
 
 /// A part of the queue.
@@ -230,6 +235,7 @@ impl Job {
             Job::Security(job) => Done::Security(job.run()),
             Job::Watch(job) => Done::Watch(job.run()),
             Job::Queue(job) => Done::Queue(job.run()),
+            Job::Maildrop(job) => Done::Maildrop(job.run()),
             Job::Sync(spool) => Done::Synced(spool.sync().map_err(|error| error.to_string())),
         }
     }

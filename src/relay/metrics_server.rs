@@ -104,6 +104,7 @@ impl MetricsServer {
             stream,
             peer,
             visit,
+            ..
         } = caller;
         MetricsServer {
             service,

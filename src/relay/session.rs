@@ -19,6 +19,8 @@ pub enum Kind {
     Listener,
     /// Serves an SMTP client.
     SmtpServer,
+    /// Serves a POP client.
+    PopServer,
     /// Talks to a next hop.
     SmtpClient,
     /// Decides when to forward.

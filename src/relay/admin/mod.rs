@@ -85,6 +85,7 @@ impl AdminServer {
             stream,
             peer,
             visit,
+            ..
         } = caller;
         AdminServer {
             machine: Machine::new(Arc::clone(&service.machine), now),

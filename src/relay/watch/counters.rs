@@ -25,7 +25,7 @@ pub struct Counters {
     pub deferred: u64,
     /// Messages that have failed.
     pub failed: u64,
-    /// Clients that have failed to authenticate, each time.
+    /// Clients of SMTP and POP that have failed to authenticate, each time.
     pub authentication_failures: u64,
     refusals: [u64; Reason::ALL.len()],
     turned_away: [u64; TurnedAway::ALL.len()],
@@ -177,9 +177,6 @@ impl Counters {
             return;
         };
         self.refusals[reason as usize] += 1;
-        if reason == Reason::Authentication {
-            self.authentication_failures += 1;
-        }
     }
 
     /// A client has been sent away.
@@ -281,7 +278,6 @@ mod tests {
         counters.settled(Fate::Deferred { until: 0 });
         counters.filtered(Side::Client, Duration::from_secs(2));
         assert_eq!((counters.accepted, counters.accepted_octets), (2, 15));
-        assert_eq!(counters.authentication_failures, 1);
         let refused: u64 = counters.refusals().map(|(_, count)| count).sum();
         assert_eq!(refused, 2);
         let away: Vec<u64> = counters.all_turned_away().map(|(_, count)| count).collect();
