@@ -20,9 +20,11 @@ use crate::proto::smtp::{client, server};
 use crate::store::Spool;
 use crate::sys;
 
+mod pop;
 mod security;
 
-pub use security::site;
+pub use pop::pop_host;
+pub use security::{pop_site, site};
 
 use super::bounce::Bounces;
 use super::forwarder::{Schedule, Traffic};
