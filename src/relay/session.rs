@@ -25,6 +25,8 @@ pub enum Kind {
     SmtpClient,
     /// Decides when to forward.
     Forwarder,
+    /// Has a message routed.
+    Router,
     /// Keeps up with the list of name servers.
     NameServerWatch,
     /// Asks a network verifier.

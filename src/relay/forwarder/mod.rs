@@ -10,6 +10,7 @@ mod pace;
 mod pass;
 mod pauses;
 mod retry;
+mod router;
 mod window;
 
 use std::time::{Duration, Instant};
@@ -137,7 +138,9 @@ impl Forwarder {
         let Some(mut pass) = self.pass.take() else {
             return;
         };
-        self.retry_at = self.next_retry(&pass, context);
+        let clock = (context.now, context.wall_clock().unix_seconds());
+        let next = retry::come_back(pass.next_due, pass.next_hop_at, clock);
+        self.retry_at = next.filter(|_| self.schedule.retries);
         let flushes = std::mem::take(&mut pass.flushes);
         let report = pass.finish();
         log(&report);
@@ -157,21 +160,6 @@ impl Forwarder {
         if let Some(trigger) = self.again.take() {
             self.trigger(trigger, context);
         }
-    }
-
-    /// When to come back to what this pass leaves behind.
-    fn next_retry(&self, pass: &Pass, context: &Context) -> Option<Instant> {
-        if !self.schedule.retries {
-            return None;
-        }
-        let now = context.wall_clock().unix_seconds();
-        let due = pass
-            .next_due
-            .map(|due| context.now + retry::sleep(due, now));
-        let hop = pass
-            .next_hop_at
-            .map(|at| at.max(context.now + pauses::PAUSE_MIN));
-        [due, hop].into_iter().flatten().min()
     }
 
     fn end_flushes(&mut self, context: &mut Context) {
@@ -212,6 +200,16 @@ impl Forwarder {
                 context.watch.counters.settled(fate);
                 if let Some(pass) = &mut self.pass {
                     pass.settled(line, fate, recorded, means);
+                }
+            }
+            Mail::Routed { id, routing } => {
+                if let Some(pass) = &mut self.pass {
+                    pass.routed(id, routing, means, context);
+                }
+            }
+            Mail::RouterOver => {
+                if let Some(pass) = &mut self.pass {
+                    pass.router_over();
                 }
             }
             Mail::StopPass => {

@@ -90,7 +90,10 @@ impl SmtpClient {
         if !self.ready || !self.has_room() {
             return false;
         }
-        let Some(Loaded { mail, chunk, last }) = self.traffic.waiting.pop_front() else {
+        let Some(Loaded {
+            mail, chunk, last, ..
+        }) = self.traffic.waiting.pop_front()
+        else {
             return false;
         };
         self.ready = false;
