@@ -13,6 +13,7 @@ mod spool_advice;
 mod spool_directory;
 mod startup;
 mod tool;
+mod watching;
 
 use std::ffi::OsString;
 

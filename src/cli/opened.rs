@@ -3,6 +3,7 @@
 //! the program has become, and last the sessions are added.
 
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::base::OneLine;
@@ -17,6 +18,7 @@ use crate::relay::limits;
 use crate::relay::run::Relay;
 use crate::relay::security::Site;
 use crate::relay::verification::Verifier;
+use crate::relay::watch::switches::Switches;
 use crate::store::Spool;
 use crate::sys::privileges::User;
 use crate::sys::random;
@@ -26,11 +28,13 @@ use super::own_name::own_name;
 use super::serving;
 use super::spool_advice;
 use super::startup::Failure;
+use super::watching::{self, Watched};
 
 /// What one configuration needs that may take privileges: addresses, secrets, keys.
 pub(super) struct Opened {
     block_lists: Arc<[dnsbl::Config]>,
     listeners: Vec<(ServerName, Vec<Listener>)>,
+    metrics: Vec<Listener>,
     site: Site,
     pop_site: Site,
     access: Option<Access>,
@@ -60,6 +64,7 @@ impl Opened {
             Some(serve) => serving::listeners(serve, told, user)?,
             None => Vec::new(),
         };
+        let metrics = watching::metrics_listeners(config.serve.as_ref())?;
         let site = match smtp {
             Some(smtp) => instance::site(config, smtp).map_err(Failure::new)?,
             None => Site::default(),
@@ -75,6 +80,7 @@ impl Opened {
         Ok(Opened {
             block_lists,
             listeners,
+            metrics,
             site,
             pop_site,
             access,
@@ -127,6 +133,13 @@ impl Checked {
         } = self;
         let mut listeners = opened.listeners;
         let forwarder = add_forwarder(relay, &spool, config, &domain, opened.access)?;
+        let switches = Rc::new(Switches::default());
+        let watched = Watched {
+            spool: spool.clone(),
+            forwarder,
+            switches: Rc::clone(&switches),
+            has_block_lists: !opened.block_lists.is_empty(),
+        };
         let (smtp, pop) = (smtp_of(config), pop_of(config));
         let (sessions_max, pop_sessions_max) =
             limits::shares(sessions_max, smtp.is_some(), pop.is_some());
@@ -135,7 +148,8 @@ impl Checked {
             let service =
                 instance::service(&spool, site, config, smtp, &domain, verifier, forwarder);
             let service = service.map_err(Failure::new)?;
-            let door = serving::smtp_door(relay, smtp, service, opened.block_lists, sessions_max);
+            let lists = opened.block_lists;
+            let door = serving::smtp_door(relay, smtp, service, lists, switches, sessions_max);
             serving::open_door(relay, door, ServerName::Smtp, &mut listeners);
         }
         if let Some(pop) = pop {
@@ -144,6 +158,9 @@ impl Checked {
             let host = host.map_err(Failure::new)?;
             let door = serving::pop_door(pop, host, pop_sessions_max);
             serving::open_door(relay, door, ServerName::Pop, &mut listeners);
+        }
+        if let Some(serve) = &config.serve {
+            watching::add(relay, serve, watched, &mut listeners, opened.metrics);
         }
         Ok(())
     }

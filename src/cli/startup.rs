@@ -27,6 +27,7 @@ use crate::{tls, warning};
 
 use super::identity;
 use super::opened::{Checked, Opened};
+use super::watching;
 
 /// Files of the spool are for owner and group.
 const UMASK: u32 = 0o007;
@@ -192,8 +193,11 @@ fn add_all(
     descriptors: u64,
 ) -> Result<(), Failure> {
     let needs = |need: fn(&Checked) -> usize| checked.iter().map(need).max().unwrap_or(0);
+    let watchers = configs
+        .iter()
+        .map(|config| watching::descriptors(config.serve.as_ref()));
     let sessions_max = sessions_max(
-        descriptors,
+        descriptors.saturating_sub(watchers.sum::<usize>() as u64),
         needs(Checked::sockets_of_check),
         needs(Checked::connections),
     );

@@ -108,6 +108,7 @@ impl Relay {
                 self.on_ready(*event);
             }
             self.deliver();
+            self.obey();
         }
         verbose!("all sessions are closed");
         Ok(self.context.status())
@@ -158,6 +159,11 @@ impl Relay {
             notify::tell(State::Reloading);
             self.context.reread();
         }
+        self.obey();
+    }
+
+    /// Stops once a session has said so.
+    fn obey(&mut self) {
         if self.context.exit.is_some() && !self.context.stopping {
             self.stop();
         }
@@ -262,6 +268,7 @@ impl Relay {
             }
         }
         if over {
+            self.context.forget(token);
             self.sessions.release(token);
         } else {
             self.arm(token, &mut slot);
