@@ -595,3 +595,86 @@ fn mail_for_local_recipients_is_filtered_before_it_is_copied() {
         assert_eq!(fixture.spool.names(), [""; 0]);
     }
 }
+
+/// How many filters run at once.
+const FILTERS_MAX: usize = 20;
+
+#[test]
+fn only_so_many_run_at_once_and_nobody_else_waits() {
+    // Waits for the word to go, and meanwhile shows that it runs.
+    let text = r#"
+own=${0%/*}
+echo >"$own/running.$$"
+while test ! -e "$own/go"; do sleep 0.02; done
+ls "$own" | grep -c '^running' >>"$own/counts"
+rm "$own/running.$$"
+"#;
+    let work = Scratch::new();
+    let verifier = script(&work, "verifier", "printf '\\n%s\\n' \"$1\"\nexit 1\n");
+    let fixture = Fixture::new(text, &["--address-verifier", &verifier]);
+    let running = || {
+        let names = fixture.work.names();
+        names
+            .iter()
+            .filter(|name| name.starts_with("running"))
+            .count()
+    };
+    let port = fixture.server.port;
+    let clients: Vec<_> = (0..2 * FILTERS_MAX + 5)
+        .map(|_| {
+            thread::spawn(move || {
+                let mut client = Client::connect(port);
+                client.hello();
+                send(&mut client, "x")
+            })
+        })
+        .collect();
+    wait_until(|| running() == FILTERS_MAX);
+    // Others are served, and verifiers are run, while filters are waited for.
+    let mut neighbour = fixture.client();
+    neighbour.expect("MAIL FROM:<me@src.test>", "250");
+    neighbour.expect("RCPT TO:<a@dst.test>", "250");
+    neighbour.expect("NOOP", "250");
+    assert_eq!(running(), FILTERS_MAX);
+    fs::write(fixture.work.join("go"), "").unwrap();
+    for client in clients {
+        assert!(is_stored(&client.join().unwrap()));
+    }
+    let counts = fs::read_to_string(fixture.work.join("counts")).unwrap();
+    let counts: Vec<usize> = counts.lines().map(|line| line.parse().unwrap()).collect();
+    assert_eq!(counts.len(), 2 * FILTERS_MAX + 5);
+    assert!(
+        counts.iter().all(|count| *count <= FILTERS_MAX),
+        "{counts:?}"
+    );
+}
+
+#[test]
+fn what_a_filter_leaves_running_keeps_nobody_waiting() {
+    let fixture = Fixture::by_subject(&["--filter-timeout=30"]);
+    let started = Instant::now();
+    assert!(is_stored(&fixture.send("sleep 25 & exit 0")));
+    assert!(started.elapsed().as_secs() < 20);
+}
+
+#[test]
+fn a_link_to_another_users_file_is_not_a_message() {
+    let fixture = Fixture::by_subject(&[]);
+    let secret = fixture.work.join("secret");
+    fs::write(&secret, "root:x:0:0\r\n").unwrap();
+    if std::os::unix::fs::chown(&secret, Some(4711), None).is_err() {
+        eprintln!("skipped: only root can give files away");
+        return;
+    }
+    let link = format!("rm $content; ln {secret} $content");
+    assert_eq!(
+        fixture.send(&link),
+        "451 4.3.0 cannot filter the message now"
+    );
+    fixture
+        .server
+        .program
+        .wait_for("the content is another user's");
+    assert_eq!(fixture.spool.names(), [""; 0]);
+    assert!(std::path::Path::new(&secret).exists());
+}

@@ -12,6 +12,7 @@ mod dnsbl;
 mod durability;
 mod exhaustion;
 mod filters;
+mod forwarding;
 mod immediate;
 mod interfaces;
 mod interop;

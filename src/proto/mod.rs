@@ -10,6 +10,7 @@ pub mod message;
 pub mod mx;
 pub mod netfilter;
 pub mod netverifier;
+pub mod pop;
 pub mod report;
 pub mod sasl;
 pub mod smtp;

@@ -20,9 +20,11 @@ use crate::proto::smtp::{client, server};
 use crate::store::Spool;
 use crate::sys;
 
+mod pop;
 mod security;
 
-pub use security::site;
+pub use pop::pop_host;
+pub use security::{pop_site, site};
 
 use super::bounce::Bounces;
 use super::forwarder::{Schedule, Traffic};
@@ -166,11 +168,11 @@ fn spec(program: &Program) -> Result<Spec, AddressError> {
     })
 }
 
-/// How many connections of its own a session with a client may have.
+/// How many descriptors of its own a session with a client may have besides: for
+/// connections to services, or the output of programs.
 pub fn connections(smtp: &SmtpServer) -> usize {
     let verifier = matches!(smtp.address_verifier, Some(Program::Net(_)));
-    let is_network = |filter: &Filter| matches!(filter, Filter::Net(_));
-    usize::from(verifier) + usize::from(smtp.filters.iter().any(is_network))
+    usize::from(verifier) + usize::from(!smtp.filters.is_empty())
 }
 
 /// Where and how mail is forwarded, but for what is read from files.

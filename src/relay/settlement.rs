@@ -419,3 +419,6 @@ pub fn paths(paths: &[OneLine]) -> String {
         more => format!("{},+{more}", shown.join(",")),
     }
 }
+
+#[cfg(test)]
+mod tests;
