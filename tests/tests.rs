@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod account_verifier;
+mod admin;
 mod client_auth;
 mod client_filters;
 mod client_tls;
@@ -19,6 +20,7 @@ mod interop_extensions;
 mod kill;
 mod layering;
 mod local_recipients;
+mod metrics;
 mod modes;
 mod net_filters;
 mod net_verifier;

@@ -77,10 +77,11 @@ const DOCUMENTED: [&str; 68] = [
 ];
 
 /// Options that the documented program does not have, in the same form.
-const ADDED: [&str; 9] = [
+const ADDED: [&str; 10] = [
     "- forward-to-all",
     "c client-smtp-config=",
     "Z server-smtp-config=",
+    "- metrics=",
     "- strict-secrets",
     "- forward-connections=",
     "- forward-rate=",
@@ -141,6 +142,9 @@ const READY: &[&str] = &[
     "strict-secrets",
     "prompt-timeout",
     "size",
+    "admin",
+    "admin-terminate",
+    "metrics",
     "dont-serve",
     "no-daemon",
     "no-smtp",
