@@ -57,8 +57,7 @@ impl Staged {
     pub fn write(commit: Commit) -> Result<Staged, Error> {
         let files = commit.writer.files();
         let held = Held::new(files, commit.writer.id());
-        let envelope = commit.envelope.clone();
-        let prepared = Prepared::for_filters(commit)?;
+        let (prepared, envelope) = Prepared::for_filters(commit)?;
         // The name may have changed with the first octet.
         let held = match held.id == *prepared.id() {
             true => held,
