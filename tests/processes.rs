@@ -11,6 +11,7 @@ use std::time::Instant;
 
 use crate::support::client::{Client, submit};
 use crate::support::program::{PATIENCE, Program, Scratch, program, run};
+use crate::support::sink::Sink;
 use crate::support::skip_without;
 
 const MESSAGE: &[u8] = b"Subject: x\r\n\r\nhello\r\n";
@@ -778,4 +779,180 @@ fn programs_that_lend_an_identity_are_refused() {
     );
     let (help, _, _) = run(&["--help"]);
     assert_eq!(help, 0);
+}
+
+/// Whether this kernel can confine programs.
+fn skip_without_landlock() -> bool {
+    let scratch = Scratch::new();
+    let (status, _, text) = run(&["--check", "--sandbox", "-x", "-s", &scratch.join("")]);
+    let cannot = status != 0;
+    if cannot {
+        assert!(text.contains("no Landlock"), "{text}");
+        eprintln!("skipped: {text}");
+    }
+    cannot
+}
+
+#[test]
+fn in_the_sandbox_mail_comes_in_and_goes_out() {
+    if skip_unless_root() || skip_without_landlock() {
+        return;
+    }
+    let scratch = Scratch::new();
+    let (spool, sink) = (packaged_spool(&scratch), Sink::start());
+    let secrets = scratch.join("secrets");
+    let protect = |text: &str| {
+        fs::write(&secrets, text).unwrap();
+        fs::set_permissions(&secrets, fs::Permissions::from_mode(0o600)).unwrap();
+    };
+    protect("server none 127.0.0.1 x\n");
+    // By its name, which has to be looked up.
+    let next_hop = sink.address().replace("127.0.0.1", "localhost");
+    let certificate = format!("{PKI}/server.key,{PKI}/server.pem");
+    let more = [
+        "--sandbox",
+        "--forward-on-disconnect",
+        "--forward-to",
+        &next_hop,
+        "--server-auth",
+        &secrets,
+        "--server-tls",
+        "--server-tls-certificate",
+        &certificate,
+    ];
+    let (mut relay, port) = start(&spool, &more);
+    let network = the_child(relay.id());
+    assert_powerless(network);
+    assert_eq!(status(network, "NoNewPrivs:"), "1");
+    assert_eq!(status(network, "Seccomp:"), "2");
+    assert_eq!(
+        status(relay.id(), "Seccomp:"),
+        "0",
+        "the monitor needs it all"
+    );
+    submit(port, "a@b.test", &["c@d.test"], MESSAGE);
+    sink.wait_for(1);
+    // Files are still read again: those that may be, and by the monitor.
+    protect("server none 127.0.0.1 y\nserver plain a b\n");
+    relay.hang_up();
+    relay.wait_for("re-reading secrets file");
+    relay.wait_for("re-reading tls certificate file");
+    submit(port, "a@b.test", &["c@d.test"], MESSAGE);
+    sink.wait_for(2);
+    // Every thread is in it, those that came later included.
+    for thread in fs::read_dir(format!("/proc/{network}/task")).unwrap() {
+        let text = fs::read_to_string(thread.unwrap().path().join("status")).unwrap();
+        assert!(text.contains("Seccomp:\t2"), "{text}");
+    }
+    relay.terminate();
+    assert!(relay.wait().success(), "{:#?}", relay.log());
+    assert_eq!(owners(&spool), []);
+}
+
+#[test]
+fn one_process_can_be_in_the_sandbox_too_but_no_programs() {
+    if skip_without_landlock() {
+        return;
+    }
+    let scratch = Scratch::new();
+    let spool = scratch.join("spool");
+    fs::create_dir(&spool).unwrap();
+    let pid_file = scratch.join("run/relay.pid");
+    let arguments = [ONE_PROCESS, &["--sandbox", "--pid-file", &pid_file]].concat();
+    let (mut relay, port) = start(&spool, &arguments);
+    assert_eq!(status(relay.id(), "Seccomp:"), "2");
+    submit(port, "a@b.test", &["c@d.test"], MESSAGE);
+    assert_eq!(owners(&spool).len(), 2);
+    relay.terminate();
+    assert!(relay.wait().success());
+    assert!(!Path::new(&pid_file).exists(), "which it may still remove");
+    let output = launch(&spool, &["--sandbox", "--address-verifier=/bin/true"]);
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("--sandbox: cannot be used with"), "{text}");
+}
+
+/// Checks the configuration; gives the exit status, the listing and the complaints.
+fn check(spool: &str, more: &[&str]) -> (i32, String, String) {
+    let output = launch(spool, &[&["--check"], more].concat());
+    let text = |octets: Vec<u8>| String::from_utf8(octets).unwrap();
+    let (listing, complaints) = (text(output.stdout), text(output.stderr));
+    (output.status.code().unwrap(), listing, complaints)
+}
+
+#[test]
+fn a_check_does_all_but_to_serve() {
+    let scratch = Scratch::new();
+    let spool = scratch.join("spool");
+    fs::create_dir(&spool).unwrap();
+    let pid_file = scratch.join("relay.pid");
+    let config = scratch.join("config");
+    fs::write(&config, "size 1000\n").unwrap();
+    let arguments = [ONE_PROCESS, &["--pid-file", &pid_file, &config]].concat();
+    let (code, listing, complaints) = check(&spool, &arguments);
+    assert_eq!(code, 0, "{complaints}");
+    let has = |what: &str, origin: &str| {
+        let words = |line: &str| {
+            line.split_whitespace()
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        };
+        let expected = words(&format!("{what} # {origin}"));
+        assert!(
+            listing.lines().any(|line| words(line) == expected),
+            "{what} in {listing}"
+        );
+    };
+    has("size 1000", &format!("{config}:1"));
+    has("port 0", "command line");
+    has("idle-timeout 60", "default");
+    assert!(!Path::new(&pid_file).exists() && owners(&spool).is_empty());
+    let missing = scratch.join("missing");
+    for (more, code, part) in [
+        (&["--server-auth", &missing][..], 1, "--server-auth"),
+        (&["--server-auth", &config], 1, "--server-auth"),
+        (&["--server-auth-config", "m:x"], 1, "--server-auth-config"),
+        (&["--interface=fd#99"], 2, "fd#99"),
+    ] {
+        let (status, listing, complaints) = check(&spool, &[ONE_PROCESS, more].concat());
+        assert_eq!((status, listing.as_str()), (code, ""), "{complaints}");
+        assert!(complaints.contains(part), "{complaints}");
+    }
+}
+
+#[test]
+fn a_check_may_be_made_beside_the_running_program() {
+    let scratch = Scratch::new();
+    let spool = scratch.join("spool");
+    fs::create_dir(&spool).unwrap();
+    let pid_file = scratch.join("relay.pid");
+    let arguments = [ONE_PROCESS, &["--pid-file", &pid_file]].concat();
+    let (relay, port) = start(&spool, &arguments);
+    let mut command = Command::new(program());
+    command.args(["--check", "--spool-dir", &spool, "--interface=127.0.0.1"]);
+    command.args(&arguments).arg(format!("--port={port}"));
+    let output = command.output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(text.contains("is the program running?"), "{text}");
+    assert!(text.contains("running already as process"), "{text}");
+    assert_eq!(pid_in(&pid_file), relay.id());
+}
+
+#[test]
+fn a_check_is_made_as_the_user() {
+    if skip_unless_root() {
+        return;
+    }
+    let scratch = Scratch::new();
+    let spool = scratch.join("spool");
+    fs::create_dir(&spool).unwrap();
+    let (code, _, complaints) = check(&spool, &[]);
+    assert_eq!(code, 1);
+    assert!(
+        complaints.contains("by user daemon: permission denied: try "),
+        "{complaints}"
+    );
+    chown(&spool, Some(DAEMON), None).unwrap();
+    assert_eq!(check(&spool, &[]).0, 0);
 }

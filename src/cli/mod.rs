@@ -1,6 +1,7 @@
 //! Start-up and exit codes.
 #![forbid(unsafe_code)]
 
+mod confinement;
 mod identity;
 pub mod manuals;
 mod opened;
@@ -13,6 +14,7 @@ mod spool_advice;
 mod spool_directory;
 mod startup;
 mod tool;
+mod trial;
 mod watching;
 
 use std::ffi::OsString;

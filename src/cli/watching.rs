@@ -22,7 +22,7 @@ use crate::store::Spool;
 use crate::sys::time;
 use crate::tls;
 
-use super::startup::{Failure, NOT_BOUND};
+use super::startup::Failure;
 
 /// What is watched.
 pub(super) struct Watched {
@@ -37,10 +37,7 @@ pub(super) fn metrics_listeners(serve: Option<&Serve>) -> Result<Vec<Listener>, 
     let Some(metrics) = serve.and_then(|serve| serve.metrics.as_ref()) else {
         return Ok(Vec::new());
     };
-    listening::listen_for_metrics(&metrics.listen).map_err(|error| Failure {
-        status: NOT_BOUND,
-        text: error.to_string(),
-    })
+    listening::listen_for_metrics(&metrics.listen).map_err(|error| Failure::not_bound(&error))
 }
 
 /// How many descriptors those who watch may need.

@@ -22,6 +22,7 @@
 //! - `poll`: `RawSocket`; `RawEntry` with `new`, `reported` and `forget`; `READ`,
 //!   `WRITE` and `TROUBLE`; `wait(&mut [RawEntry], timeout_ms)`
 //! - `interface`: `addresses`, `index`
+//! - `sandbox`: `enter`
 //! - `socket`: `listen_tcp`, `inherit`, `connect_tcp`, `adopt`, `raw`; `LocalListener` and
 //!   `LocalStream`, the sockets of the unix domain; `wake_pair`, `WakeWriter` and
 //!   `WakeReader`; the codes `OUT_OF_DESCRIPTORS`,
@@ -54,6 +55,7 @@ pub mod privileges;
 pub mod process;
 pub mod random;
 pub mod reopen;
+pub mod sandbox;
 pub mod signal;
 pub mod socket;
 pub mod stderr;

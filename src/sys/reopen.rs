@@ -31,6 +31,8 @@ pub(in crate::sys) struct List {
     pub(in crate::sys) files: Vec<PathBuf>,
     /// For appending.
     pub(in crate::sys) logs: Vec<PathNow>,
+    /// Folders of files that are read again without being on the list.
+    pub(in crate::sys) folders: Vec<PathBuf>,
 }
 
 struct Desk {
@@ -44,6 +46,7 @@ static DESK: RwLock<Desk> = RwLock::new(Desk {
     list: List {
         files: Vec::new(),
         logs: Vec::new(),
+        folders: Vec::new(),
     },
     is_settled: false,
     monitor: None,
@@ -58,7 +61,7 @@ pub struct LogFile(u16);
 pub fn open(path: &Path) -> io::Result<File> {
     match open_for_reading(path) {
         Ok(file) => {
-            remember(path);
+            remember(|list| &mut list.files, path);
             Ok(file)
         }
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => ask(path, error),
@@ -69,7 +72,27 @@ pub fn open(path: &Path) -> io::Result<File> {
 /// The same for a file that is not to be put on the list: only what this process
 /// may read itself can be read again.
 pub fn open_unlisted(path: &Path) -> io::Result<File> {
-    open_for_reading(path)
+    let file = open_for_reading(path)?;
+    if let Some(folder) = path.parent() {
+        remember(|list| &mut list.folders, folder);
+    }
+    Ok(file)
+}
+
+/// The folders of all files that may be opened again, and of log files, as the paths
+/// have them and as they really are.
+pub fn folders() -> (Vec<PathBuf>, Vec<PathBuf>) {
+    let desk = DESK.read().unwrap_or_else(PoisonError::into_inner);
+    let both = |path: &Path| {
+        let real = path.canonicalize().ok();
+        let folder = path.parent().map(Path::to_owned);
+        let real = real.and_then(|real| real.parent().map(Path::to_owned));
+        [folder, real].into_iter().flatten()
+    };
+    let files = desk.list.files.iter().flat_map(|path| both(path));
+    let read = files.chain(desk.list.folders.iter().cloned());
+    let logs = desk.list.logs.iter().flat_map(|path_now| both(&path_now()));
+    (read.collect(), logs.collect())
 }
 
 /// Asks about what the path leads to.
@@ -122,14 +145,12 @@ pub(in crate::sys) fn settle(monitor: Option<Client>) -> List {
     }
 }
 
-fn remember(path: &Path) {
-    let has = |desk: &Desk| desk.is_settled || desk.list.files.iter().any(|known| known == path);
-    if has(&DESK.read().unwrap_or_else(PoisonError::into_inner)) {
-        return;
-    }
+fn remember(paths: fn(&mut List) -> &mut Vec<PathBuf>, path: &Path) {
     let mut desk = DESK.write().unwrap_or_else(PoisonError::into_inner);
-    if !has(&desk) && desk.list.files.len() < FILES_MAX {
-        desk.list.files.push(path.to_owned());
+    let is_settled = desk.is_settled;
+    let paths = paths(&mut desk.list);
+    if !is_settled && paths.len() < FILES_MAX && !paths.iter().any(|known| known == path) {
+        paths.push(path.to_owned());
     }
 }
 

@@ -154,7 +154,7 @@ pub(in crate::sys) fn divide(
 }
 
 /// Becomes the user in every respect, and sees that it is so.
-fn give_up(user: &User) -> io::Result<()> {
+pub(in crate::sys) fn give_up(user: &User) -> io::Result<()> {
     let groups: Vec<libc::gid_t> = user.groups.clone();
     // The type of the count differs between systems.
     let count = groups.len().try_into().map_err(io::Error::other)?;

@@ -55,7 +55,7 @@ fn hands_over_what_is_on_the_list_and_nothing_else() {
             path("gone"),
             PathBuf::from("/dev"),
         ],
-        logs: Vec::new(),
+        ..List::default()
     };
     let (ours, theirs) = UnixStream::pair().unwrap();
     let server = serve(list, stranger(), theirs);
@@ -80,8 +80,8 @@ fn opens_log_files_by_their_names_of_now() {
     let (log, target) = (directory.join("log"), directory.join("target"));
     let path = log.clone();
     let list = List {
-        files: Vec::new(),
         logs: vec![Box::new(move || path.clone())],
+        ..List::default()
     };
     let (ours, theirs) = UnixStream::pair().unwrap();
     let server = serve(list, stranger(), theirs);
