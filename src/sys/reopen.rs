@@ -135,6 +135,7 @@ impl LogFile {
 /// Adds nothing more to the list, has the monitor open what this process may not,
 /// and gives a copy of what is on the list but for the log files, which it moves
 /// where there is no monitor to ask.
+#[cfg_attr(windows, cfg(test))]
 pub(in crate::sys) fn settle(monitor: Option<Client>) -> List {
     let mut desk = DESK.write().unwrap_or_else(PoisonError::into_inner);
     desk.is_settled = true;

@@ -156,7 +156,7 @@ pub(in crate::sys) fn divide(
 /// Becomes the user in every respect, and sees that it is so.
 pub(in crate::sys) fn give_up(user: &User) -> io::Result<()> {
     let groups: Vec<libc::gid_t> = user.groups.clone();
-    // The type of the count differs between systems.
+    #[allow(clippy::useless_conversion)] // the type differs between systems
     let count = groups.len().try_into().map_err(io::Error::other)?;
     // SAFETY: the pointer is to as many groups as the count says.
     check(unsafe { libc::setgroups(count, groups.as_ptr()) })?;

@@ -66,10 +66,8 @@ fn what_is_not_in_use_is_out_of_bounds() {
         denied(fs::read(PathBuf::from("/proc/self/environ")).map(drop));
         assert!(Command::new("/bin/true").status().is_err(), "no programs");
         // SAFETY: the call takes no pointers.
-        assert_eq!(
-            unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_RAW, 0) },
-            -1
-        );
+        let raw = unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_RAW, 0) };
+        assert_eq!(raw, -1);
         let address = thread::spawn(|| ("localhost", 25).to_socket_addrs());
         assert!(
             address.join().unwrap().is_ok(),
