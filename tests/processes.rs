@@ -685,6 +685,40 @@ fn a_silent_daemon_keeps_nobody_waiting() {
     }
 }
 
+#[test]
+fn sockets_that_were_opened_for_it_are_taken_into_the_background() {
+    let scratch = Scratch::new();
+    let spool = scratch.path().display().to_string();
+    let pid_file = scratch.join("relay.pid");
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let script = "exec 3<&0 </dev/null; LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" \"$@\"";
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", script])
+        .arg(program())
+        .args(ONE_PROCESS);
+    command.args([
+        "--pid-file",
+        &pid_file,
+        "--spool-dir",
+        &spool,
+        "--domain=relay.test",
+    ]);
+    let socket = std::os::fd::OwnedFd::from(listener);
+    assert!(
+        command
+            .stdin(Stdio::from(socket))
+            .status()
+            .unwrap()
+            .success()
+    );
+    submit(port, "a@b.test", &["c@d.test"], MESSAGE);
+    let process = pid_in(&pid_file);
+    signal(process, "-TERM");
+    await_end(process);
+}
+
 /// A service manager, and what it has been told so far.
 struct Manager(UnixDatagram, String);
 

@@ -97,6 +97,9 @@ pub(super) fn run(mut arguments: Vec<OsString>) -> u8 {
     process::keep_descriptors();
     let words = arguments.split_off(1.min(arguments.len()));
     let program = program_name(arguments.first());
+    if let Err(failure) = identity::refuse_a_borrowed_one() {
+        return failure.tell(&program);
+    }
     match config::resolve(words, &surroundings(), read_file) {
         Outcome::Print(text) => print(&text),
         Outcome::NothingToDo => {
