@@ -1,6 +1,7 @@
 //! One configuration on its way from the options to sessions of the loop: first
 //! everything that can fail is opened and checked, then the sessions are added.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ use crate::relay::security::Site;
 use crate::relay::verification::Verifier;
 use crate::store::Spool;
 use crate::sys::random;
+use crate::sys::socket::Address;
 use crate::warning;
 
 use super::own_name::own_name;
@@ -89,7 +91,8 @@ impl Opened {
         config: &Config,
         sessions_max: usize,
     ) -> Result<(), Failure> {
-        let forwarder = add_forwarder(relay, &self.spool, config, &self.domain)?;
+        let own = smtp_addresses(&self.listeners);
+        let forwarder = add_forwarder(relay, &self.spool, config, &self.domain, own)?;
         let (smtp, pop) = (smtp_of(config), pop_of(config));
         let (sessions_max, pop_sessions_max) =
             limits::shares(sessions_max, smtp.is_some(), pop.is_some());
@@ -136,17 +139,32 @@ fn open_spool(path: &Path) -> Result<Spool, Failure> {
     Ok(spool)
 }
 
+/// Where the SMTP server listens, but for sockets of the unix domain.
+fn smtp_addresses(listeners: &[(ServerName, Vec<Listener>)]) -> Vec<SocketAddr> {
+    let smtp = listeners
+        .iter()
+        .filter(|(name, _)| *name == ServerName::Smtp);
+    let all = smtp.flat_map(|(_, listeners)| listeners);
+    let tcp = |listener: &Listener| match listener.address() {
+        Address::Tcp(address) => Some(*address),
+        Address::Unix(_) => None,
+    };
+    all.filter_map(tcp).collect()
+}
+
 fn add_forwarder(
     relay: &mut Relay,
     spool: &Spool,
     config: &Config,
     domain: &OneLine,
+    own: Vec<SocketAddr>,
 ) -> Result<Option<Token>, Failure> {
     let Some(forward) = &config.forward else {
         return Ok(None);
     };
     let login = access::login(forward).map_err(Failure::new)?;
-    let route = instance::route(config, forward, domain, login).map_err(Failure::new)?;
+    let mut route = instance::route(config, forward, domain, login).map_err(Failure::new)?;
+    route.own = own;
     let access = Access::open(config, forward).map_err(Failure::new)?;
     let forwarder = Forwarder::new(
         spool.clone(),
