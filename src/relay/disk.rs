@@ -9,6 +9,7 @@ use crate::store::{
 use crate::{error, info, warning};
 
 use super::access::Access;
+use super::admin::queue;
 use super::bounce::Bounce;
 use super::context::Context;
 use super::filter_files;
@@ -19,6 +20,7 @@ use super::security;
 use super::session::Message;
 use super::settlement::Settlement;
 use super::verification::News;
+use super::watch::surveyor;
 
 /// What is to be done.
 pub enum Job {
@@ -35,6 +37,8 @@ pub enum Job {
     Commit(Box<Commit>),
     /// The same with a message that filters have seen.
     CommitStaged(Box<Staged>),
+    /// The same for those recipients elsewhere only.
+    CommitRest(Box<Staged>, Vec<OneLine>),
     /// A filter's need.
     Filter(filter_files::Job),
     /// Remove what was written of a message.
@@ -61,6 +65,10 @@ pub enum Job {
     Refresh(Box<Access>),
     /// Look at secrets or certificates.
     Security(security::Job),
+    /// Look at the spool for those who watch.
+    Watch(surveyor::Job),
+    /// What an administrator wants of the queue.
+    Queue(queue::Job),
     /// Work on a maildrop.
     Maildrop(maildrop::Job),
 }
@@ -74,7 +82,7 @@ pub enum Done {
         /// The writer, to go on with.
         result: Result<Writer, store::Error>,
     },
-    /// Of [`Job::Commit`] and [`Job::CommitStaged`].
+    /// Of [`Job::Commit`], [`Job::CommitStaged`] and [`Job::CommitRest`].
     Committed(Result<Receipt, store::Error>),
     /// Of [`Job::Filter`].
     Filter(filter_files::Done),
@@ -98,6 +106,10 @@ pub enum Done {
     Refreshed(Box<Access>),
     /// Of [`Job::Security`].
     Security(security::Done),
+    /// Of [`Job::Watch`].
+    Watch(surveyor::Done),
+    /// Of [`Job::Queue`].
+    Queue(queue::Done),
     /// Of [`Job::Maildrop`].
     Maildrop(maildrop::Done),
 }
@@ -208,6 +220,10 @@ impl Job {
                 Some(result) => Done::Committed(result),
                 None => Done::Discarded,
             },
+            Job::CommitRest(mut staged, rest) => match staged.narrow(rest) {
+                Ok(()) => Job::CommitStaged(staged).run(),
+                Err(error) => Done::Committed(Err(error)),
+            },
             Job::Filter(job) => Done::Filter(job.run()),
             Job::Discard(writer) => {
                 writer.discard();
@@ -225,6 +241,8 @@ impl Job {
                 Done::Refreshed(access)
             }
             Job::Security(job) => Done::Security(job.run()),
+            Job::Watch(job) => Done::Watch(job.run()),
+            Job::Queue(job) => Done::Queue(job.run()),
             Job::Maildrop(job) => Done::Maildrop(job.run()),
             Job::Sync(spool) => Done::Synced(spool.sync().map_err(|error| error.to_string())),
         }
@@ -468,6 +486,10 @@ pub fn abandon(message: Message, context: &mut Context) {
                 let job = Job::Settle(mail, Box::new(Settlement::Untouched));
                 context.submit(Token::NOBODY, job);
             }
+            return;
+        }
+        Message::Mail(Mail::Wanted { by, .. }) => {
+            context.post(by, Message::NoMoreMail);
             return;
         }
         Message::Disk(Some(Done::Read(Chunk { mail, .. }))) => {

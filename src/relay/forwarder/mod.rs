@@ -23,7 +23,7 @@ use super::access::Access;
 use super::context::Context;
 use super::disk;
 use super::limits::{DELETIONS_UNSYNCED_MAX, FLUSHES_MAX};
-use super::mail::{Mail, PassReport, Trigger};
+use super::mail::{Fate, Mail, PassReport, Trigger};
 use super::session::{Kind, Message, Session};
 use super::smtp_client::Route;
 use lane::Waiting;
@@ -90,6 +90,7 @@ impl Forwarder {
             return;
         }
         verbose!("forwarding: [{trigger}]");
+        context.announce(|| "forward: start".to_owned());
         self.retry_at = None;
         let is_asked_for = trigger.is_asked_for();
         let mut pass = Pass::begin(is_asked_for, &mut self.means, context);
@@ -143,6 +144,7 @@ impl Forwarder {
         let flushes = std::mem::take(&mut pass.flushes);
         let report = pass.finish();
         log(&report);
+        context.announce(|| report.event());
         if self.schedule.once {
             context.conclude(self.token, u8::from(!report.is_success()));
             self.over = true;
@@ -172,6 +174,8 @@ impl Forwarder {
         match mail {
             Mail::Trigger(trigger) => self.trigger(trigger, context),
             Mail::Flush { by } => self.flush(by, context),
+            Mail::Connect { by, hop } => means.connect(by, hop, context),
+            Mail::Answered { .. } => {}
             Mail::Wanted { by, line, count } => {
                 let waiting = Waiting {
                     by,
@@ -195,6 +199,7 @@ impl Forwarder {
                 recorded,
                 ..
             } => {
+                context.watch.counters.settled(fate);
                 if let Some(pass) = &mut self.pass {
                     pass.settled(line, fate, recorded, means);
                 }
@@ -225,10 +230,18 @@ impl Forwarder {
     fn on_disk(&mut self, done: Option<disk::Done>, context: &mut Context) {
         let (means, pass) = (&mut self.means, &mut self.pass);
         match (done, pass) {
-            (Some(disk::Done::Refreshed(access)), _) => means.refreshed(access),
+            (Some(disk::Done::Refreshed(access)), _) => {
+                means.refreshed(access);
+                means.connect_waiting(context);
+            }
             (Some(disk::Done::Scanned(listing)), Some(pass)) => pass.scanned(listing),
             (Some(disk::Done::Surveyed(seen)), Some(pass)) => pass.surveyed(seen, means, context),
-            (Some(disk::Done::Refused(is_recorded)), Some(pass)) => pass.refused(is_recorded),
+            (Some(disk::Done::Refused(is_recorded)), Some(pass)) => {
+                if is_recorded {
+                    context.watch.counters.settled(Fate::Failed);
+                }
+                pass.refused(is_recorded);
+            }
             (Some(disk::Done::Synced(result)), Some(pass)) => {
                 if let Err(trouble) = result {
                     pass.report.trouble = Some(trouble);
