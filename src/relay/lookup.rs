@@ -58,17 +58,18 @@ pub struct LookupWork {
 }
 
 impl Work for LookupWork {
-    type Job = Job;
+    /// With the time at which it was submitted.
+    type Job = (Instant, Job);
     type Done = Done;
 
-    fn is_grouped(&self, _job: &Job) -> bool {
+    fn is_grouped(&self, _job: &(Instant, Job)) -> bool {
         false
     }
 
-    fn run(&self, jobs: Vec<Job>) -> Vec<Done> {
-        let run = |job| match job {
+    fn run(&self, jobs: Vec<(Instant, Job)>) -> Vec<Done> {
+        let run = |(at, job)| match job {
             Job::Addresses { target, family } => {
-                Done::Addresses(self.answers.resolve(&target, family, Instant::now()))
+                Done::Addresses(self.answers.resolve(&target, family, at))
             }
             Job::NameServers => Done::NameServers(name_servers()),
         };
