@@ -23,6 +23,9 @@ mod modes;
 mod net_filters;
 mod net_verifier;
 mod outcomes;
+#[cfg(unix)]
+mod pop_server;
+mod pop_transcripts;
 mod postfix;
 #[cfg(unix)]
 mod server_auth;
