@@ -23,6 +23,10 @@ mod modes;
 mod net_filters;
 mod net_verifier;
 mod outcomes;
+#[cfg(target_os = "linux")]
+mod pop_attacks;
+#[cfg(unix)]
+mod pop_peers;
 #[cfg(unix)]
 mod pop_server;
 mod pop_transcripts;
