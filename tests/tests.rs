@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod account_verifier;
+mod admin;
 mod client_auth;
 mod client_filters;
 mod client_tls;
@@ -13,12 +14,14 @@ mod durability;
 mod exhaustion;
 mod filters;
 mod forwarding;
+mod immediate;
 mod interfaces;
 mod interop;
 mod interop_extensions;
 mod kill;
 mod layering;
 mod local_recipients;
+mod metrics;
 mod modes;
 mod net_filters;
 mod net_verifier;
@@ -31,6 +34,7 @@ mod pop_peers;
 mod pop_server;
 mod pop_transcripts;
 mod postfix;
+mod processes;
 #[cfg(unix)]
 mod server_auth;
 mod server_machine;

@@ -53,6 +53,12 @@ pub const SESSIONS_MAX: usize = 10_000;
 /// SMTP sessions of one client at once.
 pub const SESSIONS_PER_CLIENT_MAX: usize = 100;
 
+/// Sessions with administrators at once.
+pub const ADMIN_SESSIONS_MAX: usize = 16;
+
+/// Sessions with programs that watch at once.
+pub const METRICS_SESSIONS_MAX: usize = 16;
+
 /// Datagrams that are taken from one socket before others get their turn.
 pub const DATAGRAMS_MAX: usize = 16;
 
@@ -78,6 +84,12 @@ pub const POP_STEPS_MAX: u32 = 16;
 
 /// How long sessions may take to finish once the program was told to stop.
 pub const SHUTDOWN_MAX: Duration = Duration::from_secs(10);
+
+/// The same once it was told so again.
+pub const HURRIED_SHUTDOWN_MAX: Duration = Duration::from_secs(1);
+
+/// Signals to stop that come within this time count as one.
+pub const SAME_SIGNAL_MAX: Duration = Duration::from_millis(500);
 
 /// Sessions with the next hop that fail one after the other, with no message
 /// settled, before a pass gives up.
