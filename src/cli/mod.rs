@@ -1,6 +1,7 @@
 //! Start-up and exit codes.
 #![forbid(unsafe_code)]
 
+mod logging;
 mod opened;
 mod own_name;
 pub mod passwd;

@@ -19,9 +19,11 @@ use crate::relay::limits::{
 use crate::relay::lookup::LookupWork;
 use crate::relay::programs::ProgramWork;
 use crate::relay::run::Relay;
+use crate::sys::reason;
 use crate::sys::{child, process, signal, socket, stderr, time};
 use crate::{tls, warning};
 
+use super::logging::{self, Logging};
 use super::opened::Opened;
 
 /// Files of the spool are for owner and group.
@@ -102,7 +104,7 @@ fn start(configs: &[Config], program: &str, advice: &[Advice]) -> u8 {
 /// Starts all configurations in one loop. What is for the whole process is the same
 /// in all of them, and taken from the first.
 fn serve(first: &Config, configs: &[Config], program: &str) -> Result<u8, Failure> {
-    open_log(first, program);
+    let logging = open_log(first, program)?;
     process::set_umask(UMASK);
     if let Err(error) = process::forbid_core_dumps() {
         warning!("cannot forbid core dumps: {error}");
@@ -123,6 +125,7 @@ fn serve(first: &Config, configs: &[Config], program: &str) -> Result<u8, Failur
     let share = (sessions_max / configs.len()).max(1);
     let mut relay = assemble()?;
     for (config, opened) in configs.iter().zip(opened) {
+        relay.context().unit = config.name.as_deref().map(Into::into);
         opened
             .add_to(&mut relay, config, share)
             .map_err(|failure| failure.of(config.name.as_deref()))?;
@@ -132,24 +135,24 @@ fn serve(first: &Config, configs: &[Config], program: &str) -> Result<u8, Failur
     {
         warning!("cannot close standard error: {error}");
     }
+    logging
+        .write_in_background()
+        .map_err(|error| Failure::new(format!("cannot start a thread for the log: {error}")))?;
     let result = relay.run();
     child::end_all();
+    log::flush();
     result.map_err(|error| Failure::new(format!("cannot wait for events: {error}")))
 }
 
-fn open_log(config: &Config, program: &str) {
-    let settings = log::Settings {
-        program: program.to_owned(),
-        enabled: config.log.enabled,
-        verbose: config.log.verbose,
-        time: config.log.time,
-        address: config.log.address,
-    };
-    let sink = log::Sink {
-        clock: time::wall_clock,
-        write: Box::new(|_, line| stderr::write_line(line)),
-    };
-    log::open(settings, sink);
+fn open_log(config: &Config, program: &str) -> Result<Logging, Failure> {
+    logging::open(&config.log, config.daemon, program).map_err(|error| {
+        let path = config.log.file.as_deref().unwrap_or(Path::new(""));
+        Failure::new(format!(
+            "--log-file: cannot open log file: {}: {}",
+            path.display(),
+            reason(&error)
+        ))
+    })
 }
 
 fn assemble() -> Result<Relay, Failure> {

@@ -2,9 +2,10 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
-use crate::base::WallClock;
+use crate::base::{WallClock, log};
 use crate::event::{Pool, Token};
 
 use super::disk::{self, DiskWork};
@@ -22,6 +23,8 @@ pub struct Context {
     pub name_servers: Vec<SocketAddr>,
     /// Where a socket is read into before it is known how much there is.
     pub scratch: Box<[u8]>,
+    /// The name of the configuration on whose behalf the loop works.
+    pub unit: Option<Arc<str>>,
     /// Set once the program is to stop.
     pub stopping: bool,
     /// Secrets and certificates.
@@ -36,7 +39,7 @@ pub struct Context {
     programs: Pool<ProgramWork>,
     jobs: usize,
     pub(super) posts: VecDeque<(Token, Message)>,
-    pub(super) started: Vec<Box<dyn Session>>,
+    pub(super) started: Vec<(Option<Arc<str>>, Box<dyn Session>)>,
 }
 
 impl Context {
@@ -50,6 +53,7 @@ impl Context {
             now,
             name_servers: Vec::new(),
             scratch: vec![0; BUFFER_MAX].into_boxed_slice(),
+            unit: None,
             stopping: false,
             security: Security::default(),
             exit: None,
@@ -94,8 +98,10 @@ impl Context {
         self.submit_for_nobody(jobs);
     }
 
-    /// Has the workers read secrets and certificates again.
+    /// Opens the log's files anew, and has the workers read secrets and certificates
+    /// again.
     pub fn reread(&mut self) {
+        log::reopen();
         let jobs = self.security.reread(self.now, Reread::Now);
         self.submit_for_nobody(jobs);
     }
@@ -126,7 +132,7 @@ impl Context {
 
     /// Starts a new session after this one has been dealt with.
     pub fn begin(&mut self, session: Box<dyn Session>) {
-        self.started.push(session);
+        self.started.push((self.unit.clone(), session));
     }
 
     /// How many jobs are under way.

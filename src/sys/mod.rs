@@ -8,6 +8,8 @@
 //! topic. They hold what is the same everywhere and call a `platform` folder
 //! (`unix/`, `windows/`), which supplies, under the same names:
 //!
+//! - `append`: `open`: a file to append to, and no link
+//! - `syslog`: `Socket`, with `connect` and `send`
 //! - `child`: `Child` with `spawn`, `read` and `try_wait`; `check_permission`, `end_all`
 //! - `file`: `Directory`, `Names`, locks and write-back
 //! - `file_mode`: `identity` and `mode` of a file's metadata
@@ -30,6 +32,7 @@
 #![allow(unsafe_code)]
 
 mod address;
+pub mod append;
 pub mod child;
 pub mod datagram;
 pub mod file;
@@ -41,6 +44,7 @@ pub mod random;
 pub mod signal;
 pub mod socket;
 pub mod stderr;
+pub mod syslog;
 pub mod terminal;
 #[cfg(test)]
 mod testing;

@@ -49,8 +49,10 @@ fn defaults() -> Config {
         log: Log {
             enabled: false,
             verbose: false,
-            time: false,
-            address: false,
+            debug: false,
+            format: Format::default(),
+            file: None,
+            syslog: None,
             close_stderr: false,
         },
         serve: Some(Serve {
@@ -138,8 +140,8 @@ const CHANGES: &[(&str, Change)] = &[
         c.log.enabled = true;
         c.log.verbose = true;
     }),
-    ("--log-time", |c| c.log.time = true),
-    ("--log-address", |c| c.log.address = true),
+    ("--log-time", |c| c.log.format.time = true),
+    ("--log-address", |c| c.log.format.address = true),
     ("--close-stderr", |c| c.log.close_stderr = true),
     ("--as-server", |c| {
         c.log.enabled = true;

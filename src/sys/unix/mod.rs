@@ -1,5 +1,6 @@
 //! The Unix side of the contract in `sys/mod.rs`; libc and nothing else.
 
+pub(super) mod append;
 pub(super) mod child;
 pub(super) mod file;
 pub(super) mod file_mode;
@@ -10,6 +11,7 @@ pub(super) mod process;
 pub(super) mod random;
 pub(super) mod signal;
 pub(super) mod socket;
+pub(super) mod syslog;
 pub(super) mod terminal;
 #[cfg(test)]
 mod testing;

@@ -3,6 +3,7 @@
 
 mod ffi;
 
+pub(super) mod append;
 pub(super) mod child;
 pub(super) mod file;
 pub(super) mod file_mode;
@@ -12,5 +13,6 @@ pub(super) mod process;
 pub(super) mod random;
 pub(super) mod signal;
 pub(super) mod socket;
+pub(super) mod syslog;
 pub(super) mod terminal;
 pub(super) mod time;
