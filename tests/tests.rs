@@ -15,6 +15,8 @@ mod interop_extensions;
 mod kill;
 mod layering;
 mod local_recipients;
+#[cfg(unix)]
+mod logging;
 mod modes;
 mod net_verifier;
 mod outcomes;

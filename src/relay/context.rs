@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::base::{WallClock, log};
+use crate::debug;
 use crate::event::{Pool, Token};
 
 use super::disk::{self, DiskWork};
@@ -88,6 +89,7 @@ impl Context {
 
     /// Has a worker do a disk job; the session gets [`Message::Disk`].
     pub fn submit(&mut self, token: Token, job: disk::Job) {
+        debug!("{token}: a job for the disk");
         self.jobs += 1;
         self.disk.submit(token, job);
     }

@@ -9,7 +9,7 @@ use std::time::Instant;
 use crate::base::log::{self, Subject};
 use crate::event::{Interest, Pollable, Poller, Ready, Slab, Timers, Token};
 use crate::sys::signal::Signals;
-use crate::{error, info, verbose};
+use crate::{debug, error, info, verbose};
 
 use super::context::Context;
 use super::disk;
@@ -83,6 +83,7 @@ impl Relay {
             armed: None,
             unit: self.context.unit.clone(),
         });
+        debug!("{token}: {kind:?} begins");
         self.dispatch(token, |session, context| session.start(token, context));
         token
     }
@@ -235,6 +236,7 @@ impl Relay {
             }
         }
         if over {
+            debug!("{token}: {:?} is over", slot.kind);
             self.sessions.release(token);
         } else {
             self.arm(token, &mut slot);

@@ -476,6 +476,11 @@ impl Session for SmtpClient {
         Kind::SmtpClient
     }
 
+    fn message_id(&self) -> Option<String> {
+        let current = self.current.as_ref()?;
+        Some(current.summary.id.to_string())
+    }
+
     fn start(&mut self, token: Token, context: &mut Context) {
         self.token = token;
         self.deadline = Some(context.now + self.route.connection_timeout);

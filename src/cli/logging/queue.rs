@@ -127,7 +127,9 @@ impl Queue {
         if reopens {
             place.reopen();
         }
-        place.write(&lines);
+        if !lines.is_empty() {
+            place.write(&lines);
+        }
         if lost > 0 {
             place.write(&[told(lost)]);
         }
@@ -237,15 +239,6 @@ mod tests {
         queue.reopen();
         queue.push(line("after"));
         turn.send(()).unwrap();
-        let first = read.recv().unwrap();
-        let all = match first.len() {
-            // The writer may have woken for the reopening alone, with no lines.
-            1 => {
-                turn.send(()).unwrap();
-                [first, read.recv().unwrap()].concat()
-            }
-            _ => first,
-        };
-        assert_eq!(all, ["reopened", "after"]);
+        assert_eq!(read.recv().unwrap(), ["reopened", "after"]);
     }
 }

@@ -10,6 +10,7 @@ const VALUES: &[(&str, &str)] = &[
     ("spool-dir", "/var/spool"),
     ("forward-to", "mail.example.com:25"),
     ("poll", "60"),
+    ("log-format", "time,unit"),
     ("client-filter", "/bin/filter"),
     ("client-interface", "127.0.0.1"),
     ("connection-timeout", "1"),
