@@ -2,13 +2,17 @@
 // Clippy knows that tests may unwrap, but not that their helpers are tests.
 #![allow(clippy::unwrap_used)]
 
+mod account_verifier;
 mod client_auth;
+mod client_filters;
 mod client_tls;
 mod configurations;
 mod delivery;
 mod dnsbl;
 mod durability;
 mod exhaustion;
+mod filters;
+mod forwarding;
 mod interfaces;
 mod interop;
 mod interop_extensions;
@@ -18,6 +22,7 @@ mod local_recipients;
 #[cfg(unix)]
 mod logging;
 mod modes;
+mod net_filters;
 mod net_verifier;
 mod outcomes;
 mod postfix;
@@ -28,6 +33,8 @@ mod server_over_tcp;
 mod server_tls;
 mod server_transcripts;
 mod slow_clients;
+mod socks;
+mod spool_tool;
 mod stopping;
 mod support;
 mod trouble;

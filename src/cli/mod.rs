@@ -2,11 +2,16 @@
 #![forbid(unsafe_code)]
 
 mod logging;
+pub mod manuals;
 mod opened;
+mod options;
 mod own_name;
 pub mod passwd;
 mod serving;
+pub mod spool;
+mod spool_directory;
 mod startup;
+mod tool;
 
 use std::ffi::OsString;
 

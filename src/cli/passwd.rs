@@ -9,28 +9,13 @@ use std::io::{self, BufRead, IsTerminal, Read, Write};
 
 use crate::base::hash::{Algorithm, hmac};
 use crate::base::secret::Secret;
-use crate::base::{ascii, base64, xtext};
+use crate::base::{base64, xtext};
 use crate::sys::{self, process, stderr, terminal};
 
-const PROGRAM: &str = "emailrelay-passwd";
+use super::options::{Opt, Tool};
 
 /// The longest password that is read, in octets; a secrets file takes no more.
 const PASSWORD_MAX: usize = 4096;
-
-const HELP: &str = "\
-usage: emailrelay-passwd [<options>]
-
-Reads a password from the first line of standard input and writes it in the
-form that the secrets files of emailrelay hold.
-
-  -H, --hash=<function>      MD5 (the default), SHA1, SHA256 or SHA512, or NONE
-                             for the password itself in xtext
-  -b, --base64               the password that is read is in base64
-  -d, --dotted               use the dotted form (MD5 only)
-  -p, --password=<password>  take this password; others can see it meanwhile
-  -h, --help                 show this
-  -V, --version              show the version
-";
 
 /// An option of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,15 +28,68 @@ enum Name {
     Version,
 }
 
-/// Each option with its long and its short name, and whether it takes a value.
-const OPTIONS: [(Name, &str, u8, bool); 6] = [
-    (Name::Hash, "hash", b'H', true),
-    (Name::Base64, "base64", b'b', false),
-    (Name::Dotted, "dotted", b'd', false),
-    (Name::Password, "password", b'p', true),
-    (Name::Help, "help", b'h', false),
-    (Name::Version, "version", b'V', false),
+const fn option(
+    name: Name,
+    long: &'static str,
+    short: u8,
+    value: Option<&'static str>,
+    doc: &'static str,
+) -> Opt<Name> {
+    Opt {
+        name,
+        long,
+        short: Some(short),
+        value,
+        repeats: false,
+        doc,
+    }
+}
+
+const OPTIONS: &[Opt<Name>] = &[
+    option(
+        Name::Hash,
+        "hash",
+        b'H',
+        Some("function"),
+        "MD5 (the default), SHA1, SHA256 or SHA512, or NONE for the password itself in xtext",
+    ),
+    option(
+        Name::Base64,
+        "base64",
+        b'b',
+        None,
+        "the password that is read is in base64",
+    ),
+    option(
+        Name::Dotted,
+        "dotted",
+        b'd',
+        None,
+        "use the dotted form (MD5 only)",
+    ),
+    option(
+        Name::Password,
+        "password",
+        b'p',
+        Some("password"),
+        "take this password; others can see it meanwhile",
+    ),
+    option(Name::Help, "help", b'h', None, "show this"),
+    option(Name::Version, "version", b'V', None, "show the version"),
 ];
+
+const TOOL: Tool<Name> = Tool {
+    name: "emailrelay-passwd",
+    purpose: "turn a password into a field of emailrelay's secrets files",
+    usage: &["[<options>]"],
+    description: &[
+        "Reads a password from the first line of standard input and writes it in the form that \
+         the secrets files of emailrelay hold.",
+    ],
+    options: OPTIONS,
+    operands_max: 0,
+    sections: &[],
+};
 
 /// The form of the result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +115,7 @@ pub fn main() -> u8 {
     match result {
         Ok(()) => 0,
         Err(problem) => {
-            stderr::write_line(&format!("{PROGRAM}: error: {problem}"));
+            stderr::write_line(&format!("{}: error: {problem}", TOOL.name));
             1
         }
     }
@@ -85,7 +123,12 @@ pub fn main() -> u8 {
 
 /// Does what the arguments ask for and gives the text to print.
 fn run(words: Vec<Vec<u8>>) -> Result<String, String> {
-    let options = options(words)?;
+    let options: Vec<_> = TOOL
+        .parse(words)?
+        .into_options()
+        .into_iter()
+        .map(|(name, value)| (name, Secret::new(value)))
+        .collect();
     let value = |name| {
         options
             .iter()
@@ -93,10 +136,10 @@ fn run(words: Vec<Vec<u8>>) -> Result<String, String> {
             .map(|(_, value)| value)
     };
     if value(Name::Help).is_some() {
-        return Ok(HELP.to_owned());
+        return Ok(TOOL.help());
     }
     if value(Name::Version).is_some() {
-        return Ok(format!("{PROGRAM} {}\n", env!("CARGO_PKG_VERSION")));
+        return Ok(TOOL.version());
     }
     let hash = value(Name::Hash).map_or(&b"MD5"[..], Secret::expose);
     let form = form(hash, value(Name::Dotted).is_some())?;
@@ -105,69 +148,11 @@ fn run(words: Vec<Vec<u8>>) -> Result<String, String> {
         None => convert(ask()?.expose(), is_base64, form)?,
         Some(password) => {
             let warning = "others can see a password that is on the command line";
-            stderr::write_line(&format!("{PROGRAM}: warning: {warning}"));
+            stderr::write_line(&format!("{}: warning: {warning}", TOOL.name));
             convert(password.expose(), is_base64, form)?
         }
     };
     Ok(line + "\n")
-}
-
-/// Reads the arguments: options with their values, which are empty for options
-/// without.
-fn options(words: Vec<Vec<u8>>) -> Result<Vec<(Name, Secret)>, String> {
-    let mut words = words.into_iter().map(Secret::new);
-    let mut options: Vec<(Name, Secret)> = Vec::new();
-    while let Some(word) = words.next() {
-        match word.expose() {
-            b"--" if words.len() == 0 => break,
-            [b'-', b'-', long @ ..] if !long.is_empty() => {
-                let mut parts = long.splitn(2, |octet| *octet == b'=');
-                let (long, value) = (parts.next().unwrap_or_default(), parts.next());
-                let (name, takes_value) = find(|option| option.1.as_bytes() == long)
-                    .ok_or_else(|| format!("invalid option: --{}", ascii::escape(long)))?;
-                let missing = || format!("no value supplied for --{}", ascii::escape(long));
-                let value = match (takes_value, value) {
-                    (true, Some(value)) => Secret::new(value),
-                    (true, None) => words.next().ok_or_else(missing)?,
-                    (false, None) => Secret::default(),
-                    (false, Some(_)) => {
-                        return Err(format!("--{} takes no value", ascii::escape(long)));
-                    }
-                };
-                options.push((name, value));
-            }
-            [b'-', letters @ ..] if !letters.is_empty() && letters != b"-" => {
-                for letter in letters {
-                    let shown = ascii::escape(&[*letter]);
-                    let (name, takes_value) = find(|option| option.2 == *letter)
-                        .ok_or_else(|| format!("invalid option: -{shown}"))?;
-                    // A value is the next word, so several letters are flags.
-                    let next = if letters.len() == 1 && takes_value {
-                        words.next()
-                    } else {
-                        None
-                    };
-                    if takes_value && next.is_none() {
-                        return Err(format!("no value supplied for -{shown}"));
-                    }
-                    options.push((name, next.unwrap_or_default()));
-                }
-            }
-            // It is not shown: it may be a password that somebody expects here.
-            _ => return Err("too many non-option arguments".to_owned()),
-        }
-    }
-    for (name, long, _, takes_value) in OPTIONS {
-        if takes_value && options.iter().filter(|(given, _)| *given == name).count() > 1 {
-            return Err(format!("duplicate use of --{long}"));
-        }
-    }
-    Ok(options)
-}
-
-fn find(is_meant: impl Fn(&(Name, &str, u8, bool)) -> bool) -> Option<(Name, bool)> {
-    let option = OPTIONS.iter().find(|option| is_meant(option));
-    option.map(|(name, _, _, takes_value)| (*name, *takes_value))
 }
 
 fn form(hash: &[u8], is_dotted: bool) -> Result<Form, String> {

@@ -11,10 +11,11 @@ use std::time::Instant;
 use crate::base::{OneLine, log};
 use crate::config::{self, Advice, Config, FILE_MAX, Outcome, Platform, VARIABLE_PREFIX};
 use crate::event::{Poller, Pool};
-use crate::relay::context::Context;
+use crate::relay::context::{Context, Pools};
 use crate::relay::disk::DiskWork;
+use crate::relay::filters::FilterWork;
 use crate::relay::limits::{
-    DISK_THREADS_MAX, LOOKUP_THREADS_MAX, PROGRAM_THREADS_MAX, sessions_max,
+    DISK_THREADS_MAX, FILTER_THREADS_MAX, LOOKUP_THREADS_MAX, PROGRAM_THREADS_MAX, sessions_max,
 };
 use crate::relay::lookup::LookupWork;
 use crate::relay::programs::ProgramWork;
@@ -167,7 +168,14 @@ fn assemble() -> Result<Relay, Failure> {
     let disk = Pool::new(DiskWork, DISK_THREADS_MAX, waker(&sender));
     let lookups = Pool::new(LookupWork, LOOKUP_THREADS_MAX, waker(&sender));
     let programs = Pool::new(ProgramWork, PROGRAM_THREADS_MAX, waker(&sender));
-    let context = Context::new(Instant::now(), time::wall_clock, (disk, lookups, programs));
+    let filters = Pool::new(FilterWork, FILTER_THREADS_MAX, waker(&sender));
+    let pools = Pools {
+        disk,
+        lookups,
+        programs,
+        filters,
+    };
+    let context = Context::new(Instant::now(), time::wall_clock, pools);
     Ok(Relay::new(Poller::new(receiver), signals, context))
 }
 

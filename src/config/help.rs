@@ -125,7 +125,7 @@ fn indented(text: &str, column: usize, width: Width) -> String {
 }
 
 /// Breaks the text between words; a word longer than a line has one for itself.
-pub(super) fn wrap(text: &str, line_max: usize) -> Vec<String> {
+pub fn wrap(text: &str, line_max: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_ascii_whitespace() {
         match lines.last_mut() {
@@ -222,7 +222,7 @@ for all options: emailrelay --help --verbose
             assert_eq!(listed, is_listed(option, Platform::Unix), "{names}");
         }
         assert!(help.contains("\nSMTP client options:\n"));
-        assert!(!help.contains("POP server options"));
+        assert!(help.contains("\nPOP server options:\n"));
         assert!(help.contains("  -A, --anonymous[=<scope>] "));
         assert!(help.contains("      --idle-timeout=<time> "));
     }

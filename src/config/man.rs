@@ -7,15 +7,7 @@ use super::table::CATEGORIES;
 
 /// The page. Like the help, it tells of what can be used only.
 pub fn page() -> String {
-    let mut page = Page::default();
-    page.line(".\\\" Generated from the option table (src/config/man.rs): do not edit.");
-    page.line(&format!(
-        ".TH EMAILRELAY 1 \"\" \"{}\" \"User Commands\"",
-        escaped(&name_and_version())
-    ));
-    // Neither hyphens in the names of options nor gaps in command lines.
-    page.line(".nh");
-    page.line(".ad l");
+    let mut page = Page::new(PROGRAM);
     page.section("NAME");
     page.text("emailrelay - e-mail relay that stores mail and forwards it");
     page.section("SYNOPSIS");
@@ -61,34 +53,81 @@ fn options(page: &mut Page) {
 }
 
 fn names(option: &Opt) -> String {
-    let long = bold(&format!("--{}", option.long));
-    let short = option
-        .short
-        .map(|letter| bold(&format!("-{letter}")) + ", ");
     let value = match option.argument {
         Argument::None => String::new(),
-        Argument::Required(name) | Argument::Path(name) => format!("=\\fI{}\\fR", escaped(name)),
+        Argument::Required(name) | Argument::Path(name) => required(name),
         Argument::Optional(name) => format!("[=\\fI{}\\fR]", escaped(name)),
     };
+    names_of(option.short, option.long, &value)
+}
+
+/// The names of an option, with what is to be said of its value.
+fn names_of(short: Option<char>, long: &str, value: &str) -> String {
+    let short = short.map(|letter| bold(&format!("-{letter}")) + ", ");
+    let long = bold(&format!("--{long}"));
     format!("{}{long}{value}", short.unwrap_or_default())
 }
 
-/// The text of the page so far.
+/// The value of an option that needs one.
+fn required(name: &str) -> String {
+    format!("=\\fI{}\\fR", escaped(name))
+}
+
+/// The text of a manual page so far.
 #[derive(Default)]
-struct Page(String);
+pub struct Page(String);
 
 impl Page {
+    /// Begins the page of the program of that name.
+    pub fn new(program: &str) -> Page {
+        let mut page = Page::default();
+        page.line(".\\\" Generated from the option table (src/config/man.rs): do not edit.");
+        page.line(&format!(
+            ".TH {} 1 \"\" \"{}\" \"User Commands\"",
+            escaped(&program.to_uppercase()),
+            escaped(&name_and_version())
+        ));
+        // Neither hyphens in the names of options nor gaps in command lines.
+        page.line(".nh");
+        page.line(".ad l");
+        page
+    }
+
+    /// The whole text.
+    pub fn into_text(self) -> String {
+        self.0
+    }
+
+    /// Adds a way to call a program, with `<names>` of what is to be replaced.
+    pub fn synopsis(&mut self, program: &str, arguments: &str) {
+        let arguments = escaped(arguments).replace('<', "\\fI").replace('>', "\\fR");
+        self.line(&format!(".B {}", escaped(program)));
+        self.line(&arguments);
+        self.line(".br");
+    }
+
+    /// Adds an option: its letter, its long name, what its value is called, and
+    /// what it does.
+    pub fn option(&mut self, short: Option<char>, long: &str, value: Option<&str>, doc: &str) {
+        let value = value.map(required).unwrap_or_default();
+        self.line(".TP");
+        self.line(&names_of(short, long, &value));
+        self.text(doc);
+    }
+
     /// Adds a line of troff.
     fn line(&mut self, line: &str) {
         self.0 += line;
         self.0.push('\n');
     }
 
-    fn section(&mut self, title: &str) {
+    /// Begins a section.
+    pub fn section(&mut self, title: &str) {
         self.line(&format!(".SH {title}"));
     }
 
-    fn paragraphs(&mut self, paragraphs: &[&str]) {
+    /// Adds paragraphs of plain text.
+    pub fn paragraphs(&mut self, paragraphs: &[&str]) {
         for paragraph in paragraphs {
             self.line(".PP");
             self.text(paragraph);
@@ -96,7 +135,7 @@ impl Page {
     }
 
     /// Adds terms with their explanations.
-    fn list(&mut self, items: &[(&str, &str)]) {
+    pub fn list(&mut self, items: &[(&str, &str)]) {
         for (term, explanation) in items {
             self.line(".TP");
             self.line(&bold(term));
@@ -105,7 +144,7 @@ impl Page {
     }
 
     /// Adds plain text, one sentence per line, with the names of options in bold.
-    fn text(&mut self, text: &str) {
+    pub fn text(&mut self, text: &str) {
         let mut line = String::new();
         for word in text.split_ascii_whitespace() {
             match line.is_empty() {

@@ -14,8 +14,10 @@
 
 pub mod address;
 mod check;
+pub mod client_extensions;
 pub mod client_security;
 pub mod extensions;
+pub mod filter;
 mod grouped;
 pub mod help;
 pub mod log_options;
@@ -33,9 +35,13 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub use address::{Address, Host, Interface, IpFamily, ListenAddress, Literal, ServerName, Zone};
+pub use address::{
+    Address, ClientInterface, Host, Interface, IpFamily, ListenAddress, Literal, ServerName, Zone,
+};
+pub use client_extensions::ClientExtensions;
 pub use client_security::{ClientAccount, ClientAuth, ClientTls, TlsStart};
 pub use extensions::Extensions;
+pub use filter::Filter;
 pub use log_options::Facility;
 pub use option::Platform;
 pub use parse::environment::PREFIX as VARIABLE_PREFIX;

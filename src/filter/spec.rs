@@ -2,8 +2,9 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use super::accounts::Accounts;
 use crate::base::ascii;
 use crate::net::address::Target;
 use crate::sys::{self, child};
@@ -17,6 +18,8 @@ pub enum Spec {
     Net(Target),
     /// A program that does nothing but exit with that status.
     Exit(u8),
+    /// The users of this system.
+    Accounts(Accounts),
 }
 
 /// A program that could not be run.
@@ -30,14 +33,19 @@ impl Spec {
     /// Sees whether there is a program that can be run. Services are asked when
     /// they are needed: they may well start later than we do.
     pub fn check(&self) -> Result<(), Unusable> {
-        let Spec::Program(program) = self else {
-            return Ok(());
-        };
-        child::check(program).map_err(|source| Unusable {
-            program: program.clone(),
-            source,
-        })
+        match self {
+            Spec::Program(program) => check(program),
+            Spec::Net(_) | Spec::Exit(_) | Spec::Accounts(_) => Ok(()),
+        }
     }
+}
+
+/// Sees whether a program is there and can be run.
+pub fn check(program: &Path) -> Result<(), Unusable> {
+    child::check(program).map_err(|source| Unusable {
+        program: program.to_owned(),
+        source,
+    })
 }
 
 impl fmt::Display for Unusable {

@@ -77,7 +77,7 @@ pub fn log(receipt: &Receipt, transaction: &Transaction, facts: &ContentFacts, p
         transaction.helo,
         message_id.unwrap_or_default(),
     );
-    if transaction.recipients.iter().any(|one| one.local) {
+    if receipt.is_local {
         let name = receipt.id.file_name(Suffix::ContentLocal);
         let name = OneLine::escaped(name);
         info!("message for local-mailbox recipient(s): {name}");

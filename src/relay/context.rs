@@ -10,11 +10,28 @@ use crate::debug;
 use crate::event::{Pool, Token};
 
 use super::disk::{self, DiskWork};
+use super::filter_run;
+use super::filters::{self, FilterWork};
 use super::limits::BUFFER_MAX;
 use super::lookup::{self, LookupWork};
 use super::programs::{self, ProgramWork};
 use super::security::{self, Reread, Security};
 use super::session::{Message, Session};
+
+/// The workers, by what they wait for.
+pub struct Pools {
+    /// The disk.
+    pub disk: Pool<DiskWork>,
+    /// Name servers.
+    pub lookups: Pool<LookupWork>,
+    /// Verifiers.
+    pub programs: Pool<ProgramWork>,
+    /// Filters.
+    pub filters: Pool<FilterWork>,
+}
+
+/// A session that begins, and the name of the configuration that it works for.
+pub(super) type Started = (Option<Arc<str>>, Box<dyn Session>);
 
 /// The loop's side of a session's world.
 pub struct Context {
@@ -35,21 +52,15 @@ pub struct Context {
     /// What sessions whose work is done say of it, as exit statuses.
     conclusions: Vec<(Token, u8)>,
     clock: fn() -> WallClock,
-    disk: Pool<DiskWork>,
-    lookups: Pool<LookupWork>,
-    programs: Pool<ProgramWork>,
+    pools: Pools,
     jobs: usize,
     pub(super) posts: VecDeque<(Token, Message)>,
-    pub(super) started: Vec<(Option<Arc<str>>, Box<dyn Session>)>,
+    pub(super) started: Vec<Started>,
 }
 
 impl Context {
     /// Makes the context of a loop that begins at `now`.
-    pub fn new(
-        now: Instant,
-        clock: fn() -> WallClock,
-        pools: (Pool<DiskWork>, Pool<LookupWork>, Pool<ProgramWork>),
-    ) -> Context {
+    pub fn new(now: Instant, clock: fn() -> WallClock, pools: Pools) -> Context {
         Context {
             now,
             name_servers: Vec::new(),
@@ -60,9 +71,7 @@ impl Context {
             exit: None,
             conclusions: Vec::new(),
             clock,
-            disk: pools.0,
-            lookups: pools.1,
-            programs: pools.2,
+            pools,
             jobs: 0,
             posts: VecDeque::new(),
             started: Vec::new(),
@@ -91,7 +100,7 @@ impl Context {
     pub fn submit(&mut self, token: Token, job: disk::Job) {
         debug!("{token}: a job for the disk");
         self.jobs += 1;
-        self.disk.submit(token, job);
+        self.pools.disk.submit(token, job);
     }
 
     /// Has the workers look for changes of secrets and certificates, if it is time.
@@ -118,13 +127,19 @@ impl Context {
     /// Has a worker look a name up; the session gets [`Message::Lookup`].
     pub fn look_up(&mut self, token: Token, job: lookup::Job) {
         self.jobs += 1;
-        self.lookups.submit(token, job);
+        self.pools.lookups.submit(token, job);
     }
 
     /// Has a program run; the session gets [`Message::Program`].
     pub fn run_program(&mut self, token: Token, job: programs::Job) {
         self.jobs += 1;
-        self.programs.submit(token, job);
+        self.pools.programs.submit(token, job);
+    }
+
+    /// Has a filter run; the session gets [`filter_run::News::Found`].
+    pub fn run_filter(&mut self, token: Token, job: filters::Job) {
+        self.jobs += 1;
+        self.pools.filters.submit(token, job);
     }
 
     /// Sends a message to another session.
@@ -144,10 +159,11 @@ impl Context {
 
     /// Posts the results of all jobs that are done.
     pub(super) fn collect(&mut self) {
-        let disk = self.disk.drain();
-        let lookups = self.lookups.drain();
-        let programs = self.programs.drain();
-        self.jobs -= disk.len() + lookups.len() + programs.len();
+        let disk = self.pools.disk.drain();
+        let lookups = self.pools.lookups.drain();
+        let programs = self.pools.programs.drain();
+        let filters = self.pools.filters.drain();
+        self.jobs -= disk.len() + lookups.len() + programs.len() + filters.len();
         for completion in &disk {
             if let Some(disk::Done::Security(done)) = &completion.done {
                 self.security.learn(done);
@@ -162,6 +178,10 @@ impl Context {
         let posts = programs
             .into_iter()
             .map(|c| (c.token, Message::Program(c.done)));
+        self.posts.extend(posts);
+        let posts = filters
+            .into_iter()
+            .map(|c| (c.token, Message::Filter(filter_run::News::Found(c.done))));
         self.posts.extend(posts);
     }
 }

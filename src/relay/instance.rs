@@ -1,12 +1,16 @@
 //! One configured relay: from the configuration to what sessions go by.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::OneLine;
-use crate::config::{Address, Config, Forward, Literal, Program, SmtpServer, TlsStart};
+use crate::config::{
+    Address, ClientInterface, Config, Filter, Forward, ListenAddress, Program, SmtpServer, TlsStart,
+};
 use crate::event::Token;
+use crate::filter::accounts::Accounts;
+use crate::filter::chain::{Chain, Link, Side};
 use crate::filter::spec::Spec;
 use crate::net::address::{AddressError, Target};
 use crate::net::connector::TIMEOUT_MAX;
@@ -14,13 +18,19 @@ use crate::net::resolver::Family;
 use crate::proto::smtp::path::PathRules;
 use crate::proto::smtp::{client, server};
 use crate::store::Spool;
+use crate::sys;
 
+mod pop;
 mod security;
 
-pub use security::site;
+pub use pop::pop_host;
+pub use security::{pop_site, site};
 
-use super::forwarder::Schedule;
+use super::bounce::Bounces;
+use super::forwarder::{Schedule, Traffic};
+use super::listening;
 use super::security::SiteId;
+use super::settlement::Terms;
 use super::smtp_client::Route;
 use super::smtp_server::Service;
 use super::verification::Verifier;
@@ -31,6 +41,12 @@ pub fn schedule(config: &Config, forward: &Forward) -> Schedule {
         on_start: forward.on_start,
         poll: forward.poll,
         once: config.serve.is_none() && forward.poll.is_none(),
+        retries: forward.on_start || forward.on_disconnect || forward.poll.is_some(),
+        traffic: Traffic {
+            connections: forward.traffic.connections,
+            per_minute: forward.traffic.per_minute,
+            per_connection: forward.traffic.per_connection,
+        },
     }
 }
 
@@ -75,6 +91,8 @@ pub fn service(
         tls_first: tls.is_some_and(|tls| tls.first),
         trace: !smtp.anonymous.content,
         verifier: verifier.map(Arc::new),
+        filters: server_filters(smtp)?,
+        rescans: forwarder,
         forwarder: forwarder.filter(|_| on_disconnect),
     })
 }
@@ -94,17 +112,63 @@ pub fn verifier(smtp: &SmtpServer, domain: &OneLine) -> Result<Option<Verifier>,
     }))
 }
 
+/// What messages are put through as they come in, once it is known that it can be
+/// asked at all.
+pub fn server_filters(smtp: &SmtpServer) -> Result<Option<Arc<Chain>>, String> {
+    chain(Side::Server, &smtp.filters, smtp.filter_timeout)
+        .map_err(|error| format!("--filter: {error}"))
+}
+
+/// What messages are put through as they go out, as above.
+pub fn client_filters(forward: &Forward) -> Result<Option<Arc<Chain>>, String> {
+    chain(Side::Client, &forward.filters, forward.filter_timeout)
+        .map_err(|error| format!("--client-filter: {error}"))
+}
+
+fn chain(
+    side: Side,
+    filters: &[Filter],
+    timeout: Option<Duration>,
+) -> Result<Option<Arc<Chain>>, String> {
+    let links = filters.iter().map(link).collect::<Result<Vec<_>, _>>();
+    let links = links.map_err(|error| error.to_string())?;
+    let chain = Chain {
+        side,
+        links,
+        timeout,
+    };
+    chain.check().map_err(|error| error.to_string())?;
+    Ok((!chain.links.is_empty()).then(|| Arc::new(chain)))
+}
+
+fn link(filter: &Filter) -> Result<Link, AddressError> {
+    Ok(match filter {
+        Filter::File(path) => Link::Program(path.clone()),
+        Filter::Net(address) => Link::Net(target(address)?),
+        Filter::Exit(status) => Link::Exit(*status),
+        Filter::Sleep(delay) => Link::Sleep(*delay),
+    })
+}
+
 fn spec(program: &Program) -> Result<Spec, AddressError> {
     Ok(match program {
         Program::File(path) => Spec::Program(path.clone()),
         Program::Net(address) => Spec::Net(target(address)?),
         Program::Exit(status) => Spec::Exit(*status),
+        Program::Accounts(given) => Spec::Accounts(Accounts {
+            users: given.users.clone(),
+            lowercase: given.lowercase,
+            remote: given.remote,
+            check: given.check,
+        }),
     })
 }
 
-/// How many connections of its own a session with a client may have.
+/// How many descriptors of its own a session with a client may have besides: for
+/// connections to services, or the output of programs.
 pub fn connections(smtp: &SmtpServer) -> usize {
-    usize::from(matches!(smtp.address_verifier, Some(Program::Net(_))))
+    let verifier = matches!(smtp.address_verifier, Some(Program::Net(_)));
+    usize::from(verifier) + usize::from(!smtp.filters.is_empty())
 }
 
 /// Where and how mail is forwarded, but for what is read from files.
@@ -113,10 +177,18 @@ pub fn route(
     forward: &Forward,
     domain: &OneLine,
     login: Option<client::Login>,
-) -> Result<Route, AddressError> {
+) -> Result<Route, String> {
     let interface = forward.client_interface.as_ref();
+    let locals = interface.map(locals).transpose()?.unwrap_or_default();
+    let hops: Result<Vec<Target>, AddressError> = forward.to.iter().map(target).collect();
+    let hops = hops.map_err(|error| error.to_string())?;
+    let (next_hop, others) = hops
+        .split_first()
+        .expect("invariant: the list is not empty");
     Ok(Route {
-        target: target(&forward.to)?,
+        target: next_hop.clone(),
+        others: others.to_vec(),
+        memory: Arc::default(),
         machine: Arc::new(client::Settings {
             prompt_timeout: forward.prompt_timeout,
             response_timeout: forward.response_timeout,
@@ -124,18 +196,32 @@ pub fn route(
             tls: tls_start(forward),
             handshake_timeout: forward.connection_timeout,
             login,
-            is_local: matches!(forward.to, Address::Unix(_)),
+            is_local: matches!(next_hop, Target::Unix(_)),
             anonymous: forward.anonymous.client,
+            pipelining: forward.extensions.pipelining,
+            chunking: forward.extensions.chunking,
+            strict_eight_bit: forward.extensions.strict_eight_bit,
+            strict_smtputf8: forward.extensions.strict_smtputf8,
+            strict_binary: forward.extensions.strict_binary,
+            strict_recipients: !forward.to_some,
             ..client::Settings::new(domain.clone())
         }),
         connection_timeout: forward
             .connection_timeout
             .map_or(TIMEOUT_MAX, at_most_a_day),
-        local: interface
-            .filter(|literal| !literal.ip.is_unspecified())
-            .map(local_address),
-        family: interface.map(|literal| Family::of(literal.ip)),
+        family: family(interface, &locals),
+        locals: locals
+            .into_iter()
+            .filter(|local| !local.ip().is_unspecified() || local.port() > 0)
+            .collect(),
+        filters: client_filters(forward)?,
         connector: None,
+        terms: Terms {
+            retry_period: forward.retry_period,
+            bounces: forward
+                .bounce
+                .then(|| Arc::new(Bounces::new(domain.clone()))),
+        },
     })
 }
 
@@ -152,8 +238,32 @@ fn at_most_a_day(timeout: Duration) -> Duration {
     timeout.min(TIMEOUT_MAX)
 }
 
-fn local_address(literal: &Literal) -> SocketAddr {
-    SocketAddr::new(literal.ip, 0)
+/// The addresses to connect from, as they are now.
+fn locals(interface: &ClientInterface) -> Result<Vec<SocketAddr>, String> {
+    let (address, port) = match interface {
+        ClientInterface::Ip(literal, port) => (ListenAddress::Ip(literal.clone()), *port),
+        ClientInterface::Interface { name, only } => {
+            let (name, only) = (name.clone(), *only);
+            (ListenAddress::Interface { name, only }, 0)
+        }
+    };
+    let found = listening::resolved(&address, port)
+        .map_err(|error| format!("--client-interface: {error}"))?;
+    let of_ip = |address| match address {
+        sys::socket::Address::Tcp(address) => Some(address),
+        sys::socket::Address::Unix(_) => None,
+    };
+    let mut locals: Vec<SocketAddr> = found.into_iter().filter_map(of_ip).collect();
+    // From a link-local address little can be reached.
+    locals.sort_by_key(|local| matches!(local.ip(), IpAddr::V6(ip) if ip.is_unicast_link_local()));
+    Ok(locals)
+}
+
+/// The family that all connections are of, where it is a matter of choice.
+fn family(interface: Option<&ClientInterface>, locals: &[SocketAddr]) -> Option<Family> {
+    let first = Family::of(interface.and(locals.first())?.ip());
+    let is_one = locals.iter().all(|local| Family::of(local.ip()) == first);
+    is_one.then_some(first)
 }
 
 fn target(address: &Address) -> Result<Target, AddressError> {
@@ -161,5 +271,6 @@ fn target(address: &Address) -> Result<Target, AddressError> {
         Address::Unix(path) => Ok(Target::Unix(path.clone())),
         // Both rooms read and write the same form.
         Address::Tcp(..) => Target::parse(&address.to_string()),
+        Address::Socks { .. } => Target::parse_next_hop(&address.to_string()),
     }
 }

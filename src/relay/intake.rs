@@ -4,6 +4,7 @@ use crate::proto::smtp::reply::Reply;
 use crate::store::{Commit, Envelope, Writer};
 
 use super::disk::Job;
+use super::filter_files;
 use super::limits::{CHUNK, CHUNKS_WAITING_MAX};
 
 /// The content of one message while it is being received.
@@ -20,13 +21,15 @@ pub struct Intake {
     committing: bool,
     abandoned: bool,
     failed: Option<Reply>,
+    has_filters: bool,
 }
 
 impl Intake {
     /// Begins a message with `header`, the trace header that stands before what
     /// the client sends.
     /// `serial` tells the messages of one session apart.
-    pub fn new(serial: u64, writer: Writer, header: Vec<u8>) -> Intake {
+    /// With filters the message is only written at its end, not committed.
+    pub fn new(serial: u64, writer: Writer, header: Vec<u8>, has_filters: bool) -> Intake {
         Intake {
             serial,
             writer: Some(writer),
@@ -35,6 +38,7 @@ impl Intake {
             committing: false,
             abandoned: false,
             failed: None,
+            has_filters,
         }
     }
 
@@ -99,11 +103,15 @@ impl Intake {
         if let Some(envelope) = self.envelope.take() {
             let writer = self.writer.take()?;
             let last = std::mem::take(&mut self.waiting);
-            return Some(Job::Commit(Box::new(Commit {
+            let commit = Box::new(Commit {
                 writer,
                 last,
                 envelope: *envelope,
-            })));
+            });
+            return Some(match self.has_filters {
+                true => Job::Filter(filter_files::Job::Stage(commit)),
+                false => Job::Commit(commit),
+            });
         }
         if self.waiting.len() < CHUNK {
             return None;

@@ -14,8 +14,19 @@ pub enum Trigger {
     Poll,
     /// `--forward-on-disconnect`: a client that left mail has gone.
     ClientDisconnect,
+    /// A filter wishes so.
+    Filter,
     /// Somebody said so to the administration server.
     Admin,
+    /// What was deferred is due again.
+    Retry,
+}
+
+impl Trigger {
+    /// Whether somebody wants all mail to be tried, whatever its delays.
+    pub fn is_asked_for(self) -> bool {
+        matches!(self, Trigger::Startup | Trigger::Admin)
+    }
 }
 
 impl fmt::Display for Trigger {
@@ -24,7 +35,9 @@ impl fmt::Display for Trigger {
             Trigger::Startup => "startup",
             Trigger::Poll => "poll",
             Trigger::ClientDisconnect => "client disconnect",
+            Trigger::Filter => "filter",
             Trigger::Admin => "admin",
+            Trigger::Retry => "retry",
         })
     }
 }
@@ -34,8 +47,11 @@ impl fmt::Display for Trigger {
 pub enum Fate {
     /// Every recipient has it; the files are gone.
     Sent,
-    /// It is queued for the next pass.
-    Deferred,
+    /// It stays queued.
+    Deferred {
+        /// Not before when to try it again, in seconds since 1970; 0 for any time.
+        until: i64,
+    },
     /// It was refused for good and is kept as failed.
     Failed,
 }
@@ -80,6 +96,8 @@ pub enum Mail {
         /// The message.
         id: StoredId,
     },
+    /// A client filter wishes that the pass ends with the message that it has seen.
+    StopPass,
     /// A client session is over.
     ClientOver {
         /// The number of the session.
@@ -101,14 +119,24 @@ pub struct PassReport {
     pub deferred: u32,
     /// Messages that have failed.
     pub failed: u32,
-    /// Messages that were not tried.
+    /// Messages that were not tried, though they were due.
     pub left: usize,
+    /// Messages that wait for the time of their next attempt.
+    pub waiting: usize,
     /// What was wrong with the next hop or the spool.
     pub trouble: Option<String>,
 }
 
 impl PassReport {
-    /// Whether there was nothing to do at all.
+    /// Of a pass that came to nothing.
+    pub fn of_trouble(trouble: &str) -> PassReport {
+        PassReport {
+            trouble: Some(trouble.to_owned()),
+            ..PassReport::default()
+        }
+    }
+
+    /// Whether there was nothing to do for now.
     pub fn is_empty(&self) -> bool {
         self.sent + self.deferred + self.failed == 0 && self.left == 0 && self.trouble.is_none()
     }
@@ -122,8 +150,12 @@ impl PassReport {
 /// Shows it as one line.
 impl fmt::Display for PassReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let wait = match self.waiting {
+            0 => String::new(),
+            waiting => format!(", {waiting} waiting for their next attempt"),
+        };
         if self.is_empty() {
-            return f.write_str("no messages to send");
+            return write!(f, "no messages to send{wait}");
         }
         let PassReport {
             sent,
@@ -131,10 +163,11 @@ impl fmt::Display for PassReport {
             failed,
             left,
             trouble,
+            ..
         } = self;
         write!(
             f,
-            "{sent} sent, {deferred} deferred, {failed} failed, {left} not tried"
+            "{sent} sent, {deferred} deferred, {failed} failed, {left} not tried{wait}"
         )?;
         trouble
             .iter()
@@ -151,4 +184,6 @@ pub enum Ending {
     Dropped(String),
     /// The next hop cannot be reached or refuses sessions.
     RouteFailed(String),
+    /// The next hop does not take our login.
+    LoginFailed(String),
 }

@@ -260,7 +260,9 @@ impl Relay {
 mod tests {
     use super::*;
     use crate::event::Pool;
+    use crate::relay::context::Pools;
     use crate::relay::disk::DiskWork;
+    use crate::relay::filters::FilterWork;
     use crate::relay::lookup::LookupWork;
     use crate::relay::programs::ProgramWork;
     use crate::sys::socket::wake_pair;
@@ -321,7 +323,12 @@ mod tests {
         let signals = signal::watch(Arc::new(sender)).unwrap();
         let disk = Pool::new(DiskWork, 1, || {});
         let lookups = Pool::new(LookupWork, 1, || {});
-        let pools = (disk, lookups, Pool::new(ProgramWork, 1, || {}));
+        let pools = Pools {
+            disk,
+            lookups,
+            programs: Pool::new(ProgramWork, 1, || {}),
+            filters: Pool::new(FilterWork, 1, || {}),
+        };
         let context = Context::new(Instant::now(), time::wall_clock, pools);
         Relay::new(Poller::new(receiver), signals, context)
     }

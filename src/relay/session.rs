@@ -7,7 +7,7 @@ use crate::event::{Interest, Ready, Token};
 use super::context::Context;
 use super::mail::{Mail, PassReport};
 use super::verification::News;
-use super::{disk, lookup, programs};
+use super::{disk, filter_run, lookup, programs};
 
 /// What kind of session it is, for counting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub enum Kind {
     Listener,
     /// Serves an SMTP client.
     SmtpServer,
+    /// Serves a POP client.
+    PopServer,
     /// Talks to a next hop.
     SmtpClient,
     /// Decides when to forward.
@@ -24,6 +26,8 @@ pub enum Kind {
     NameServerWatch,
     /// Asks a network verifier.
     VerifierClient,
+    /// Puts a message through filters.
+    FilterRun,
 }
 
 /// News for a session from a worker or from another session.
@@ -36,6 +40,8 @@ pub enum Message {
     Program(Option<programs::Done>),
     /// Between an SMTP session and the one with its verifier.
     Verification(News),
+    /// Between a run of filters, its filters and the session that has begun it.
+    Filter(filter_run::News),
     /// To the forwarder.
     Mail(Mail),
     /// To a client session: there is no more mail in this pass.

@@ -1,12 +1,17 @@
 //! A session with a next hop: finds and connects to it, carries bytes between
 //! the socket and the pure machine, and messages between that and the spool.
 //!
-//! While one message is on its way the next one is already locked and its first
-//! chunk read, so that a small message costs the next hop's answers and nothing
-//! else. What an attempt came to is written to the spool by a job of its own,
-//! while the session goes on.
+//! While messages are on their way the next ones are already locked and their first
+//! chunks read, as many as the next hop takes at a time. What an attempt came to is
+//! written to the spool by a job of its own, while the session goes on.
 
 mod encryption;
+mod filtering;
+mod memory;
+mod proxy;
+mod traffic;
+
+pub use memory::Memory;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,10 +19,11 @@ use std::time::{Duration, Instant};
 
 use crate::base::OneLine;
 use crate::event::{Interest, Ready, Token};
+use crate::filter::chain::Chain;
 use crate::net::address::Target;
 use crate::net::connector::{Connector, Progress};
 use crate::net::resolver::{Family, ResolveError};
-use crate::proto::smtp::client::{Action, CloseReason, Machine, Outcome, Settings};
+use crate::proto::smtp::client::{Action, CloseReason, Machine, Settings};
 use crate::sys::socket::{Address, Stream};
 use crate::tls;
 use crate::{info, verbose, warning};
@@ -25,27 +31,38 @@ use crate::{info, verbose, warning};
 use super::access::Access;
 use super::connection::{Arrival, Connection};
 use super::context::Context;
-use super::disk::{self, Loaded, Outgoing};
+use super::disk;
 use super::lookup;
 use super::mail::{Ending, Line, Mail};
 use super::session::{Kind, Message, Session};
-use super::settlement::{self, Settlement};
+use super::settlement::Terms;
+use filtering::Filtering;
+use proxy::Asking;
+use traffic::Traffic;
 
 /// Where mail goes and how.
 #[derive(Clone)]
 pub struct Route {
     /// The next hop.
     pub target: Target,
+    /// Where to go, in that order, if it cannot be reached.
+    pub others: Vec<Target>,
     /// The machine's settings.
     pub machine: Arc<Settings>,
     /// How long connecting may take, with all addresses that the name has.
     pub connection_timeout: Duration,
-    /// The local address to use.
-    pub local: Option<SocketAddr>,
+    /// The local addresses to use, the first of a family for that.
+    pub locals: Vec<SocketAddr>,
     /// The address family to use.
     pub family: Option<Family>,
+    /// What sessions have learnt.
+    pub memory: Arc<Memory>,
+    /// What messages are put through before they are sent.
+    pub filters: Option<Arc<Chain>>,
     /// What makes TLS connections, where the machine's settings ask for them.
     pub connector: Option<Arc<dyn tls::Connector>>,
+    /// What becomes of mail that cannot be delivered.
+    pub terms: Terms,
 }
 
 impl Route {
@@ -61,24 +78,38 @@ impl Route {
             ..self.clone()
         }
     }
+
+    /// The same route to another next hop, with the account that the selector says,
+    /// or why there is none. Where nobody logs in, selectors mean nothing.
+    pub fn towards(
+        &self,
+        target: &Target,
+        access: &Access,
+        selector: &OneLine,
+    ) -> Result<Route, String> {
+        let mut route = self.with(access);
+        let mut settings = Settings::clone(&route.machine);
+        settings.is_local = matches!(target, Target::Unix(_));
+        if let Some(login) = &mut settings.login
+            && !selector.is_empty()
+        {
+            let account = access.account_of(selector.as_bytes());
+            let nobody = || format!("no client account for the selector \"{selector}\"");
+            login.account = account.ok_or_else(nobody)?;
+        }
+        route.machine = Arc::new(settings);
+        route.target = target.clone();
+        Ok(route)
+    }
 }
 
 /// How far the connection has come.
 enum Link {
     Resolving,
     Connecting(Connector),
+    Asking(Box<Asking>),
     Open(Connection),
     Closed,
-}
-
-/// The message on its way.
-struct Current {
-    /// Away while the next chunk is read.
-    mail: Option<Box<Outgoing>>,
-    summary: settlement::Summary,
-    chunk: Option<(Vec<u8>, bool)>,
-    wanted: bool,
-    outcome: Option<Outcome>,
 }
 
 /// One session.
@@ -92,13 +123,10 @@ pub struct SmtpClient {
     machine: Option<Machine>,
     established: bool,
     ready: bool,
-    current: Option<Current>,
-    next: Option<Loaded>,
-    asked: bool,
-    no_more: bool,
+    traffic: Traffic,
+    /// What is put through the client filters before it can go.
+    filtering: Filtering,
     jobs: usize,
-    /// Whether a message has had a final reply over this connection.
-    was_useful: bool,
     ending: Option<Ending>,
     deadline: Option<Instant>,
     over: bool,
@@ -118,12 +146,9 @@ impl SmtpClient {
             machine: None,
             established: false,
             ready: false,
-            current: None,
-            next: None,
-            asked: false,
-            no_more: false,
+            traffic: Traffic::default(),
+            filtering: Filtering::default(),
             jobs: 0,
-            was_useful: false,
             ending: None,
             deadline: None,
             over: false,
@@ -146,12 +171,8 @@ impl SmtpClient {
     }
 
     fn connect(&mut self, addresses: Vec<Address>, context: &mut Context) {
-        let Route {
-            local,
-            connection_timeout,
-            ..
-        } = *self.route;
-        let mut connector = Connector::new(addresses, local, connection_timeout);
+        let connector = Connector::new(addresses, None, self.route.connection_timeout);
+        let mut connector = connector.from_any_of(self.route.locals.clone());
         let progress = connector.start(context.now);
         self.link = Link::Connecting(connector);
         self.on_progress(progress, context);
@@ -166,11 +187,26 @@ impl SmtpClient {
     }
 
     fn connected(&mut self, stream: Stream, address: &Address, context: &mut Context) {
-        info!("smtp connection to {address}");
         self.peer = address.to_string();
+        let connection = Connection::new(stream);
+        let route = Arc::clone(&self.route);
+        match &route.target {
+            Target::Proxied(proxied) => self.ask_proxy(connection, proxied, context),
+            Target::HostPort(_) | Target::Unix(_) => self.begin_session(connection, context),
+        }
+    }
+
+    /// There is a connection to the next hop.
+    fn begin_session(&mut self, connection: Connection, context: &mut Context) {
+        let route = Arc::clone(&self.route);
+        if let Target::Proxied(proxied) = &route.target {
+            self.peer = format!("{} by way of {}", proxied.far, self.peer);
+        }
+        info!("smtp connection to {}", self.peer);
         self.deadline = None;
-        self.link = Link::Open(Connection::new(stream));
-        let machine = Machine::new(Arc::clone(&self.route.machine), context.now);
+        self.link = Link::Open(connection);
+        let settings = route.memory.apply(&route.target, &route.machine);
+        let machine = Machine::new(Arc::new(settings), context.now);
         let is_tls_first = machine.is_handshaking();
         self.machine = Some(machine);
         if is_tls_first {
@@ -199,23 +235,14 @@ impl SmtpClient {
             }
             let stuck = actions.is_empty();
             self.perform(&mut actions, context);
-            self.next_message(context);
-            self.next_chunk(context);
+            self.feed(context);
             if stuck {
                 self.flush(context);
-                if !self.has_chunk_to_give() {
+                if !self.has_work() {
                     return;
                 }
             }
         }
-    }
-
-    /// Whether flushing has made room for a chunk that is here already: no event
-    /// would come to tell.
-    fn has_chunk_to_give(&self) -> bool {
-        let room = matches!(&self.link, Link::Open(connection) if connection.output.room() > 0);
-        let waits = |current: &Current| current.wanted && current.chunk.is_some();
-        room && self.current.as_ref().is_some_and(waits)
     }
 
     fn flush(&mut self, context: &mut Context) {
@@ -249,77 +276,11 @@ impl SmtpClient {
                     self.ready = true;
                     self.established = true;
                 }
-                Action::NeedContent => {
-                    if let Some(current) = &mut self.current {
-                        current.wanted = true;
-                    }
-                }
+                Action::NeedContent => self.traffic.content_wanted(),
                 Action::Finished(outcome) => self.finished(outcome, context),
                 Action::Close(reason) => self.closed(&reason, context),
             }
         }
-    }
-
-    /// Hands the machine its next message once it is ready, and sees to it that
-    /// one more is on its way from the spool.
-    fn next_message(&mut self, context: &mut Context) {
-        if self.ready
-            && self.current.is_none()
-            && let Some(loaded) = self.next.take()
-        {
-            self.begin(loaded, context);
-        }
-        let may_ask = self.established && self.next.is_none() && !self.asked;
-        if may_ask && !self.no_more {
-            self.asked = true;
-            let (by, line, count) = (self.token, self.line, 1);
-            let wanted = Mail::Wanted { by, line, count };
-            context.post(self.forwarder, Message::Mail(wanted));
-        } else if may_ask && self.ready && self.current.is_none() {
-            self.ready = false;
-            self.act(context, |machine, now, actions| machine.quit(now, actions));
-        }
-    }
-
-    fn begin(&mut self, loaded: Loaded, context: &mut Context) {
-        self.ready = false;
-        let message = settlement::message(&loaded.mail.mail);
-        let Loaded { mail, chunk, last } = loaded;
-        let summary = settlement::Summary::of(&mail.mail);
-        verbose!("sending: {}", summary.id);
-        self.current = Some(Current {
-            mail: Some(mail),
-            summary,
-            chunk: Some((chunk, last)),
-            wanted: false,
-            outcome: None,
-        });
-        self.act(context, |machine, now, actions| {
-            machine.send(now, message, actions)
-        });
-    }
-
-    /// Gives the machine content that it wants once the socket has taken what it
-    /// was given before, and has the chunk after that read.
-    fn next_chunk(&mut self, context: &mut Context) {
-        let room = matches!(&self.link, Link::Open(connection) if connection.output.room() > 0);
-        let Some(current) = self
-            .current
-            .as_mut()
-            .filter(|current| current.wanted && room)
-        else {
-            return;
-        };
-        let Some((chunk, last)) = current.chunk.take() else {
-            return;
-        };
-        current.wanted = false;
-        if !last && let Some(mail) = current.mail.take() {
-            self.submit(disk::Job::Read(mail), context);
-        }
-        self.act(context, |machine, now, actions| {
-            machine.content(now, &chunk, last, actions)
-        });
     }
 
     fn act(
@@ -333,39 +294,6 @@ impl SmtpClient {
         let mut actions = Vec::new();
         call(machine, context.now, &mut actions);
         self.perform(&mut actions, context);
-    }
-
-    // ---- settling
-
-    fn finished(&mut self, outcome: Outcome, context: &mut Context) {
-        if let Some(current) = &mut self.current {
-            current.outcome = Some(outcome);
-            self.settle(context);
-        }
-    }
-
-    /// Records what became of the message, once both that and the message are here.
-    fn settle(&mut self, context: &mut Context) {
-        let Some(mut current) = self.current.take() else {
-            return;
-        };
-        let (Some(mail), Some(outcome)) = (current.mail.take(), current.outcome.take()) else {
-            self.current = Some(current);
-            return;
-        };
-        let settlement = match self.was_useful && outcome.is_unattempted() {
-            // Next hops may well take only so many messages over one connection.
-            true => Settlement::Untouched,
-            false => Settlement::of(&outcome, &mail.mail, context.wall_clock()),
-        };
-        self.was_useful |= outcome.reply.is_some();
-        current.summary.log(&outcome, &settlement, &self.peer);
-        self.submit(disk::Job::Settle(mail, Box::new(settlement)), context);
-    }
-
-    fn submit(&mut self, job: disk::Job, context: &mut Context) {
-        self.jobs += 1;
-        context.submit(self.token, job);
     }
 
     // ---- ending
@@ -383,12 +311,26 @@ impl SmtpClient {
     fn closed(&mut self, reason: &CloseReason, context: &mut Context) {
         let text = format!("{}: {}", self.peer, reason.explain());
         info!("smtp connection to {}: {}", self.peer, reason.explain());
+        self.learn(reason);
         let ending = match reason {
-            reason if reason.may_reconnect() => Ending::Done,
+            reason if reason.may_reconnect() || reason.is_chunking_fault() => Ending::Done,
+            CloseReason::Unauthenticated(_) => Ending::LoginFailed(text),
             reason if reason.is_route_problem() => Ending::RouteFailed(text),
             _ => Ending::Dropped(text),
         };
         self.end(ending, context);
+    }
+
+    /// Remembers what the session has shown.
+    fn learn(&self, reason: &CloseReason) {
+        let Route { memory, target, .. } = &*self.route;
+        if reason.is_chunking_fault() {
+            memory.refuses_chunks(target);
+        } else if *reason == CloseReason::Quit {
+            memory.went_well(target);
+        } else if self.traffic.has_doubtful() {
+            memory.broke_off(target);
+        }
     }
 
     /// The connection is of no further use; the session is over once its jobs are.
@@ -403,19 +345,13 @@ impl SmtpClient {
         self.ready = false;
         self.established = false;
         self.ending.get_or_insert(ending);
-        self.give_next_back(context);
+        self.give_waiting_back(context);
+        self.cancel_filters(context);
         self.leave(context);
     }
 
-    fn give_next_back(&mut self, context: &mut Context) {
-        if let Some(Loaded { mail, .. }) = self.next.take() {
-            let settlement = Box::new(Settlement::Untouched);
-            self.submit(disk::Job::Settle(mail, settlement), context);
-        }
-    }
-
     fn leave(&mut self, context: &mut Context) {
-        if self.over || self.jobs > 0 || self.asked {
+        if self.over || self.jobs > 0 || self.traffic.asked {
             return;
         }
         if let Some(ending) = &self.ending {
@@ -423,50 +359,6 @@ impl SmtpClient {
             let (line, ending) = (self.line, ending.clone());
             let over = Mail::ClientOver { line, ending };
             context.post(self.forwarder, Message::Mail(over));
-        }
-    }
-
-    // ---- messages
-
-    fn loaded(&mut self, loaded: Result<Loaded, disk::NotLoaded>, context: &mut Context) {
-        self.asked = false;
-        match loaded {
-            Ok(loaded) => {
-                self.next = Some(loaded);
-                if self.ending.is_some() || context.stopping {
-                    self.give_next_back(context);
-                }
-            }
-            Err(disk::NotLoaded { trouble: None, .. }) => {}
-            Err(disk::NotLoaded {
-                id,
-                trouble: Some((text, fate)),
-            }) => {
-                warning!("{id}: {text}");
-                let mail = Mail::Settled {
-                    line: self.line,
-                    id,
-                    fate,
-                    recorded: true,
-                };
-                context.post(self.forwarder, Message::Mail(mail));
-            }
-        }
-    }
-
-    fn chunk_read(&mut self, chunk: disk::Chunk, context: &mut Context) {
-        let disk::Chunk { mail, read } = chunk;
-        let Some(current) = &mut self.current else {
-            return;
-        };
-        current.mail = Some(mail);
-        match read {
-            _ if current.outcome.is_some() => self.settle(context),
-            Ok((chunk, last)) => current.chunk = Some((chunk, last)),
-            Err(error) => {
-                let why = format!("cannot read the message: {error}");
-                self.lost(&why, context);
-            }
         }
     }
 }
@@ -477,8 +369,7 @@ impl Session for SmtpClient {
     }
 
     fn message_id(&self) -> Option<String> {
-        let current = self.current.as_ref()?;
-        Some(current.summary.id.to_string())
+        self.traffic.oldest().map(ToString::to_string)
     }
 
     fn start(&mut self, token: Token, context: &mut Context) {
@@ -493,6 +384,13 @@ impl Session for SmtpClient {
                 };
                 context.look_up(token, job);
             }
+            Target::Proxied(proxied) => {
+                let job = lookup::Job::Addresses {
+                    target: proxied.proxy.clone(),
+                    family: self.route.family,
+                };
+                context.look_up(token, job);
+            }
         }
     }
 
@@ -503,6 +401,7 @@ impl Session for SmtpClient {
                 read: false,
                 write: true,
             }),
+            Link::Asking(asking) => asking.connection.interest(true),
             Link::Open(connection) => connection.interest(true),
             Link::Resolving | Link::Closed => None,
         }
@@ -512,7 +411,7 @@ impl Session for SmtpClient {
         match &self.link {
             Link::Connecting(connector) => connector.deadline(),
             Link::Open(_) => self.machine.as_ref().and_then(Machine::deadline),
-            Link::Resolving => self.deadline,
+            Link::Resolving | Link::Asking(_) => self.deadline,
             Link::Closed => None,
         }
     }
@@ -523,6 +422,7 @@ impl Session for SmtpClient {
                 let progress = connector.on_ready(context.now);
                 self.on_progress(progress, context);
             }
+            Link::Asking(_) => self.on_proxy(ready.readable, context),
             Link::Open(connection) if ready.readable => {
                 match connection.read(&mut context.scratch) {
                     Ok(Arrival::End) => {
@@ -552,6 +452,7 @@ impl Session for SmtpClient {
                 let progress = connector.on_timeout(context.now);
                 self.on_progress(progress, context);
             }
+            Link::Asking(_) => self.fail_proxy("response timeout", context),
             Link::Open(_) => {
                 self.act(context, |machine, now, actions| {
                     machine.timeout(now, actions)
@@ -574,18 +475,11 @@ impl Session for SmtpClient {
                 _ => {}
             },
             Message::NoMoreMail => {
-                self.asked = false;
-                self.no_more = true;
+                self.traffic.asked = false;
+                self.traffic.no_more = true;
             }
-            Message::Disk(Some(disk::Done::Loaded(batch))) => {
-                for id in batch.left.into_iter().rev() {
-                    let line = self.line;
-                    context.post(self.forwarder, Message::Mail(Mail::Returned { line, id }));
-                }
-                for loaded in batch.loaded {
-                    self.loaded(loaded, context);
-                }
-            }
+            Message::Filter(news) => self.filter_news(news, context),
+            Message::Disk(Some(disk::Done::Loaded(batch))) => self.arrived(batch, context),
             Message::Disk(Some(disk::Done::Read(chunk))) => {
                 self.jobs -= 1;
                 self.chunk_read(chunk, context);
@@ -597,22 +491,20 @@ impl Session for SmtpClient {
             Message::Disk(_) => {
                 // A job panicked: what it held has been put back by its Drop.
                 self.jobs = self.jobs.saturating_sub(1);
-                self.asked = false;
-                self.current = None;
+                self.traffic.asked = false;
+                self.traffic.forget_absent();
                 self.lost("internal error", context);
             }
-            Message::Mail(_)
-            | Message::Program(_)
-            | Message::Verification(_)
-            | Message::Flushed(_) => {}
+            other => disk::abandon(other, context),
         }
         self.drive(context);
         self.leave(context);
     }
 
     fn on_shutdown(&mut self, context: &mut Context) {
-        self.no_more = true;
-        self.give_next_back(context);
+        self.traffic.no_more = true;
+        self.give_waiting_back(context);
+        self.cancel_filters(context);
         if !self.established {
             self.end(Ending::Dropped("told to stop".to_owned()), context);
         }
@@ -627,6 +519,8 @@ impl Session for SmtpClient {
         let ending = Ending::Dropped("internal error".to_owned());
         let line = self.line;
         let over = Mail::ClientOver { line, ending };
-        vec![(self.forwarder, Message::Mail(over))]
+        let to_forwarder = (self.forwarder, Message::Mail(over));
+        let to_filters = self.filtering.last_words();
+        [to_forwarder].into_iter().chain(to_filters).collect()
     }
 }

@@ -2,6 +2,7 @@
 //! machine, and content from there to the disk.
 
 mod encryption;
+mod filtering;
 pub mod host;
 mod login;
 
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 use crate::auth::Secrets;
 use crate::base::{OneLine, WallClock, ascii};
 use crate::event::{Interest, Ready, Token};
+use crate::filter::chain::Chain;
 use crate::proto::sasl::Channel;
 use crate::proto::smtp::reply::Reply;
 use crate::proto::smtp::server::{
@@ -27,16 +29,17 @@ use super::clients::Visit;
 use super::connection::{Arrival, Connection};
 use super::context::Context;
 use super::disk::{self, Done, Job};
+use super::encryption::Encryption;
 use super::guest::{Guest, Word};
 use super::intake::Intake;
+use super::login::Login;
 use super::mail::{Mail, Trigger};
 use super::peer::Peer;
 use super::security::{self, Found, SiteId};
 use super::session::{Kind, Message, Session};
 use super::verdict;
 use super::verification::{Verification, Verifier};
-use encryption::Encryption;
-use login::Login;
+use filtering::Filtering;
 
 /// How long a client that is being hung up on may take to take the last replies.
 const CLOSE_MAX: Duration = Duration::from_secs(30);
@@ -58,6 +61,10 @@ pub struct Service {
     pub trace: bool,
     /// What recipients are put to.
     pub verifier: Option<Arc<Verifier>>,
+    /// What messages are put through before they are accepted.
+    pub filters: Option<Arc<Chain>>,
+    /// Who looks for new mail when a filter wishes so.
+    pub rescans: Option<Token>,
     /// Who wants to know when a client that left mail has gone.
     pub forwarder: Option<Token>,
 }
@@ -74,6 +81,8 @@ pub struct SmtpServer {
     secrets: Option<Arc<Secrets>>,
     login: Login,
     intake: Option<Intake>,
+    filtering: Filtering,
+    wants_rescan: bool,
     transaction: Option<Box<Transaction>>,
     reason: Option<CloseReason>,
     linger_until: Option<Instant>,
@@ -120,6 +129,8 @@ impl SmtpServer {
             secrets: None,
             login: Login::Idle,
             intake: None,
+            filtering: Filtering::Idle,
+            wants_rescan: false,
             transaction: None,
             reason: None,
             linger_until: None,
@@ -240,7 +251,8 @@ impl SmtpServer {
             false => Vec::new(),
         };
         self.serial += 1;
-        self.intake = Some(Intake::new(self.serial, writer, header));
+        let has_filters = self.service.filters.is_some();
+        self.intake = Some(Intake::new(self.serial, writer, header, has_filters));
         self.transaction = Some(transaction);
     }
 
@@ -391,6 +403,7 @@ impl SmtpServer {
             }
             OneLine::escaped(receipt.id.to_string())
         });
+        self.rescan(context);
         self.resume(Event::Stored(outcome), context);
     }
 
@@ -519,7 +532,7 @@ impl Session for SmtpServer {
     fn on_message(&mut self, message: Message, context: &mut Context) {
         let away = match &message {
             Message::Disk(Some(Done::Security(_))) => None,
-            Message::Disk(None) if self.is_checking() => None,
+            Message::Disk(None) if self.login.is_checking() => None,
             Message::Disk(_) => self.away.take(),
             _ => None,
         };
@@ -530,6 +543,8 @@ impl Session for SmtpServer {
             Message::Disk(Some(Done::Appended { serial, result })) => {
                 self.returned(serial, result, context);
             }
+            Message::Disk(Some(Done::Filter(done))) => self.staged(done, context),
+            Message::Filter(news) => self.filter_news(news, context),
             Message::Disk(Some(Done::Security(security::Done {
                 found: Found::Checked(_, result),
                 ..
@@ -537,7 +552,7 @@ impl Session for SmtpServer {
                 self.checked(result, context);
                 self.settle(context);
             }
-            Message::Disk(None) if self.is_checking() => self.uncheck(context),
+            Message::Disk(None) if self.login.is_checking() => self.uncheck(context),
             Message::Disk(None) => {
                 // The job panicked; what it had written is removed by its Drop.
                 let current = self.intake.as_mut();
@@ -573,7 +588,9 @@ impl Session for SmtpServer {
     fn last_words(&self) -> Vec<(Token, Message)> {
         let verification = self.verification.as_ref();
         let to_verifier = verification.and_then(Verification::last_words);
-        self.trigger().into_iter().chain(to_verifier).collect()
+        let to_filters = self.filtering.last_words();
+        let words = self.trigger().into_iter().chain(to_verifier);
+        words.chain(to_filters).collect()
     }
 }
 

@@ -19,6 +19,11 @@ pub fn of_internal_error() -> Reply {
     Reply::new(451, Some((3, 0)), "internal error")
 }
 
+/// The reply for a message that a filter has not dealt with as it should.
+pub fn of_filter_failure() -> Reply {
+    Reply::new(451, Some((3, 0)), "cannot filter the message now")
+}
+
 /// The greeting for a client that is not local.
 // RFC 5321 3.1: 554 in place of 220.
 pub fn not_local() -> Reply {

@@ -7,7 +7,6 @@
 
 use std::sync::Arc;
 
-use super::envelope::Envelope;
 use super::error::Error;
 use super::files::{Files, Found};
 use super::fs::File;
@@ -149,7 +148,7 @@ impl<'a> Taken<'a> {
             Ok(envelope) => envelope,
             Err(reason) => return Ok(Outcome::Refused(reason)),
         };
-        let has_changed = clear_delay(&mut envelope);
+        let has_changed = envelope.clear_delay();
         if !has_changed && self.suffix == Suffix::Envelope {
             return Ok(Outcome::Already);
         }
@@ -180,14 +179,3 @@ fn outcome(renamed: Result<(), Error>) -> Result<Outcome, Error> {
         Err(error) => Err(error),
     }
 }
-
-/// Takes the time of the next attempt out of an envelope; whether there was one.
-fn clear_delay(envelope: &mut Envelope) -> bool {
-    let before = envelope.trailer.len();
-    let is_delay = |line: &OneLine| line.as_bytes().starts_with(NEXT_ATTEMPT);
-    envelope.trailer.retain(|line| !is_delay(line));
-    envelope.trailer.len() < before
-}
-
-/// The line after `End` that keeps a message from being forwarded before a time.
-const NEXT_ATTEMPT: &[u8] = b"X-MailRelay-NextAttempt:";

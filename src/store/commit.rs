@@ -16,9 +16,10 @@ use std::thread;
 use super::envelope::Envelope;
 use super::error::{At, Error, Operation};
 use super::files::Files;
-use super::fs::File;
+use super::fs::{File, Metadata};
 use super::local::LocalPair;
 use super::name::{StoredId, Suffix};
+use super::staged::Staged;
 use super::writer::Writer;
 
 /// A message that is complete.
@@ -31,6 +32,48 @@ pub struct Commit {
     pub envelope: Envelope,
 }
 
+/// A message to commit: as it was received, or as filters have left it.
+pub enum Candidate {
+    /// Nothing has been done but to write content.
+    Received(Box<Commit>),
+    /// Filters have seen it.
+    Staged(Box<Staged>),
+}
+
+impl From<Commit> for Candidate {
+    fn from(commit: Commit) -> Candidate {
+        Candidate::Received(Box::new(commit))
+    }
+}
+
+impl From<Box<Commit>> for Candidate {
+    fn from(commit: Box<Commit>) -> Candidate {
+        Candidate::Received(commit)
+    }
+}
+
+impl From<Box<Staged>> for Candidate {
+    fn from(staged: Box<Staged>) -> Candidate {
+        Candidate::Staged(staged)
+    }
+}
+
+impl Candidate {
+    fn files(&self) -> &Arc<Files> {
+        match self {
+            Candidate::Received(commit) => commit.writer.files(),
+            Candidate::Staged(staged) => staged.files(),
+        }
+    }
+
+    fn prepare(self) -> Result<Prepared, Error> {
+        match self {
+            Candidate::Received(commit) => Prepared::new(*commit),
+            Candidate::Staged(staged) => staged.into_prepared(),
+        }
+    }
+}
+
 /// A message that will survive a power cut.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {
@@ -38,19 +81,22 @@ pub struct Receipt {
     pub id: StoredId,
     /// The size of its content.
     pub octets: u64,
+    /// Whether there are copies for local recipients.
+    pub is_local: bool,
 }
 
 /// Makes messages durable and ready to be forwarded, in whatever spools they are;
 /// the results are in the order of the messages. After `Ok` a message survives a
 /// power cut; after `Err` nothing of it is left, as far as the disk still obeys.
-pub fn commit(commits: Vec<Commit>) -> Vec<Result<Receipt, Error>> {
+pub fn commit(commits: Vec<impl Into<Candidate>>) -> Vec<Result<Receipt, Error>> {
     let mut results: Vec<_> = commits.iter().map(|_| None).collect();
-    let mut left: Vec<_> = commits.into_iter().enumerate().collect();
+    let candidates = commits.into_iter().map(Into::<Candidate>::into);
+    let mut left: Vec<_> = candidates.enumerate().collect();
     while let Some((_, first)) = left.first() {
-        let files = Arc::clone(first.writer.files());
-        let is_there = |commit: &Commit| Arc::ptr_eq(commit.writer.files(), &files);
+        let files = Arc::clone(first.files());
+        let is_there = |candidate: &Candidate| Arc::ptr_eq(candidate.files(), &files);
         let (there, elsewhere): (Vec<_>, Vec<_>) =
-            left.into_iter().partition(|(_, commit)| is_there(commit));
+            left.into_iter().partition(|(_, one)| is_there(one));
         let (places, members): (Vec<usize>, Vec<_>) = there.into_iter().unzip();
         let mut group = Group::prepare(members);
         group.sync(files.fs.sync_width());
@@ -73,8 +119,9 @@ pub(super) struct Group {
 
 impl Group {
     /// Writes the rest of each content and each `.envelope.new`.
-    pub(super) fn prepare(commits: Vec<Commit>) -> Group {
-        let members: Vec<_> = commits.into_iter().map(Prepared::new).collect();
+    pub(super) fn prepare(commits: Vec<impl Into<Candidate>>) -> Group {
+        let candidates = commits.into_iter().map(Into::<Candidate>::into);
+        let members: Vec<_> = candidates.map(Candidate::prepare).collect();
         members.iter().flatten().for_each(Prepared::start_writeback);
         Group { members }
     }
@@ -98,7 +145,7 @@ impl Group {
     /// Makes each message ready to be forwarded, and that durable for all.
     pub(super) fn publish(mut self, files: &Files) -> Vec<Result<Receipt, Error>> {
         step(&mut self.members, Prepared::stage);
-        if self.members.iter().flatten().any(Prepared::is_local)
+        if self.members.iter().flatten().any(Prepared::needs_names)
             && let Err(error) = files.sync()
         {
             step(&mut self.members, |_| Err(error.repeat()));
@@ -133,7 +180,7 @@ fn step(
 }
 
 /// A message whose files are written. Dropped, it takes them away again.
-struct Prepared {
+pub(super) struct Prepared {
     writer: Writer,
     /// What makes it a message to be forwarded; none if it is for nobody elsewhere.
     envelope: Option<Box<dyn File>>,
@@ -141,6 +188,9 @@ struct Prepared {
     suffix: Option<Suffix>,
     /// The copies for local recipients.
     local: Option<LocalPair>,
+    /// Whether the content's name is that of another file than at first, which must
+    /// be durable before the message can be ready: else it might be the first again.
+    has_new_content: bool,
 }
 
 impl Prepared {
@@ -162,6 +212,7 @@ impl Prepared {
             envelope: None,
             suffix: None,
             local: None,
+            has_new_content: false,
         };
         if has_local {
             prepared.local = Some(LocalPair::new(&mut prepared.writer, &text, is_only)?);
@@ -170,6 +221,87 @@ impl Prepared {
             prepared.write(&text)?;
         }
         Ok(prepared)
+    }
+
+    /// Writes the rest of the content and `.envelope.new`, whomever it is for.
+    pub(super) fn for_filters(commit: Commit) -> Result<Prepared, Error> {
+        let Commit {
+            mut writer,
+            last,
+            envelope,
+        } = commit;
+        let text = envelope
+            .print()
+            .map_err(io::Error::other)
+            .at(Operation::Compose, &writer.id().stem())?;
+        writer.append(&last)?;
+        let mut prepared = Prepared {
+            writer,
+            envelope: None,
+            suffix: None,
+            local: None,
+            has_new_content: false,
+        };
+        prepared.write(&text)?;
+        Ok(prepared)
+    }
+
+    pub(super) fn id(&self) -> &StoredId {
+        self.writer.id()
+    }
+
+    pub(super) fn files(&self) -> &Arc<Files> {
+        self.writer.files()
+    }
+
+    pub(super) fn writer(&mut self) -> &mut Writer {
+        &mut self.writer
+    }
+
+    /// Leaves whatever files there are where they are.
+    pub(super) fn leave(&mut self) {
+        self.suffix = None;
+        self.writer.keep();
+    }
+
+    /// Goes on with the content file as it is now, which may be another one.
+    pub(super) fn adopt_content(&mut self, seen: Metadata) -> Result<(), Error> {
+        self.has_new_content |= self.writer.adopt(&seen)?;
+        Ok(())
+    }
+
+    /// Goes on with the envelope file as it is now, which may be another one.
+    pub(super) fn adopt_envelope(&mut self, seen: &Metadata) -> Result<(), Error> {
+        let (id, suffix) = (self.writer.id(), Suffix::EnvelopeNew);
+        if let Some(file) = &mut self.envelope
+            && let Some(other) = self.writer.files().adopt(id, suffix, file.as_ref(), seen)?
+        {
+            *file = other;
+        }
+        Ok(())
+    }
+
+    /// Writes the envelope anew.
+    pub(super) fn replace_envelope(&mut self, text: &[u8]) -> Result<(), Error> {
+        self.remove_envelope()?;
+        self.write(text)
+    }
+
+    /// Removes the envelope: it is for nobody elsewhere, or not as it should be.
+    pub(super) fn remove_envelope(&mut self) -> Result<(), Error> {
+        self.envelope = None;
+        let removed = self
+            .writer
+            .files()
+            .remove(self.writer.id(), Suffix::EnvelopeNew);
+        if removed.is_ok() {
+            self.suffix = None;
+        }
+        removed
+    }
+
+    pub(super) fn add_local(&mut self, local: LocalPair) {
+        self.local = Some(local);
     }
 
     fn write(&mut self, text: &[u8]) -> Result<(), Error> {
@@ -187,8 +319,9 @@ impl Prepared {
         file.write_all(text).at(Operation::Write, &name)
     }
 
-    fn is_local(&self) -> bool {
-        self.local.is_some()
+    /// Whether names must be durable before those that make the message ready.
+    fn needs_names(&self) -> bool {
+        self.local.is_some() || self.has_new_content
     }
 
     fn start_writeback(&self) {
@@ -232,6 +365,7 @@ impl Prepared {
         Receipt {
             id: self.writer.id().clone(),
             octets: self.writer.octets(),
+            is_local: self.local.is_some(),
         }
     }
 }

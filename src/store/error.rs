@@ -8,8 +8,10 @@ use crate::base::ascii;
 /// What was attempted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
-    /// Opening the spool directory.
+    /// Opening the spool directory, or one in it.
     OpenDirectory,
+    /// Making a directory.
+    CreateDirectory,
     /// Listing the spool directory.
     List,
     /// Making names survive a power cut.
@@ -28,6 +30,8 @@ pub enum Operation {
     Examine,
     /// Giving a file another name.
     Rename,
+    /// Giving a file a second name.
+    Link,
     /// Removing a file.
     Remove,
     /// Laying out an envelope.
@@ -38,6 +42,7 @@ impl Operation {
     fn verb(self) -> &'static str {
         match self {
             Operation::OpenDirectory => "open directory",
+            Operation::CreateDirectory => "create directory",
             Operation::List => "list directory",
             Operation::SyncDirectory => "sync directory",
             Operation::Create => "create",
@@ -47,6 +52,7 @@ impl Operation {
             Operation::Read => "read",
             Operation::Examine => "examine",
             Operation::Rename => "rename",
+            Operation::Link => "link",
             Operation::Remove => "remove",
             Operation::Compose => "compose",
         }

@@ -9,7 +9,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::envelope::{ENVELOPE_OCTETS_MAX, Reason};
 use super::error::{At, Error, Operation};
 use super::fs::{File, Fs, Kind, Metadata};
+use super::measure::Measures;
 use super::name::{Ids, StoredId, Suffix};
+use super::staged::HeldIds;
 
 /// How many names that are not files are remembered as complained about.
 pub(super) const ODDITIES_MAX: usize = 1000;
@@ -43,6 +45,9 @@ pub(super) struct Files {
     pub(super) fs: Box<dyn Fs>,
     pub(super) path: PathBuf,
     pub(super) ids: Ids,
+    pub(super) measures: Measures,
+    /// Messages that filters are at work on.
+    pub(super) held: HeldIds,
     known: Mutex<Known>,
 }
 
@@ -55,6 +60,8 @@ struct Known {
     subdirectories: Option<Vec<Vec<u8>>>,
     /// Messages that have been delivered but could not be removed.
     undeletable: BTreeSet<StoredId>,
+    /// Maildrops that sessions of this process have.
+    maildrops: BTreeSet<Vec<u8>>,
 }
 
 /// What was found under a name.
@@ -76,10 +83,13 @@ impl Files {
             fs,
             path,
             ids,
+            measures: Measures::default(),
+            held: HeldIds::default(),
             known: Mutex::new(Known {
                 oddities: BTreeSet::new(),
                 subdirectories: Some(Vec::new()),
                 undeletable: BTreeSet::new(),
+                maildrops: BTreeSet::new(),
             }),
         }
     }
@@ -130,6 +140,47 @@ impl Files {
             .at(Operation::Examine, &id.file_name(suffix))?;
         let named = self.metadata(id, suffix)?;
         Ok(named.is_some_and(|named| named.identity == open.identity))
+    }
+
+    /// The file that has the name now, locked and open for writing, if it is not
+    /// the one that was held so far. It must be the one that was seen.
+    pub(super) fn adopt(
+        &self,
+        id: &StoredId,
+        suffix: Suffix,
+        held: &dyn File,
+        seen: &Metadata,
+    ) -> Result<Option<Box<dyn File>>, Error> {
+        let name = id.file_name(suffix);
+        if held.metadata().at(Operation::Examine, &name)?.identity == seen.identity {
+            return Ok(None);
+        }
+        // Syncing needs permission to write on some systems.
+        let file = self.fs.open_append(&name).at(Operation::Open, &name)?;
+        let is_seen = file.metadata().at(Operation::Examine, &name)?.identity == seen.identity;
+        if !is_seen || matches!(file.try_lock(), Ok(false)) {
+            return Err(io::ErrorKind::WouldBlock.into()).at(Operation::Open, &name);
+        }
+        Ok(Some(file))
+    }
+
+    /// Makes what is in a file survive a power cut, which may need permission to
+    /// write.
+    pub(super) fn sync_file(
+        &self,
+        id: &StoredId,
+        suffix: Suffix,
+        file: &dyn File,
+    ) -> Result<(), Error> {
+        let name = id.file_name(suffix);
+        match file.sync() {
+            // Nothing was synced, so nothing can be missed by trying again.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                let file = self.fs.open_append(&name).at(Operation::Open, &name)?;
+                file.sync().at(Operation::Sync, &name)
+            }
+            result => result.at(Operation::Sync, &name),
+        }
     }
 
     /// Renames, replacing what has the new suffix.
@@ -233,17 +284,48 @@ impl Files {
         let Some(subdirectories) = self.known().subdirectories.clone() else {
             return true;
         };
-        subdirectories.iter().any(|subdirectory| {
-            match self.fs.subdirectory_has(subdirectory, &names) {
+        let has_any = |subdirectory: &Vec<u8>| -> io::Result<bool> {
+            let directory = self.fs.open_subdirectory(subdirectory)?;
+            for name in &names {
+                match directory.metadata(name) {
+                    Ok(_) => return Ok(true),
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(false)
+        };
+        subdirectories
+            .iter()
+            .any(|subdirectory| match has_any(subdirectory) {
                 Ok(has) => has,
                 Err(error) => error.kind() != io::ErrorKind::NotFound,
-            }
-        })
+            })
+    }
+
+    /// Takes the maildrop of that name for one session in this process; false where
+    /// another has it.
+    pub(super) fn take_maildrop(&self, name: &[u8]) -> bool {
+        self.known().maildrops.insert(name.to_vec())
+    }
+
+    /// Gives a maildrop back.
+    pub(super) fn release_maildrop(&self, name: &[u8]) {
+        self.known().maildrops.remove(name);
     }
 
     /// Remembers which sub-directories there are, or that it is not known.
     pub(super) fn set_subdirectories(&self, subdirectories: Option<Vec<Vec<u8>>>) {
         self.known().subdirectories = subdirectories;
+    }
+
+    /// Remembers a sub-directory that may be newer than the last listing.
+    pub(super) fn note_subdirectory(&self, name: &[u8]) {
+        if let Some(subdirectories) = &mut self.known().subdirectories
+            && !subdirectories.iter().any(|known| known == name)
+        {
+            subdirectories.push(name.to_vec());
+        }
     }
 
     /// Whether it is the first time that this name is complained about.

@@ -8,11 +8,13 @@
 use std::io;
 use std::sync::Arc;
 
-use super::envelope::{Envelope, Reason};
+use super::envelope::{Encoding, Envelope, Reason};
 use super::error::{At, Error, Operation};
 use super::files::{Files, Found, read_envelope};
 use super::fs::File;
 use super::name::{StoredId, Suffix};
+use super::spool::Spool;
+use super::staged::{Check, Held, correct_encoding};
 use crate::base::OneLine;
 
 /// What became of the wish to take a message.
@@ -35,6 +37,21 @@ pub struct Attempt {
     pub at: i64,
     /// What was answered.
     pub reply: OneLine,
+    /// Not before when to make the next, in seconds since 1970; 0 for any time.
+    pub next: i64,
+    /// How much longer, in seconds, the message has been tried by now.
+    pub spent: u64,
+}
+
+/// What an attempt has come to where not all recipients share the same fate.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Part {
+    /// Who still waits; all others have the message or have been refused.
+    pub remaining: Vec<OneLine>,
+    /// Who was refused for good, to be kept for the end.
+    pub failed: Vec<OneLine>,
+    /// Why.
+    pub reasons: Vec<Reason>,
 }
 
 /// A message that is ours to forward. Dropped, it is ready to be taken again.
@@ -43,6 +60,8 @@ pub struct Locked {
     envelope: Envelope,
     content: Box<dyn File>,
     content_octets: u64,
+    /// While filters are at work on it.
+    held: Option<Held>,
 }
 
 /// A `.busy` envelope that is ours. Dropped, it is renamed back.
@@ -132,6 +151,7 @@ impl Claim {
                 envelope,
                 content,
                 content_octets,
+                held: None,
             }))),
             Err(Refusal::Unreadable(reason)) => self.set_aside(&text, &reason),
             Err(Refusal::Failed(error)) => Err(error),
@@ -162,6 +182,45 @@ impl Claim {
             return Err(unreadable("content file is another user's"));
         }
         Ok((parsed, file, content.octets))
+    }
+
+    /// The content as it is now, durable and with a lock on it.
+    fn content(&self) -> Result<Found, Error> {
+        let name = self.id.file_name(Suffix::Content);
+        let found = self.files.find(&self.id, Suffix::Content)?;
+        let is_free = match &found {
+            Found::File(file) => !matches!(file.try_lock_shared(), Ok(false)),
+            Found::Held => false,
+            Found::Missing | Found::Odd => true,
+        };
+        if !is_free {
+            return Err(io::ErrorKind::WouldBlock.into()).at(Operation::Open, &name);
+        }
+        if let Found::File(file) = &found {
+            self.files
+                .sync_file(&self.id, Suffix::Content, file.as_ref())?;
+        }
+        Ok(found)
+    }
+
+    /// As [`Claim::check`], with an envelope that filters may have changed.
+    fn check_filtered(
+        &self,
+        text: &[u8],
+        content: Found,
+        before: &Envelope,
+        check: Check<'_>,
+    ) -> Result<(Envelope, Box<dyn File>, u64), Refusal> {
+        let (mut envelope, content, octets) = self.check(text, content)?;
+        check(before, &envelope).map_err(Refusal::Unreadable)?;
+        let name = self.id.file_name(Suffix::Content);
+        if envelope.encoding == Encoding::SevenBit {
+            let Found::File(mut file) = self.files.find(&self.id, Suffix::Content)? else {
+                return Err(Refusal::Unreadable("cannot open content file".to_owned()));
+            };
+            correct_encoding(&mut envelope, file.as_mut(), &name)?;
+        }
+        Ok((envelope, content, octets))
     }
 
     fn set_aside(mut self, text: &[u8], reason: &str) -> Result<LockOutcome, Error> {
@@ -245,6 +304,63 @@ impl Locked {
         self.content_octets
     }
 
+    /// Where it is.
+    pub fn spool(&self) -> Spool {
+        Spool::of(&self.claim.files)
+    }
+
+    /// Gets ready for filters to change the files; [`Locked::reread`] comes next.
+    pub fn hold(&mut self) {
+        self.held = Some(Held::new(&self.claim.files, self.id()));
+    }
+
+    /// Reads the files again, as filters have left them, and makes that durable.
+    pub fn reread(self, check: Check<'_>) -> Result<LockOutcome, Error> {
+        let Locked {
+            mut claim,
+            envelope: before,
+            content: _old,
+            held: _held,
+            ..
+        } = self;
+        let (files, id, busy) = (
+            Arc::clone(&claim.files),
+            claim.id.clone(),
+            Suffix::EnvelopeBusy,
+        );
+        let mut file = match files.find(&id, busy)? {
+            Found::File(file) => file,
+            Found::Missing => {
+                claim.settled = true;
+                return Ok(LockOutcome::Gone);
+            }
+            Found::Odd => return Ok(odd_envelope(&files, &id)),
+            Found::Held => return Ok(LockOutcome::HeldElsewhere),
+        };
+        let text = read_envelope(file.as_mut(), &id.file_name(busy))?;
+        files.sync_file(&id, busy, file.as_ref())?;
+        if !files.is_named(&id, busy, claim.file.as_ref())? {
+            if let Ok(false) = file.try_lock() {
+                claim.settled = true;
+                return Ok(LockOutcome::HeldElsewhere);
+            }
+            claim.file = file;
+        }
+        let content = claim.content()?;
+        files.sync()?;
+        match claim.check_filtered(&text, content, &before, check) {
+            Ok((envelope, content, content_octets)) => Ok(LockOutcome::Locked(Box::new(Locked {
+                claim,
+                envelope,
+                content,
+                content_octets,
+                held: None,
+            }))),
+            Err(Refusal::Unreadable(reason)) => claim.set_aside(&text, &reason),
+            Err(Refusal::Failed(error)) => Err(error),
+        }
+    }
+
     /// Reads on in the content; zero octets at its end.
     pub fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
         let name = self.id().file_name(Suffix::Content);
@@ -269,14 +385,57 @@ impl Locked {
     pub fn release(mut self, attempt: Option<Attempt>) -> Result<(), Error> {
         let mut noted = Ok(());
         if let Some(attempt) = attempt {
-            let attempts = &mut self.envelope.attempts;
-            attempts.count = attempts.count.saturating_add(1);
-            attempts.last = attempt.at;
-            attempts.reply = attempt.reply;
+            self.note(attempt);
             noted = self.claim.rewrite(&self.envelope);
         }
         self.claim.rename(Suffix::Envelope)?;
         noted
+    }
+
+    /// Gives the message back for those recipients that still wait, and makes that
+    /// survive a power cut, so that nobody gets it again who has it. Where that
+    /// cannot be noted the message becomes `.bad`, for the same reason.
+    pub fn release_in_part(mut self, attempt: Attempt, part: Part) -> Result<(), Error> {
+        self.note(attempt);
+        self.envelope.remote_recipients = part.remaining;
+        self.envelope.failed_recipients.extend(part.failed);
+        let reasons = &part.reasons;
+        reasons.iter().for_each(|one| self.envelope.add_reason(one));
+        let files = Arc::clone(&self.claim.files);
+        let noted = self.claim.rewrite(&self.envelope);
+        self.claim.rename(match noted {
+            Ok(()) => Suffix::Envelope,
+            Err(_) => Suffix::EnvelopeBad,
+        })?;
+        noted.and_then(|()| files.sync())
+    }
+
+    fn note(&mut self, attempt: Attempt) {
+        let attempts = &mut self.envelope.attempts;
+        attempts.count = attempts.count.saturating_add(1);
+        attempts.last = attempt.at;
+        attempts.reply = attempt.reply;
+        attempts.next = attempt.next;
+        attempts.spent = attempts.spent.saturating_add(attempt.spent);
+    }
+
+    /// The first octets of the content, at most so many, however much of it has
+    /// been read.
+    pub fn head(&self, octets_max: usize) -> Result<Vec<u8>, Error> {
+        let Found::File(mut file) = self.claim.files.find(self.id(), Suffix::Content)? else {
+            return Ok(Vec::new());
+        };
+        let name = self.id().file_name(Suffix::Content);
+        let mut head = vec![0; octets_max];
+        let mut filled = 0;
+        while filled < octets_max {
+            match file.read(&mut head[filled..]).at(Operation::Read, &name)? {
+                0 => break,
+                count => filled += count,
+            }
+        }
+        head.truncate(filled);
+        Ok(head)
     }
 
     /// Gives the message up: it is `.bad` from now on, with the reasons, and if so
@@ -288,6 +447,10 @@ impl Locked {
         if let Some(remaining) = remaining {
             self.envelope.remote_recipients = remaining.to_vec();
         }
+        // Whoever makes the message ready again means all of them, and to begin anew.
+        let earlier = std::mem::take(&mut self.envelope.failed_recipients);
+        self.envelope.remote_recipients.extend(earlier);
+        (self.envelope.attempts.next, self.envelope.attempts.spent) = (0, 0);
         // Where there is a bad envelope already the message stays ready, and would
         // gather reasons with every further try.
         let bad = Suffix::EnvelopeBad;

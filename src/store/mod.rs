@@ -1,20 +1,28 @@
 //! The spool directory: names, envelope files, storing, locking, recovery.
 #![forbid(unsafe_code)]
 
+pub mod below;
 mod change;
 mod commit;
+pub mod companions;
+mod draft;
 pub mod envelope;
 mod error;
 mod files;
 mod fs;
 mod local;
 mod lock;
+mod mailbox;
+mod maildrop;
+mod measure;
 pub mod name;
 pub mod queue;
 mod real;
 mod recover;
 mod scan;
 mod spool;
+mod staged;
+mod survey;
 mod writer;
 
 #[cfg(test)]
@@ -23,13 +31,18 @@ mod faulty;
 mod tests;
 
 pub use change::{Change, Outcome};
-pub use commit::{Commit, Receipt, commit};
+pub use commit::{Candidate, Commit, Receipt, commit};
+pub use draft::{Content, Draft, NewContent};
 pub use envelope::{Attempts, Encoding, Envelope, Malformed, Reason};
 pub use error::{Error, Operation};
-pub use lock::{Attempt, LockOutcome, Locked};
+pub use lock::{Attempt, LockOutcome, Locked, Part};
+pub use mailbox::{MAILBOX_MAX, MailboxName};
+pub use maildrop::{Deletion, Listed, Maildrop, OpenContent, Opened, Retrieved};
 pub use name::{StoredId, Suffix};
 pub use queue::{Details, Entry, Queue, State};
 pub use recover::Report;
 pub use scan::READY_MAX;
 pub use spool::{Scan, Spool};
+pub use staged::{Check, Left, Staged};
+pub use survey::{Routing, Surveyed};
 pub use writer::Writer;

@@ -8,11 +8,14 @@ use super::error::{At, Error, Operation};
 use super::files::Files;
 use super::fs::Fs;
 use super::lock::{self, LockOutcome};
+use super::mailbox::MailboxName;
+use super::maildrop::{self, Opened};
 use super::name::{Ids, StoredId, Suffix};
 use super::queue::Queue;
 use super::real::RealFs;
 use super::recover::{self, Report};
 use super::scan::Listing;
+use super::survey::{self, Surveyed};
 use super::writer::Writer;
 use crate::sys::file::native_name;
 
@@ -20,7 +23,7 @@ use crate::sys::file::native_name;
 /// thread; all but [`Spool::create`] wait for the disk.
 #[derive(Clone)]
 pub struct Spool {
-    files: Arc<Files>,
+    pub(super) files: Arc<Files>,
 }
 
 /// What a look at the directory found.
@@ -49,6 +52,16 @@ impl Spool {
         }
     }
 
+    pub(super) fn files(&self) -> Arc<Files> {
+        Arc::clone(&self.files)
+    }
+
+    pub(super) fn of(files: &Arc<Files>) -> Spool {
+        Spool {
+            files: Arc::clone(files),
+        }
+    }
+
     /// Starts a new message; touches nothing on the disk.
     pub fn create(&self) -> Writer {
         Writer::new(Arc::clone(&self.files))
@@ -66,6 +79,20 @@ impl Spool {
         })
     }
 
+    /// Lists the messages that are ready and come after that one, the oldest `max`
+    /// of them (but never more than [`READY_MAX`](super::READY_MAX)), and puts
+    /// nothing in order: how a queue is worked off that is longer than one scan gives.
+    pub fn ready_after(&self, last: &StoredId, max: usize) -> Result<Vec<StoredId>, Error> {
+        Ok(Listing::read_after(&self.files, last, max)?.into_ready())
+    }
+
+    /// Looks into the envelopes of messages that are ready, in that order, without
+    /// taking them. Those that are gone or cannot be read are left out or shown as
+    /// if there was nothing special about them: taking them tells.
+    pub fn survey(&self, ids: Vec<StoredId>) -> Vec<Surveyed> {
+        survey::survey(&self.files, ids)
+    }
+
     /// Puts in order what processes that died have left behind. May run beside
     /// anything else, in any number of processes.
     pub fn recover(&self) -> Result<Report, Error> {
@@ -80,6 +107,17 @@ impl Spool {
     /// Takes a message to forward it. An error concerns this message only.
     pub fn lock(&self, id: &StoredId) -> Result<LockOutcome, Error> {
         lock::lock(&self.files, id)
+    }
+
+    /// Opens the spool directory as a maildrop or, by name, one in it, which is made
+    /// if there is none. Unless nothing will be deleted, no other session has it
+    /// meanwhile.
+    pub fn open_maildrop(
+        &self,
+        mailbox: Option<&MailboxName>,
+        may_delete: bool,
+    ) -> Result<Opened, Error> {
+        maildrop::open_maildrop(&self.files, mailbox, may_delete)
     }
 
     /// Makes what was deleted, failed or released survive a power cut. Without

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::error::{At, Error, Operation};
 use super::files::Files;
-use super::fs::File;
+use super::fs::{File, Metadata};
 use super::name::{StoredId, Suffix};
 use super::spool;
 
@@ -99,6 +99,23 @@ impl Writer {
             State::Open(file) => Ok(file),
             State::Unwritten | State::Ended => Err(self.ended()),
         }
+    }
+
+    /// Goes on with the content file that has the name now and was seen to be so;
+    /// filters may have put another in its place. Returns whether it is another.
+    pub(super) fn adopt(&mut self, seen: &Metadata) -> Result<bool, Error> {
+        let State::Open(file) = &mut self.state else {
+            return Err(self.ended());
+        };
+        let other = self
+            .files
+            .adopt(&self.id, Suffix::Content, file.as_ref(), seen)?;
+        let is_other = other.is_some();
+        if let Some(other) = other {
+            *file = other;
+        }
+        self.octets = seen.octets;
+        Ok(is_other)
     }
 
     /// Leaves the content where it is, and closes it.

@@ -10,6 +10,8 @@
 //!
 //! - `append`: `open`: a file to append to, and no link
 //! - `syslog`: `Socket`, with `connect` and `send`
+//! - `account`: `user_id`
+//! - `caller`: what `caller.rs` lists; `set_aside_group` and `take_group_back`
 //! - `child`: `Child` with `spawn`, `read` and `try_wait`; `check_permission`, `end_all`
 //! - `file`: `Directory`, `Names`, locks and write-back
 //! - `file_mode`: `identity` and `mode` of a file's metadata
@@ -31,13 +33,16 @@
 //! nothing or by an `Unsupported` error, so that nothing above asks where it runs.
 #![allow(unsafe_code)]
 
+pub mod account;
 mod address;
 pub mod append;
+pub mod caller;
 pub mod child;
 pub mod datagram;
 pub mod file;
 pub mod file_mode;
 pub mod interface;
+pub mod patience;
 pub mod poll;
 pub mod process;
 pub mod random;

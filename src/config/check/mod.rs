@@ -1,6 +1,7 @@
 //! Makes a configuration of the options given, or says all that is wrong with them.
 
 mod client_security;
+mod forwarding;
 pub(super) mod path;
 mod pop;
 mod rules;
@@ -9,9 +10,13 @@ mod security;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::address::{Address, Host, Interface, ListenAddress, Literal, ServerName};
+use super::address::{
+    Address, ClientInterface, Host, Interface, IpFamily, ListenAddress, ServerName,
+};
+use super::client_extensions::{ClientExtensions, client_extensions};
 use super::client_security::TlsStart;
 use super::extensions::{self, Extensions};
+use super::filter::Filter;
 use super::log_options::{self, Facility};
 use super::option::Platform;
 use super::problem::{Kind, Origin, Problem, Problems, shown};
@@ -34,9 +39,6 @@ pub(super) const IMPLIED: [(&str, &[&str]); 3] = [
     ),
     ("as-server", &["log", "close-stderr"]),
 ];
-
-/// The options that name the server to forward to; the first that is given counts.
-const NEXT_HOP: [&str; 3] = ["as-client", "as-proxy", "forward-to"];
 
 /// The configuration that the options ask for, or every problem with them.
 pub(super) fn check(raw: &Raw, context: &Context) -> Result<(Config, Vec<Warning>), Vec<Problem>> {
@@ -63,13 +65,19 @@ pub(super) fn check(raw: &Raw, context: &Context) -> Result<(Config, Vec<Warning
 fn warnings(config: &Config, interfaces: &[Interface]) -> Vec<Warning> {
     let elsewhere = config.log.file.is_some() || config.log.syslog.is_some();
     let stops = config.log.enabled && config.log.close_stderr && !elsewhere;
-    let idle =
-        |forward: &Forward| !forward.on_start && !forward.on_disconnect && forward.poll.is_none();
+    let idle = |forward: &Forward| {
+        !forward.on_start && !forward.on_disconnect && !forward.immediate && forward.poll.is_none()
+    };
+    let waits = config
+        .forward
+        .as_ref()
+        .is_some_and(|forward| forward.immediate);
     let never = config.forward.as_ref().is_some_and(idle);
     let hopes = config.forward.as_ref().is_some_and(verifies_if_offered);
     let all = [
         stops.then_some(Warning::LoggingStops),
         never.then_some(Warning::NeverForwards),
+        waits.then_some(Warning::ClientsWait),
         hopes.then_some(Warning::VerifiesIfOffered),
     ];
     let all = all.into_iter().flatten();
@@ -222,6 +230,7 @@ impl Check<'_> {
                 extensions::extensions,
             ),
             address_verifier: self.program("address-verifier"),
+            filters: self.filters("filter"),
             filter_timeout: self.timeout("filter-timeout", settings::FILTER_TIMEOUT),
             auth: self.server_auth("server-auth", common),
             tls: common.tls.clone(),
@@ -231,19 +240,32 @@ impl Check<'_> {
     /// All values are read, so that their problems are told, even where there is
     /// no server to forward to.
     fn forward(&mut self, anonymous: Anonymous) -> Option<Forward> {
-        let from = |text: &str| Literal::parse(text).map(Some);
+        let from = |text: &str| ClientInterface::parse(text).map(Some);
+        let extensions = self.text(
+            "client-smtp-config",
+            ClientExtensions::default(),
+            client_extensions,
+        );
         let client_interface = self.text("client-interface", None, from);
         let poll = self.text("poll", None, |text| value::period(text).map(Some));
         let connection_timeout = self.timeout("connection-timeout", settings::CONNECTION_TIMEOUT);
         let response_timeout = self.timeout("response-timeout", settings::RESPONSE_TIMEOUT);
         let prompt_timeout = self.timeout("prompt-timeout", settings::PROMPT_TIMEOUT);
         let (tls, auth) = (self.client_tls(), self.client_auth());
-        let to = self.next_hop()?;
+        let traffic = self.traffic();
+        let retry_period = self.timeout("retry-period", settings::RETRY_PERIOD);
+        let filters = self.filters("client-filter");
+        let to = self.next_hops()?;
         if let Some(from) = &client_interface {
-            self.check_family(from, &to);
+            to.iter().for_each(|to| self.check_family(from, to));
         }
         Some(Forward {
             to,
+            traffic,
+            retry_period,
+            bounce: self.flag("bounce"),
+            filters,
+            filter_timeout: self.timeout("filter-timeout", settings::FILTER_TIMEOUT),
             on_start: self.flag("forward"),
             on_disconnect: self.flag("forward-on-disconnect"),
             poll,
@@ -251,23 +273,37 @@ impl Check<'_> {
             connection_timeout,
             response_timeout,
             prompt_timeout,
+            extensions,
+            to_some: self.to_some(),
+            immediate: self.flag("immediate"),
             tls,
             auth,
             anonymous,
         })
     }
 
-    fn next_hop(&mut self) -> Option<Address> {
-        let given =
-            NEXT_HOP.map(|name| self.text(name, None, |text| Address::parse(text).map(Some)));
-        given.into_iter().flatten().next()
+    /// Whether a message goes to those of its recipients that the server accepts,
+    /// where it refuses others.
+    fn to_some(&self) -> bool {
+        self.flag("forward-to-some") && !self.flag("forward-to-all")
     }
 
-    fn check_family(&mut self, from: &Literal, to: &Address) {
-        let is_other = match to {
-            Address::Unix(_) => true,
-            Address::Tcp(Host::Ip(to), _) => to.ip.is_ipv4() != from.ip.is_ipv4(),
-            Address::Tcp(Host::Name(_), _) => false,
+    fn check_family(&mut self, from: &ClientInterface, to: &Address) {
+        let first = match to {
+            Address::Unix(_) => None,
+            Address::Tcp(host, _)
+            | Address::Socks {
+                proxy: (host, _), ..
+            } => Some(host),
+        };
+        let is_ipv4 = match from {
+            ClientInterface::Ip(literal, _) => Some(literal.ip.is_ipv4()),
+            ClientInterface::Interface { only, .. } => only.map(|only| only == IpFamily::Ipv4),
+        };
+        let is_other = match first {
+            None => true,
+            Some(Host::Ip(to)) => is_ipv4.is_some_and(|from| from != to.ip.is_ipv4()),
+            Some(Host::Name(_)) => false,
         };
         if is_other {
             let to = to.to_string();
@@ -306,6 +342,28 @@ impl Check<'_> {
         };
         let program = Program::parse(text, self.context);
         program.map_err(|kind| self.report(name, kind)).ok()
+    }
+
+    /// The filters that an option names, each apart or several with commas between.
+    fn filters(&mut self, name: &'static str) -> Vec<Filter> {
+        let mut filters = Vec::new();
+        for given in self.raw.all(name) {
+            for item in items(given) {
+                if filters.len() >= LIST_MAX {
+                    let items_max = LIST_MAX;
+                    self.report(name, Kind::TooMany { items_max });
+                    return filters;
+                }
+                match Filter::parse(item, self.context) {
+                    Ok(filter) => filters.push(filter),
+                    Err(kind) => {
+                        self.problems
+                            .push(Problem::new(given.origin.clone(), Some(name), kind))
+                    }
+                }
+            }
+        }
+        filters
     }
 
     fn timeout(&mut self, name: &'static str, default: Duration) -> Option<Duration> {

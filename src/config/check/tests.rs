@@ -4,8 +4,8 @@ use super::*;
 use crate::config::option::Platform;
 use crate::config::parse;
 use crate::config::settings::{CONNECTION_TIMEOUT, PROMPT_TIMEOUT, RESPONSE_TIMEOUT};
-use crate::config::settings::{ServerAuth, ServerTls, Verify};
-use crate::config::{Host, IpFamily};
+use crate::config::settings::{PopServer, ServerAuth, ServerTls, Traffic, Verify};
+use crate::config::{Host, IpFamily, Literal};
 
 fn check_line(line: &str) -> Result<(Config, Vec<Warning>), Vec<String>> {
     let mut read = parse::words(line.split_whitespace().map(Into::into));
@@ -66,6 +66,7 @@ fn defaults() -> Config {
                 dnsbl: Vec::new(),
                 extensions: Extensions::default(),
                 address_verifier: None,
+                filters: Vec::new(),
                 filter_timeout: Some(Duration::from_secs(60)),
                 auth: None,
                 tls: None,
@@ -79,7 +80,14 @@ fn defaults() -> Config {
 /// What `--forward-to mail.example.com:25` alone comes to.
 fn forward() -> Forward {
     Forward {
-        to: Address::Tcp(Host::Name("mail.example.com".to_owned()), 25),
+        to: vec![Address::Tcp(Host::Name("mail.example.com".to_owned()), 25)],
+        traffic: Traffic {
+            connections: 4,
+            per_minute: None,
+            per_connection: None,
+        },
+        retry_period: Some(Duration::from_secs(432_000)),
+        bounce: false,
         on_start: false,
         on_disconnect: false,
         poll: None,
@@ -87,6 +95,11 @@ fn forward() -> Forward {
         connection_timeout: Some(Duration::from_secs(40)),
         response_timeout: Some(Duration::from_secs(60)),
         prompt_timeout: Some(Duration::from_secs(20)),
+        extensions: ClientExtensions::default(),
+        to_some: false,
+        immediate: false,
+        filters: Vec::new(),
+        filter_timeout: Some(Duration::from_secs(60)),
         tls: None,
         auth: None,
         anonymous: Anonymous::default(),
@@ -129,6 +142,27 @@ fn auth(c: &mut Config, config: Option<&str>) {
         secrets: "/home/me/secrets".into(),
         config: config.map(str::to_owned),
     });
+}
+
+/// The POP server with its defaults.
+fn pop(c: &mut Config, change: fn(&mut PopServer)) {
+    let mut pop = PopServer {
+        listen: Vec::new(),
+        port: 110,
+        idle_timeout: Some(Duration::from_secs(60)),
+        maildrop_idle_timeout: Some(Duration::from_secs(600)),
+        anonymous: Anonymous::default(),
+        remote_clients: false,
+        by_name: false,
+        no_delete: false,
+        auth: Some(ServerAuth {
+            secrets: "/home/me/p".into(),
+            config: None,
+        }),
+        tls: None,
+    };
+    change(&mut pop);
+    c.serve.as_mut().unwrap().pop = Some(pop);
 }
 
 /// Options of the process and the server, and what they change.
@@ -182,6 +216,14 @@ const CHANGES: &[(&str, Change)] = &[
     }),
     ("--address-verifier=exit:2", |c| {
         smtp(c).address_verifier = Some(Program::Exit(2));
+    }),
+    ("--filter /bin/f,exit:0 --filter sleepms:5", |c| {
+        let delay = Duration::from_millis(5);
+        smtp(c).filters = vec![
+            Filter::File("/bin/f".into()),
+            Filter::Exit(0),
+            Filter::Sleep(delay),
+        ];
     }),
     ("--filter-timeout 0", |c| smtp(c).filter_timeout = None),
     ("--filter-timeout 3", |c| {
@@ -258,6 +300,63 @@ const CHANGES: &[(&str, Change)] = &[
         smtp(c).remote_clients = true;
     }),
     ("--strict-secrets", |c| c.strict_secrets = true),
+    ("--pop --pop-auth p", |c| pop(c, |_| {})),
+    ("-B -F p --no-smtp", |c| {
+        pop(c, |_| {});
+        c.serve.as_mut().unwrap().smtp = None;
+    }),
+    ("--pop -F p --pop-port 1110", |c| pop(c, |p| p.port = 1110)),
+    ("--pop -F p --pop-by-name", |c| pop(c, |p| p.by_name = true)),
+    ("--pop -F p --pop-no-delete", |c| {
+        pop(c, |p| p.no_delete = true)
+    }),
+    ("--pop -F p --idle-timeout 5", |c| {
+        let time = Some(Duration::from_secs(5));
+        smtp(c).idle_timeout = time;
+        pop(c, |p| {
+            p.idle_timeout = Some(Duration::from_secs(5));
+            p.maildrop_idle_timeout = p.idle_timeout;
+        });
+    }),
+    ("--pop -F p -r -A=server", |c| {
+        smtp(c).remote_clients = true;
+        smtp(c).anonymous.server = true;
+        pop(c, |p| {
+            p.remote_clients = true;
+            p.anonymous.server = true;
+        });
+    }),
+    ("--pop -F p --server-auth-config m:apop", |c| {
+        pop(c, |p| {
+            p.auth.as_mut().unwrap().config = Some("m:apop".to_owned());
+        });
+    }),
+    (
+        "--pop -F p --server-tls-connection --server-tls-certificate a.pem",
+        |c| {
+            tls(c, |t| t.first = true);
+            let tls = smtp(c).tls.clone();
+            pop(c, |_| {});
+            c.serve.as_mut().unwrap().pop.as_mut().unwrap().tls = tls;
+        },
+    ),
+    ("--pop -F p -I smtp=::1,pop=127.0.0.1,pop=fd#5,eth0", |c| {
+        let eth0 = ListenAddress::Interface {
+            name: "eth0".to_owned(),
+            only: None,
+        };
+        smtp(c).listen = vec![ListenAddress::Ip(literal("::1")), eth0];
+        pop(c, |p| {
+            p.listen = vec![
+                ListenAddress::Ip(literal("127.0.0.1")),
+                ListenAddress::Inherited(5),
+                ListenAddress::Interface {
+                    name: "eth0".to_owned(),
+                    only: None,
+                },
+            ];
+        });
+    }),
     ("--server-smtp-config chunking,-pipelining", |c| {
         smtp(c).extensions.chunking = true;
         smtp(c).extensions.pipelining = false;
@@ -277,6 +376,10 @@ type ForwardChange = fn(&mut Forward);
 
 /// Options of forwarding, and what they change.
 const FORWARD_CHANGES: &[(&str, ForwardChange)] = &[
+    ("--client-filter net:/run/filter,exit:100", |f| {
+        let address = Address::Unix("/run/filter".into());
+        f.filters = vec![Filter::Net(address), Filter::Exit(100)];
+    }),
     ("--forward", |f| f.on_start = true),
     ("--forward-on-disconnect", |f| f.on_disconnect = true),
     ("--poll 60", |f| f.poll = Some(Duration::from_secs(60))),
@@ -284,8 +387,18 @@ const FORWARD_CHANGES: &[(&str, ForwardChange)] = &[
         f.poll = Some(Duration::from_millis(500))
     }),
     ("--client-interface ::", |f| {
-        f.client_interface = Some(literal("::"))
+        f.client_interface = Some(ClientInterface::Ip(literal("::"), 0))
     }),
+    ("--client-interface eth0-ipv4", |f| {
+        let (name, only) = ("eth0".to_owned(), Some(IpFamily::Ipv4));
+        f.client_interface = Some(ClientInterface::Interface { name, only });
+    }),
+    ("--client-smtp-config nochunking,eightbitstrict", |f| {
+        f.extensions.chunking = false;
+        f.extensions.strict_eight_bit = true;
+    }),
+    ("--forward-to-some", |f| f.to_some = true),
+    ("--forward-to-all", |f| f.to_some = false),
     ("--connection-timeout 1", |f| {
         f.connection_timeout = Some(Duration::from_secs(1))
     }),
@@ -297,7 +410,46 @@ const FORWARD_CHANGES: &[(&str, ForwardChange)] = &[
         f.prompt_timeout = Some(Duration::from_secs(3))
     }),
     ("--prompt-timeout 0", |f| f.prompt_timeout = None),
+    ("--forward-connections 50", |f| f.traffic.connections = 50),
+    ("--forward-rate 60", |f| f.traffic.per_minute = Some(60)),
+    ("--forward-rate 0", |_| {}),
+    ("--forward-per-connection 9", |f| {
+        f.traffic.per_connection = Some(9)
+    }),
+    ("--forward-per-connection 0", |_| {}),
+    ("--retry-period 3600", |f| {
+        f.retry_period = Some(Duration::from_secs(3600))
+    }),
+    ("--retry-period 0", |f| f.retry_period = None),
+    ("--bounce", |f| f.bounce = true),
 ];
+
+#[test]
+fn several_servers_are_a_list_in_order() {
+    let all = |line: &str| {
+        let to = good(line).forward.unwrap().to;
+        to.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let expected = ["a:25", "[::1]:26", "/run/x"];
+    assert_eq!(all("-t -o a:25,[::1]:26,/run/x"), expected);
+    assert_eq!(all("-t -o a:25 -o [::1]:26,a:25 -o /run/x"), expected);
+    assert_eq!(all("-q a:25,[::1]:26,/run/x"), expected);
+    // A path is one, since it may have commas in it.
+    assert_eq!(all("-t -o /run/x,b:25"), ["/run/x,b:25"]);
+    assert_eq!(all("-t -y /run/x,b:25"), ["/run/x,b:25"]);
+}
+
+#[test]
+fn the_servers_of_a_list_are_checked_one_by_one() {
+    let problems = bad("-t -o a:25,b,:25 --forward-connections 51");
+    let about = |text: &str| problems.iter().any(|one| one.contains(text));
+    assert!(problems.len() == 3 && about("\"b\"") && about("\":25\"") && about("51"));
+    let many: Vec<String> = (1..=21).map(|number| format!("h{number}:25")).collect();
+    let problems = bad(&format!("-t -o {}", many.join(",")));
+    assert!(problems.len() == 1 && problems[0].contains("more than 20"));
+    let problems = bad("-t -o 127.0.0.1:25,[::1]:25 --client-interface 127.0.0.2");
+    assert!(problems.len() == 1 && problems[0].contains("[::1]:25"));
+}
 
 #[test]
 fn each_option_changes_how_mail_is_forwarded() {
@@ -343,7 +495,10 @@ fn modes_stand_for_other_options() {
     assert_eq!(proxy, good(spelt_out));
     assert_eq!(good("-t --as-server"), good("-t --log --close-stderr"));
     let both = good("-d -q mail.example.com:25 -y other.example.com:25");
-    assert_eq!(both.forward.unwrap().to.to_string(), "mail.example.com:25");
+    assert_eq!(
+        both.forward.unwrap().to[0].to_string(),
+        "mail.example.com:25"
+    );
     assert!(both.serve.is_none() && both.log.close_stderr);
 }
 
@@ -363,6 +518,13 @@ fn secrets_are_in_a_file() {
             bad(&format!("-t --server-auth={value}")),
             [
                 "--server-auth: logging in by PAM is not available in this version: \
+              name a secrets file"
+            ]
+        );
+        assert_eq!(
+            bad(&format!("-t --pop --pop-auth={value}")),
+            [
+                "--pop-auth: logging in by PAM is not available in this version: \
               name a secrets file"
             ]
         );
@@ -389,7 +551,7 @@ fn planned_options_are_refused_once_each() {
         };
         assert_eq!(bad(&line), [format!("--{}: {reason}", option.long)]);
     }
-    assert_eq!(good("-t --pop=no --hidden=no"), defaults());
+    assert_eq!(good("-t --hidden=no"), defaults());
 }
 
 #[test]
@@ -444,8 +606,8 @@ fn bad_values_name_option_value_and_what_is_allowed() {
         ("--domain=", "--domain: \"\" is empty"),
         ("--spool-dir=", "--spool-dir: \"\" is empty"),
         (
-            "--client-interface lo",
-            "--client-interface: \"lo\" is not an IP address",
+            "--client-interface lo:25",
+            "--client-interface: \"lo:25\" has a port; that goes with an address only, [address]:port",
         ),
         (
             "--as-client foo",
@@ -481,7 +643,7 @@ fn bad_values_name_option_value_and_what_is_allowed() {
 #[test]
 fn all_problems_are_told_together() {
     let line = "--pop -v --port=x --size=y --interface=1.2.3,b! --domain=? --connection-timeout=z \
-                --client-interface=lo --poll=0 --idle-timeout=i";
+                --client-interface=lo:25 --poll=0 --idle-timeout=i";
     let problems = bad(line);
     for name in [
         "pop",

@@ -4,7 +4,7 @@ use crate::config::option::{
     Argument::{Optional, Required},
     Level::Short,
     Opt,
-    Status::{Planned, Ready},
+    Status::Ready,
 };
 
 pub(super) const OPTIONS: &[Opt] = &[
@@ -43,8 +43,11 @@ pub(super) const OPTIONS: &[Opt] = &[
             first line that is ignored and the address to use as the second; 3 refuses for now, \
             100 drops the connection, and any other refuses, with the text for the client and \
             one for the log as output. The value is the name of one file, without arguments. \
-            Instead, net:<host:port> or net:<path> asks a service, and exit:<number> acts like a \
-            program that only exits.",
+            Instead, net:<host:port> or net:<path> asks a service, exit:<number> acts like a \
+            program that only exits, and account:<range>;<words> takes the users of this system \
+            with numbers in that range (1000-32767 by default) for local mailboxes of the domain \
+            of --domain: with the word lowercase by their names in lower case, with remote to be \
+            relayed, and with check all others are relayed instead of refused.",
         ..Opt::FLAG
     },
     Opt {
@@ -90,13 +93,14 @@ pub(super) const OPTIONS: &[Opt] = &[
         short: Some('z'),
         argument: Required("program"),
         repeat: true,
-        status: Planned,
+        status: Ready,
         summary: "program to run on each message as it is stored",
         doc: "Runs a program for each message before it is accepted, with the names of its files \
             in the spool directory; the program may edit them, and by its exit code accepts or \
             refuses the message. Instead of a program, net:<host:port> asks a filter service, \
-            spam:<host:port> and spam-edit:<host:port> ask a spamd service, and exit:<number> acts \
-            like a program that only exits.",
+            exit:<number> acts like a program that only exits, and sleepms:<number> waits. All of \
+            a value is the name of the program, without arguments; several filters are separated \
+            by commas or given one by one, and the first that does not accept decides.",
         ..Opt::FLAG
     },
     Opt {

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::event::Pool;
 use crate::relay::clients::Clients;
+use crate::relay::context::Pools;
 use crate::relay::disk::DiskWork;
+use crate::relay::filters::FilterWork;
 use crate::relay::limits::HANDSHAKE_MAX;
 use crate::relay::lookup::LookupWork;
 use crate::relay::programs::ProgramWork;
@@ -35,7 +37,13 @@ impl World {
         let disk = Pool::new(DiskWork, 1, || {});
         let lookups = Pool::new(LookupWork, 1, || {});
         let programs = Pool::new(ProgramWork, 1, || {});
-        let pools = (disk, lookups, programs);
+        let filters = Pool::new(FilterWork, 1, || {});
+        let pools = Pools {
+            disk,
+            lookups,
+            programs,
+            filters,
+        };
         let mut context = Context::new(Instant::now(), time::wall_clock, pools);
         let certificate = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pki/server-all.pem");
         let settings = ServerSettings {
@@ -66,6 +74,8 @@ impl World {
             tls_first,
             trace: true,
             verifier: None,
+            filters: None,
+            rescans: None,
             forwarder: None,
         };
         let peer = Peer::new(address);

@@ -24,7 +24,7 @@ fn a_new_message_touches_nothing() {
     drop(writer);
     spool.create().discard();
     assert_eq!(disk.operations(), 0);
-    assert!(crate::store::commit(Vec::new()).is_empty());
+    assert!(crate::store::commit(Vec::<Commit>::new()).is_empty());
     assert_eq!(disk.operations(), 0);
 }
 

@@ -38,6 +38,21 @@ impl Directory {
         Ok(Directory { file })
     }
 
+    /// Takes the lock on the directory itself, which keeps nobody from its files but
+    /// those who ask for the same lock; nothing where someone has it. It ends when
+    /// what is returned is dropped, or with the process. Where directories cannot
+    /// be locked it keeps nobody away.
+    pub fn try_lock(&self) -> io::Result<Option<DirectoryLock>> {
+        let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC;
+        // SAFETY: the descriptor is open and the path is a NUL-ended constant.
+        let fd = unsafe { libc::openat(self.file.as_raw_fd(), c".".as_ptr(), flags) };
+        check(fd)?;
+        // SAFETY: the descriptor is new, and nobody else knows it.
+        let file = unsafe { File::from_raw_fd(fd) };
+        let is_held = matches!(try_lock(&file), Ok(false));
+        Ok((!is_held).then_some(DirectoryLock { _file: file }))
+    }
+
     /// Creates a file that must not exist yet, for writing. The process's umask
     /// applies to `mode`.
     pub fn create_new(&self, name: &[u8], mode: u32) -> io::Result<File> {
@@ -108,6 +123,33 @@ impl Directory {
         let fd = self.file.as_raw_fd();
         // SAFETY: the descriptor is open and both names are NUL-ended and outlive the call.
         check(unsafe { libc::linkat(fd, from.as_ptr(), fd, to.as_ptr(), 0) })
+    }
+
+    /// Creates a directory within this one. The process's umask applies to `mode`.
+    pub fn create_subdirectory(&self, name: &[u8], mode: u32) -> io::Result<()> {
+        let name = c_name(name)?;
+        #[allow(clippy::unnecessary_cast)] // the mode's type differs between systems
+        let mode = mode as libc::mode_t;
+        // SAFETY: the descriptor is open and the name is NUL-ended and outlives the call.
+        check(unsafe { libc::mkdirat(self.file.as_raw_fd(), name.as_ptr(), mode) })
+    }
+
+    /// Gives a file a second name in another directory, where it must not exist yet.
+    pub fn link_into(&self, from: &[u8], other: &Directory, to: &[u8]) -> io::Result<()> {
+        let (from, to) = (c_name(from)?, c_name(to)?);
+        let (here, there) = (self.file.as_raw_fd(), other.file.as_raw_fd());
+        // SAFETY: both descriptors are open, and both names are NUL-ended and outlive
+        // the call.
+        check(unsafe { libc::linkat(here, from.as_ptr(), there, to.as_ptr(), 0) })
+    }
+
+    /// Renames into another directory, replacing what has the new name there.
+    pub fn move_into(&self, from: &[u8], other: &Directory, to: &[u8]) -> io::Result<()> {
+        let (from, to) = (c_name(from)?, c_name(to)?);
+        let (here, there) = (self.file.as_raw_fd(), other.file.as_raw_fd());
+        // SAFETY: both descriptors are open, and both names are NUL-ended and outlive
+        // the call.
+        check(unsafe { libc::renameat(here, from.as_ptr(), there, to.as_ptr()) })
     }
 
     /// Removes a name that is not a directory's.
@@ -182,6 +224,13 @@ impl Directory {
             }
         }
     }
+}
+
+/// A lock on a directory; see [`Directory::try_lock`].
+#[derive(Debug)]
+pub struct DirectoryLock {
+    /// Holds the lock.
+    _file: File,
 }
 
 /// The names in a directory; see [`Directory::names`].

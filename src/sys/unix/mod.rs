@@ -1,6 +1,8 @@
 //! The Unix side of the contract in `sys/mod.rs`; libc and nothing else.
 
+pub(super) mod account;
 pub(super) mod append;
+pub(super) mod caller;
 pub(super) mod child;
 pub(super) mod file;
 pub(super) mod file_mode;

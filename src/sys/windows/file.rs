@@ -66,6 +66,10 @@ unsafe extern "system" {
     fn GetFileInformationByHandle(file: *mut c_void, information: *mut FileInformation) -> i32;
 }
 
+/// Stands for a lock on a directory; see [`Directory::try_lock`].
+#[derive(Debug)]
+pub struct DirectoryLock;
+
 /// A directory known by its path.
 #[derive(Debug)]
 pub struct Directory {
@@ -88,6 +92,11 @@ impl Directory {
             Kind::Directory => Directory::open(&self.join(name)?),
             _ => Err(io::ErrorKind::NotADirectory.into()),
         }
+    }
+
+    /// Keeps nobody away: directories cannot be locked here.
+    pub fn try_lock(&self) -> io::Result<Option<DirectoryLock>> {
+        Ok(Some(DirectoryLock))
     }
 
     /// Creates a file that must not exist yet, for writing. The directory's
@@ -126,6 +135,22 @@ impl Directory {
     /// Gives a file a second name, which must not exist yet.
     pub fn link(&self, from: &[u8], to: &[u8]) -> io::Result<()> {
         fs::hard_link(self.join(from)?, self.join(to)?)
+    }
+
+    /// Creates a directory within this one. The access list of this one is inherited,
+    /// and `mode` does not apply.
+    pub fn create_subdirectory(&self, name: &[u8], _mode: u32) -> io::Result<()> {
+        fs::create_dir(self.join(name)?)
+    }
+
+    /// Gives a file a second name in another directory, where it must not exist yet.
+    pub fn link_into(&self, from: &[u8], other: &Directory, to: &[u8]) -> io::Result<()> {
+        fs::hard_link(self.join(from)?, other.join(to)?)
+    }
+
+    /// Renames into another directory, replacing what has the new name there.
+    pub fn move_into(&self, from: &[u8], other: &Directory, to: &[u8]) -> io::Result<()> {
+        fs::rename(self.join(from)?, other.join(to)?)
     }
 
     /// Removes a name that is not a directory's.

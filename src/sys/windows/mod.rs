@@ -3,7 +3,9 @@
 
 mod ffi;
 
+pub(super) mod account;
 pub(super) mod append;
+pub(super) mod caller;
 pub(super) mod child;
 pub(super) mod file;
 pub(super) mod file_mode;

@@ -25,6 +25,15 @@ pub(super) struct Session {
     pub(super) settings: Arc<Settings>,
     pub(super) extensions: Extensions,
     pub(super) eight_bit_noted: bool,
+    /// Whether the server has answered BDAT as one does who knows it.
+    pub(super) is_chunking_proven: bool,
+    /// How many messages have been handed in.
+    pub(super) serial: u64,
+    /// Counts what comes from the server, and with that what is sent between.
+    pub(super) moment: u64,
+    /// When the reply that is being taken in began to come: it cannot be to what was
+    /// sent then or later.
+    pub(super) begun_at: u64,
     /// Whether TLS protects what is sent.
     pub(super) is_encrypted: bool,
     /// The name that the server knows us by, once we have logged in; empty where
@@ -49,6 +58,10 @@ impl Session {
             settings,
             extensions: Extensions::default(),
             eight_bit_noted: false,
+            is_chunking_proven: false,
+            serial: 0,
+            moment: 0,
+            begun_at: 0,
             is_encrypted: false,
             login_id: None,
             wait_until: None,
@@ -166,7 +179,7 @@ impl Context<'_> {
         self.session.wait_until = timeout.and_then(|timeout| self.now.checked_add(timeout));
     }
 
-    fn wait_for_nothing(&mut self) {
+    pub(super) fn wait_for_nothing(&mut self) {
         self.session.wait_until = None;
         self.session.attempt_until = None;
     }
@@ -190,14 +203,9 @@ impl Context<'_> {
         State::Closed
     }
 
-    /// Hangs up in the middle of a message.
-    pub(super) fn drop_message(
-        &mut self,
-        transaction: Transaction,
-        is_sent: bool,
-        reason: CloseReason,
-    ) -> State {
-        self.finish(transaction.lose(is_sent, &reason));
+    /// Hangs up instead of taking a message.
+    pub(super) fn drop_message(&mut self, transaction: Transaction, reason: CloseReason) -> State {
+        self.finish(transaction.lose(false, false, &reason));
         self.close(reason)
     }
 }

@@ -44,6 +44,12 @@ impl Extensions {
         extensions
     }
 
+    /// Whether the server takes content that is not made of lines.
+    // RFC 3030 3: binary content goes with BDAT or not at all.
+    pub(super) fn takes_binary(&self) -> bool {
+        self.binary_mime && self.chunking
+    }
+
     // RFC 5321 4.1.1.1: keywords are compared without regard to case.
     fn add(&mut self, line: &[u8]) {
         let mut words = line

@@ -3,7 +3,8 @@
 //!
 //! A session sends any number of messages, one after the other. Each message
 //! handed in with [`Machine::send`] gets exactly one [`Action::Finished`], which
-//! comes before any `Close`, and tells for every recipient what became of it.
+//! comes before any `Close`, and tells for every recipient what became of it. They
+//! come in the order in which the messages were handed in.
 //!
 //! ```text
 //! Greeting    220: Hello           refused: Quitting
@@ -14,39 +15,31 @@
 //! Handshake   secure: Hello, or Greeting where TLS comes first
 //! Authentication                   334: Authentication
 //!             235: Ready           refused, and nothing left to try: Quitting
-//! Ready       send: Envelope       quit: Quitting
-//! Envelope    354: Content         RCPT answered, with CHUNKING: Chunks
-//!                                  MAIL refused: Ready
-//!                                  nobody to send to: Clearing
+//! Ready       send: Mailing        quit: Quitting
+//! Mailing     all answered: Ready, or Quitting
 //!                                  354 but some refused, strict: Closed
-//! Content     last piece: FinalReply
-//! FinalReply  2yz 4yz 5yz: Ready
-//! Chunks      LAST taken: Ready    refused: Clearing
-//! Clearing    RSET done: Ready
 //! Quitting    any reply, or five seconds: Closed
 //! ```
 //!
 //! From everywhere: 421, anything that is not a reply, a reply that nothing was
 //! asked for, a wait that is too long and a lost connection lead to `Closed`,
-//! with the message in hand deferred.
+//! with the messages on their way deferred.
 //!
-//! With PIPELINING (RFC 2920) the envelope goes out in groups, the last of which
-//! ends with DATA; replies are matched to commands by a queue. Nothing is ever
-//! sent past the end of the content before the reply to it.
+//! What goes on while there are messages is told in [`mailing`].
 
 mod authentication;
-mod chunks;
-mod clearing;
 mod close;
-mod content;
 mod context;
-mod envelope;
 mod extensions;
+mod flight;
 mod greeting;
 mod hello;
+mod mail_command;
+mod mailing;
 mod message;
 mod outcome;
 mod quitting;
+mod replies;
 mod settings;
 mod starttls;
 mod transaction;
@@ -56,6 +49,7 @@ use std::time::Instant;
 
 pub use close::{CloseReason, Stage};
 pub use extensions::{Extensions, MECHANISMS_MAX};
+pub use mailing::{IN_FLIGHT_MAX, IN_FLIGHT_OCTETS_MAX};
 pub use message::{Body, Message};
 pub use outcome::{Cause, EnhancedStatus, Outcome, PeerReply, REPLY_TEXT_MAX, RecipientOutcome};
 pub use settings::{
@@ -64,13 +58,10 @@ pub use settings::{
 };
 
 use self::authentication::Authentication;
-use self::chunks::Chunks;
-use self::clearing::Clearing;
-use self::content::{Content, FinalReply};
 use self::context::{Context, Session};
-use self::envelope::Envelope;
 use self::greeting::Greeting;
 use self::hello::Hello;
+use self::mailing::Mailing;
 use self::quitting::Quitting;
 use self::starttls::{Handshake, StartTls};
 use self::transaction::Transaction;
@@ -90,12 +81,13 @@ pub enum Action {
     /// call [`Machine::tls_established`] or [`Machine::tls_failed`]. Whatever the
     /// server has sent in clear and nobody has read yet is an attack.
     StartTls,
-    /// Hand in a message, or quit. A `Close` that follows takes it back.
+    /// A message may be handed in, and if all are finished the session may be ended.
+    /// A `Close` that follows takes it back.
     Ready,
-    /// Hand in the next piece of content. A `Finished` or `Close` that comes
-    /// first withdraws the request.
+    /// Hand in the next piece of content of the youngest message. A `Finished` for
+    /// that, or a `Close`, that comes first withdraws the request.
     NeedContent,
-    /// The message in hand is done with.
+    /// The oldest message that was not finished is done with.
     Finished(Outcome),
     /// Hang up, without writing what could not be written yet. Nothing follows,
     /// but for the `Finished` of a message that is handed in all the same.
@@ -127,11 +119,7 @@ enum State {
     Handshake(Handshake),
     Authentication(Authentication),
     Ready,
-    Envelope(Envelope),
-    Content(Content),
-    Chunks(Chunks),
-    FinalReply(FinalReply),
-    Clearing(Clearing),
+    Mailing(Mailing),
     Quitting(Quitting),
     Closed,
 }
@@ -167,15 +155,16 @@ impl Machine {
         self.step(now, out, |state, context| {
             let settings = &context.session.settings;
             let offers = &context.session.extensions;
-            let transaction = Transaction::new(message, settings.strict_recipients, offers);
+            let transaction = Transaction::new(message, settings, offers);
             match state {
                 State::Ready if is_interrupted => {
                     let reason = CloseReason::Interrupted(Stage::Ready);
-                    context.drop_message(transaction, false, reason)
+                    context.drop_message(transaction, reason)
                 }
-                State::Ready => Envelope::begin(context, transaction),
+                State::Ready => Mailing::begin(context, transaction),
+                State::Mailing(mailing) if mailing.is_ready() => mailing.add(context, transaction),
                 State::Quitting(_) | State::Closed => {
-                    context.finish(transaction.lose(false, &CloseReason::Abandoned));
+                    context.finish(transaction.lose(false, false, &CloseReason::Abandoned));
                     state
                 }
                 _ => panic!("invariant: a message is handed in only when ready"),
@@ -190,14 +179,11 @@ impl Machine {
         let is_midway = self.reader.is_midway();
         let interrupted = CloseReason::Interrupted(Stage::Content);
         self.step(now, out, |state, context| match state {
-            State::Content(_) if is_midway => state.fail(context, interrupted),
-            State::Content(content) => content.send(context, chunk, last),
-            State::Chunks(chunks) if chunks.wants_content() => {
-                if chunks.is_answered() && is_midway {
-                    return State::Chunks(chunks).fail(context, interrupted);
-                }
-                chunks.send(context, chunk, last)
+            State::Mailing(mailing) if !mailing.wants_content() => State::Mailing(mailing),
+            State::Mailing(mailing) if is_midway && mailing.is_answered() => {
+                mailing.lose(context, interrupted)
             }
+            State::Mailing(mailing) => mailing.content(context, chunk, last),
             state => state,
         });
     }
@@ -207,7 +193,16 @@ impl Machine {
         if self.is_handshaking() && !input.is_empty() {
             self.fail(now, CloseReason::InjectedBeforeTls, out);
         }
+        self.session.moment += 1;
+        self.take_in(now, input, out);
+        self.session.moment += 1;
+    }
+
+    fn take_in(&mut self, now: Instant, input: &mut ByteQueue, out: &mut Vec<Action>) {
         while !self.is_closed() {
+            if !self.reader.is_midway() {
+                self.session.begun_at = self.session.moment;
+            }
             match self.reader.read(input) {
                 Ok(None) => return,
                 Ok(Some(reply)) => self.reply(now, &reply, !input.is_empty(), out),
@@ -236,11 +231,12 @@ impl Machine {
         matches!(self.state, State::Handshake(_))
     }
 
-    /// Ends the session: with QUIT when ready, otherwise at once, and then a
-    /// message in hand is deferred.
+    /// Ends the session: with QUIT where all messages are finished, otherwise at
+    /// once, and then those that are not are deferred.
     pub fn quit(&mut self, now: Instant, out: &mut Vec<Action>) {
         self.step(now, out, |state, context| match state {
             State::Ready => Quitting::begin(context, CloseReason::Quit),
+            State::Mailing(mailing) => mailing.quit(context),
             State::Quitting(_) => state,
             state => state.fail(context, CloseReason::Abandoned),
         });
@@ -277,6 +273,22 @@ impl Machine {
         matches!(self.state, State::Closed)
     }
 
+    /// About how many messages may be on their way at a time.
+    pub fn window(&self) -> usize {
+        let settings = &self.session.settings;
+        let Extensions {
+            pipelining,
+            chunking,
+            ..
+        } = self.session.extensions;
+        let window = match settings.pipelining && pipelining {
+            true if settings.chunking && chunking => IN_FLIGHT_MAX,
+            true => 2,
+            false => 1,
+        };
+        window.min(settings.in_flight_max)
+    }
+
     /// What the server offers; nothing before the first `Ready`.
     pub fn extensions(&self) -> &Extensions {
         &self.session.extensions
@@ -300,7 +312,9 @@ impl Machine {
         let has_spoken = out[start..]
             .iter()
             .any(|one| matches!(one, Action::Send(_) | Action::SendSecret(_)));
-        self.is_early = has_spoken && has_more;
+        // There, each command knows for itself.
+        let is_mailing = matches!(self.state, State::Mailing(_));
+        self.is_early = has_spoken && has_more && !is_mailing;
     }
 
     fn fail(&mut self, now: Instant, reason: CloseReason, out: &mut Vec<Action>) {
@@ -328,45 +342,32 @@ impl State {
             State::Hello(hello) => hello.reply(context, reply),
             State::StartTls(starttls) => starttls.reply(context, reply, has_more),
             State::Authentication(authentication) => authentication.reply(context, reply),
-            State::Envelope(envelope) => envelope.reply(context, reply),
-            State::Chunks(chunks) => chunks.reply(context, reply),
-            State::FinalReply(final_reply) => final_reply.reply(context, reply),
-            State::Clearing(clearing) => clearing.reply(context, reply),
+            State::Mailing(mailing) => mailing.reply(context, reply),
             State::Quitting(quitting) => quitting.end(context),
-            State::Handshake(_) | State::Ready | State::Content(_) | State::Closed => self,
+            State::Handshake(_) | State::Ready | State::Closed => self,
         }
     }
 
-    /// Ends the session, and before that the message in hand.
+    /// Ends the session, and before that the messages on their way.
     fn fail(self, context: &mut Context<'_>, reason: CloseReason) -> State {
-        let (transaction, is_sent) = match self {
-            State::Envelope(envelope) => (envelope.into_transaction(), false),
-            State::Content(content) => (content.into_transaction(), false),
-            State::FinalReply(final_reply) => (final_reply.into_transaction(), true),
-            State::Chunks(chunks) => {
-                let is_sent = chunks.is_sent();
-                (chunks.into_transaction(), is_sent)
-            }
+        match self {
+            State::Mailing(mailing) => mailing.lose(context, reason),
             State::Greeting(_)
             | State::Hello(_)
             | State::StartTls(_)
             | State::Handshake(_)
             | State::Authentication(_)
-            | State::Ready
-            | State::Clearing(_) => {
-                return context.close(reason);
-            }
-            State::Quitting(quitting) => return quitting.end(context),
-            State::Closed => return State::Closed,
-        };
-        context.drop_message(transaction, is_sent, reason)
+            | State::Ready => context.close(reason),
+            State::Quitting(quitting) => quitting.end(context),
+            State::Closed => State::Closed,
+        }
     }
 
     /// Whether something was asked that the server has not answered.
     fn awaits_reply(&self) -> bool {
         match self {
-            State::Handshake(_) | State::Ready | State::Content(_) | State::Closed => false,
-            State::Chunks(chunks) => !chunks.is_answered(),
+            State::Handshake(_) | State::Ready | State::Closed => false,
+            State::Mailing(mailing) => !mailing.is_answered(),
             _ => true,
         }
     }
@@ -379,12 +380,7 @@ impl State {
             State::Handshake(_) => Stage::Handshake,
             State::Authentication(_) => Stage::Authentication,
             State::Ready => Stage::Ready,
-            State::Envelope(_) => Stage::Envelope,
-            State::Content(_) => Stage::Content,
-            State::Chunks(chunks) if chunks.is_sent() => Stage::FinalReply,
-            State::Chunks(_) => Stage::Content,
-            State::FinalReply(_) => Stage::FinalReply,
-            State::Clearing(_) => Stage::Clearing,
+            State::Mailing(mailing) => mailing.stage(),
             State::Quitting(_) | State::Closed => Stage::Quit,
         }
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::mailing::IN_FLIGHT_MAX;
 use crate::base::OneLine;
 use crate::proto::sasl::{Account, Config};
 
@@ -72,8 +73,17 @@ pub struct Settings {
     /// Whether content is sent with BDAT to servers that offer CHUNKING. Binary
     /// content, which cannot go any other way, is sent so regardless.
     pub chunking: bool,
+    /// How many messages may be on their way at a time; at least one.
+    pub in_flight_max: usize,
     /// Whether a message with a refused recipient is sent to nobody.
     pub strict_recipients: bool,
+    /// Whether 8-bit content is refused where the server does not offer 8BITMIME.
+    pub strict_eight_bit: bool,
+    /// Whether binary content is refused where the server does not offer
+    /// BINARYMIME; otherwise it goes out as lines.
+    pub strict_binary: bool,
+    /// Whether what needs SMTPUTF8 is refused where the server does not offer it.
+    pub strict_smtputf8: bool,
     /// When the connection is encrypted.
     pub tls: Tls,
     /// How long the TLS handshake may take; without a value, as long as
@@ -92,7 +102,8 @@ pub struct Settings {
 impl Settings {
     /// Makes settings with the defaults: groups of commands, no BDAT, strict
     /// recipients, timeouts of RFC 5321, no TLS, no login, and no report of the
-    /// dialogue.
+    /// dialogue, and the rules of later versions of E-MailRelay for what the server does
+    /// not offer.
     pub fn new(domain: OneLine) -> Settings {
         Settings {
             domain,
@@ -101,7 +112,11 @@ impl Settings {
             session_max: SESSION_MAX,
             pipelining: true,
             chunking: false,
+            in_flight_max: IN_FLIGHT_MAX,
             strict_recipients: true,
+            strict_eight_bit: false,
+            strict_binary: true,
+            strict_smtputf8: true,
             tls: Tls::Never,
             handshake_timeout: Some(HANDSHAKE_TIMEOUT),
             login: None,

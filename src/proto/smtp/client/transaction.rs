@@ -8,6 +8,7 @@ use super::close::CloseReason;
 use super::extensions::Extensions;
 use super::message::{Body, Message, is_sendable};
 use super::outcome::{Cause, EnhancedStatus, Outcome, PeerReply, RecipientOutcome};
+use super::settings::Settings;
 
 /// What is known of a recipient so far.
 #[derive(Debug)]
@@ -36,18 +37,18 @@ pub(super) struct Transaction {
 impl Transaction {
     /// Takes a message in hand and refuses at once what the server, by what it
     /// offers, cannot take.
-    pub(super) fn new(message: Message, is_strict: bool, offers: &Extensions) -> Transaction {
+    pub(super) fn new(message: Message, rules: &Settings, offers: &Extensions) -> Transaction {
         let mut transaction = Transaction {
             progress: message.recipients.iter().map(|_| Progress::Open).collect(),
             message,
             has_accepted: false,
             has_refusal: false,
-            is_strict,
+            is_strict: rules.strict_recipients,
             reply: None,
         };
-        match transaction.message_obstacle(offers) {
+        match transaction.message_obstacle(rules, offers) {
             Some(reply) => transaction.refuse_all(RecipientOutcome::Rejected(reply.clone()), reply),
-            None => transaction.refuse_unfit_recipients(offers),
+            None => transaction.refuse_unfit_recipients(rules, offers),
         }
         transaction
     }
@@ -108,10 +109,11 @@ impl Transaction {
         self.into_outcome(is_sent, &RecipientOutcome::Held, &RecipientOutcome::Held)
     }
 
-    /// The session is lost; whoever is undecided is deferred.
-    pub(super) fn lose(self, is_sent: bool, reason: &CloseReason) -> Outcome {
+    /// The session is lost; whoever is undecided is deferred. `is_asked` says whether
+    /// the server's last word, if it had one, was about this message.
+    pub(super) fn lose(self, is_sent: bool, is_asked: bool, reason: &CloseReason) -> Outcome {
         let cause = match reason {
-            CloseReason::Announced(reply) => Cause::Reply(reply.clone()),
+            CloseReason::Announced(reply) if is_asked => Cause::Reply(reply.clone()),
             reason if is_sent => Cause::OutcomeUnknown(reason.clone()),
             reason => Cause::SessionLost(reason.clone()),
         };
@@ -154,7 +156,7 @@ impl Transaction {
     }
 
     /// What the server could only refuse, or would wrongly accept.
-    fn message_obstacle(&self, offers: &Extensions) -> Option<PeerReply> {
+    fn message_obstacle(&self, rules: &Settings, offers: &Extensions) -> Option<PeerReply> {
         let message = &self.message;
         let limit = offers.size_max.map_or(u64::MAX, u64::from);
         // RFC 1870 6.1: no attempt is made with a message that is too large.
@@ -167,22 +169,25 @@ impl Transaction {
         }
         // RFC 6531 3.2: without SMTPUTF8 such a message must not be sent.
         let is_utf8 = message.smtputf8 || !message.reverse_path.as_bytes().is_ascii();
-        if is_utf8 && !offers.smtputf8 {
+        if is_utf8 && rules.strict_smtputf8 && !offers.smtputf8 {
             return Some(PeerReply::ours(550, "5.6.7 peer does not offer SMTPUTF8"));
         }
-        // RFC 3030 3: binary content goes with BDAT or not at all.
-        let takes_binary = offers.binary_mime && offers.chunking;
-        if message.body == Body::Binary && !takes_binary {
+        if message.body == Body::Binary && rules.strict_binary && !offers.takes_binary() {
             return Some(PeerReply::ours(554, "5.6.1 peer does not offer BINARYMIME"));
+        }
+        // RFC 6152 3: the choice is conversion, or refusal.
+        if message.body == Body::EightBit && rules.strict_eight_bit && !offers.eight_bit_mime {
+            return Some(PeerReply::ours(554, "5.6.3 peer does not offer 8BITMIME"));
         }
         None
     }
 
-    fn refuse_unfit_recipients(&mut self, offers: &Extensions) {
+    fn refuse_unfit_recipients(&mut self, rules: &Settings, offers: &Extensions) {
+        let is_utf8_barred = rules.strict_smtputf8 && !offers.smtputf8;
         for (path, progress) in self.message.recipients.iter().zip(&mut self.progress) {
             let text = if !is_sendable(path) {
                 "5.1.3 bad recipient address syntax"
-            } else if !path.as_bytes().is_ascii() && !offers.smtputf8 {
+            } else if is_utf8_barred && !path.as_bytes().is_ascii() {
                 "5.6.7 peer does not offer SMTPUTF8"
             } else {
                 continue;

@@ -66,7 +66,7 @@ fn chunks_are_sent_without_waiting_for_their_replies() {
         ("c:b\r", &["> BDAT 3|b|", "need"]),
         ("c:\n", &["need"]),
         ("C:c", &["> BDAT 3 LAST|c|"]),
-        ("S:250 ok|250 ok|250 done|", &["done [250] ok", "ready"]),
+        ("S:250 ok|250 ok|250 done|", &["ready", "done [250] ok"]),
     ]);
     play_chunks(&[
         ("C:", &["> BDAT 0 LAST|"]),
@@ -75,9 +75,9 @@ fn chunks_are_sent_without_waiting_for_their_replies() {
     play_chunks(&[
         ("c:a|", &["> BDAT 3|a|", "need"]),
         ("S:250 ok|", &[]),
-        ("C:", &["> BDAT 0 LAST|"]),
+        ("C:", &["> BDAT 0 LAST|", "ready"]),
         ("S:554 spam|", &["done [554] no-554", "> RSET|"]),
-        ("S:250 ok|", &["ready"]),
+        ("S:250 ok|", &[]),
     ]);
 }
 
@@ -103,7 +103,8 @@ fn chunks_in_lock_step_wait_for_each_reply() {
 #[test]
 fn unanswered_chunks_are_bounded() {
     let mut events: Vec<(&str, &[&str])> = GROUP.to_vec();
-    events.extend([("c:a|", ["> BDAT 3|a|", "need"].as_slice()); chunks::UNANSWERED_MAX - 1]);
+    events
+        .extend([("c:a|", ["> BDAT 3|a|", "need"].as_slice()); mailing::CHUNKS_UNANSWERED_MAX - 1]);
     events.extend([
         ("c:a|", ["> BDAT 3|a|"].as_slice()),
         ("S:250 ok|", &["need"]),
@@ -171,7 +172,8 @@ fn a_refused_chunk_ends_the_message() {
         ("S:503 no|", &[]),
         ("S:503 no|", &["> RSET|"]),
         ("S:250 ok|", &["ready"]),
-        GROUP[0],
+        // Now it is known to know BDAT.
+        ("M", &["> MAIL FROM:<s@t>|RCPT TO:<a@b>|", "need"]),
     ]);
     play_chunks(&[
         ("c:a|", &["> BDAT 3|a|", "need"]),
@@ -194,7 +196,7 @@ fn h10_chunking_offered_but_not_known() {
         play_chunks(&[
             ("c:a|", &["> BDAT 3|a|", "need"]),
             ("S:250 ok|", &[]),
-            ("C:a|", &["> BDAT 3 LAST|a|"]),
+            ("C:a|", &["> BDAT 3 LAST|a|", "ready"]),
             (
                 &format!("S:{code} what|"),
                 &[&format!("done [{code}] no-{code}"), "> RSET|"],

@@ -229,8 +229,8 @@ fn reports_the_dialogue_when_asked() {
                 "S:250 a|250 b|354 c|",
                 &["heard: 250 a", "heard: 250 b", "heard: 354 c", "need"],
             ),
-            ("C:secret|", &["> secret|.|", "sent: ."]),
-            ("S:250 ok|", &["heard: 250 ok", "done [250] ok", "ready"]),
+            ("C:secret|", &["> secret|.|", "sent: .", "ready"]),
+            ("S:250 ok|", &["heard: 250 ok", "done [250] ok"]),
         ],
     );
 }

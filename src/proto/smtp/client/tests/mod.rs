@@ -9,6 +9,7 @@ mod misconduct;
 mod random;
 mod refusals;
 mod timing;
+mod window;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,14 +1,16 @@
 //! Random servers. One kind keeps to the protocol, with random verdicts, cuts
 //! and losses of the connection, and knows what it has delivered to whom; the
-//! other kind says anything.
+//! other kind says anything. Messages have numbers, which are in their paths and in
+//! their content, so that it shows where one gets to recipients of another.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 use super::authentication::{logging_in, password};
 use super::*;
-use crate::proto::smtp::client::envelope::GROUP_MAX;
+use crate::proto::smtp::client::mailing::GROUP_MAX;
 
 const ROUNDS: u64 = 1500;
+const MESSAGES: usize = 12;
 const CHUNK: &[u8] = b"CONTENT line\n.\nmore\r";
 
 struct Random(u64);
@@ -41,7 +43,9 @@ struct Server {
     is_in_data: bool,
     has_chunks: bool,
     is_chunking_failed: bool,
-    /// Whom it has taken the present message for.
+    /// What has come of the present content.
+    content: Vec<u8>,
+    /// Whom it has taken messages for.
     delivered: BTreeSet<Vec<u8>>,
     is_gone: bool,
     /// Whether it offers and insists on TLS, and then on a login.
@@ -71,6 +75,7 @@ impl Server {
             is_in_data: false,
             has_chunks: false,
             is_chunking_failed: false,
+            content: Vec::new(),
             delivered: BTreeSet::new(),
             is_gone: false,
             has_tls,
@@ -154,7 +159,6 @@ impl Server {
             "RSET" => self.clear(),
             "MAIL" => {
                 assert!(!self.has_sender, "MAIL in a transaction");
-                self.delivered.clear();
                 self.has_sender = is_good;
             }
             "RCPT" if !self.has_sender => return "503 no sender|".to_owned(),
@@ -202,7 +206,7 @@ impl Server {
         let is_empty = self.heard.starts_with(b".\r\n");
         let end = self.heard.windows(5).position(|five| five == b"\r\n.\r\n");
         let end = if is_empty { 3 } else { end? + 5 };
-        self.heard.drain(..end);
+        self.content = self.heard.drain(..end).collect();
         self.is_in_data = false;
         assert!(!is_empty || self.accepted.is_empty(), "an empty message");
         assert!(is_empty || !self.accepted.is_empty(), "content for nobody");
@@ -210,10 +214,6 @@ impl Server {
     }
 
     fn take_chunk(&mut self, start: usize, count: &str) -> Option<String> {
-        assert!(
-            !self.accepted.is_empty() || self.has_chunks,
-            "a chunk for nobody"
-        );
         let (count, is_last) = count
             .strip_suffix(" LAST")
             .map_or((count, false), |c| (c, true));
@@ -221,11 +221,12 @@ impl Server {
         if self.heard.len() < end {
             return None;
         }
-        self.heard.drain(..end);
-        self.has_chunks = true;
-        if self.is_chunking_failed {
+        let chunk = self.heard.drain(..end).skip(start);
+        self.content.extend(chunk);
+        if self.is_chunking_failed || self.accepted.is_empty() {
             return Some("503 no|".to_owned());
         }
+        self.has_chunks = true;
         if is_last {
             return Some(self.end_content());
         }
@@ -239,8 +240,14 @@ impl Server {
         let is_taken = verdict.starts_with('2');
         let accepted = std::mem::take(&mut self.accepted);
         if is_taken {
-            self.delivered.extend(accepted);
+            for path in accepted {
+                let number = path.split(|byte| *byte == b'.').next().unwrap();
+                let marked = [b"#", number, b"#"].concat();
+                assert!(self.content.starts_with(&marked), "another's content");
+                assert!(self.delivered.insert(path), "delivered twice");
+            }
         }
+        self.content.clear();
         if self.has_chunks && !is_taken {
             // Only RSET gets this server out of a refused BDAT.
             self.is_chunking_failed = true;
@@ -253,6 +260,7 @@ impl Server {
     fn clear(&mut self) {
         self.has_sender = false;
         self.accepted.clear();
+        self.content.clear();
         self.has_chunks = false;
         self.is_chunking_failed = false;
     }
@@ -290,7 +298,12 @@ struct World {
     server: Server,
     random: Random,
     now: Instant,
-    message: Option<Message>,
+    /// Those that are not finished.
+    messages: VecDeque<Message>,
+    /// Whether no content of the youngest has been handed in.
+    is_untouched: bool,
+    /// How many were not finished at a time.
+    most: usize,
     tally: Tally,
     has_logged_in: bool,
     is_closed: bool,
@@ -315,7 +328,9 @@ impl World {
             server,
             random,
             now,
-            message: None,
+            messages: VecDeque::new(),
+            is_untouched: false,
+            most: 0,
             tally: Tally::default(),
             is_closed: false,
         }
@@ -374,15 +389,23 @@ impl World {
                 }
             }
             Action::Ready if self.machine.is_closed() => {}
-            Action::Ready if self.tally.handed_in < 5 => self.hand_in(out),
-            Action::Ready => self.machine.quit(self.now, out),
+            Action::Ready if self.tally.handed_in < MESSAGES => self.hand_in(out),
+            Action::Ready => self.quit_once_done(out),
             Action::NeedContent => {
                 let (last, chunk) = (self.random.chance(40), 1 + self.random.below(CHUNK.len()));
-                self.machine.content(self.now, &CHUNK[..chunk], last, out);
+                let mark = match std::mem::take(&mut self.is_untouched) {
+                    true => format!("#{}#", self.tally.handed_in),
+                    false => String::new(),
+                };
+                let chunk = [mark.as_bytes(), &CHUNK[..chunk]].concat();
+                self.machine.content(self.now, &chunk, last, out);
             }
-            Action::Finished(outcome) => self.check(&outcome),
+            Action::Finished(outcome) => {
+                self.check(&outcome);
+                self.quit_once_done(out);
+            }
             Action::Close(_) => {
-                assert!(self.message.is_none(), "a message without an outcome");
+                assert!(self.messages.is_empty(), "a message without an outcome");
                 self.is_closed = true;
             }
             Action::SendSecret(line) => self.act(Action::Send(line.expose().to_vec()), out),
@@ -404,12 +427,21 @@ impl World {
 
     fn hand_in(&mut self, out: &mut Vec<Action>) {
         let count = [1, 1, 2, 5, 130][self.random.below(5)];
-        let paths: Vec<String> = (0..count).map(|n| format!("{n}@x")).collect();
-        let message = message(&paths.iter().map(String::as_str).collect::<Vec<_>>());
         self.tally.handed_in += 1;
-        self.message = Some(message.clone());
-        self.server.delivered.clear();
+        let number = self.tally.handed_in;
+        let paths: Vec<String> = (0..count).map(|n| format!("{number}.{n}@x")).collect();
+        let message = message(&paths.iter().map(String::as_str).collect::<Vec<_>>());
+        self.messages.push_back(message.clone());
+        self.most = self.most.max(self.messages.len());
+        self.is_untouched = true;
         self.machine.send(self.now, message, out);
+    }
+
+    /// As the driver does: only once every message is finished.
+    fn quit_once_done(&mut self, out: &mut Vec<Action>) {
+        if self.tally.handed_in == MESSAGES && self.messages.is_empty() {
+            self.machine.quit(self.now, out);
+        }
     }
 
     /// Nothing that matters is said in clear where it must not be, and no mail goes
@@ -431,7 +463,8 @@ impl World {
 
     /// Compares the outcome with what the server knows.
     fn check(&mut self, outcome: &Outcome) {
-        let message = self.message.take().expect("an outcome without a message");
+        let message = self.messages.pop_front();
+        let message = message.expect("an outcome without a message");
         self.tally.finished += 1;
         assert_eq!(outcome.recipients.len(), message.recipients.len());
         for (path, fate) in message.recipients.iter().zip(&outcome.recipients) {
@@ -450,7 +483,7 @@ impl World {
 
 #[test]
 fn no_recipient_is_lost_or_served_twice() {
-    let mut total = Tally::default();
+    let (mut total, mut most) = (Tally::default(), 0);
     for seed in 1..=ROUNDS {
         let mut world = World::new(seed);
         world.run();
@@ -458,11 +491,13 @@ fn no_recipient_is_lost_or_served_twice() {
         total.finished += world.tally.finished;
         total.delivered += world.tally.delivered;
         total.unknown += world.tally.unknown;
+        most = most.max(world.most);
     }
     // The rounds must have got somewhere, or they show nothing.
     assert!(total.finished > 2000, "{} finished", total.finished);
     assert!(total.delivered > 2000, "{} delivered", total.delivered);
     assert!(total.unknown > 20, "{} unknown", total.unknown);
+    assert!(most > MESSAGES / 2, "{most} at a time");
 }
 
 /// What a server that wants the content would say to those commands.
@@ -545,7 +580,8 @@ fn plainly(action: Action) -> Action {
 fn defy(world: &mut World, seed: u64) -> usize {
     let mut random = Random::new(seed);
     // Content goes out after 354, or with BDAT once a recipient is accepted.
-    let (mut contents, mut ok, mut go) = (0, false, false);
+    // Once BDAT has worked, content may follow its envelope.
+    let (mut contents, mut ok, mut go, mut bdat) = (0, false, false, false);
     let (mut out, mut sent) = (vec![], vec![]);
     world.hear("220 hi\r\n", &mut out);
     for _ in 0..200 {
@@ -556,7 +592,9 @@ fn defy(world: &mut World, seed: u64) -> usize {
             if let Action::Send(bytes) = &action {
                 world.check_privacy(bytes, seed);
                 let is_content = bytes.windows(7).any(|seven| seven == b"CONTENT");
-                let is_granted = if bytes.starts_with(b"BDAT") { ok } else { go };
+                let is_bdat = bytes.starts_with(b"BDAT");
+                let is_granted = if is_bdat { ok || bdat } else { go };
+                bdat |= is_bdat;
                 assert!(is_granted || !is_content, "content unasked, seed {seed}");
                 contents += usize::from(is_content);
                 sent.clone_from(bytes);
@@ -566,11 +604,11 @@ fn defy(world: &mut World, seed: u64) -> usize {
             }
             match action {
                 Action::Close(_) => {
-                    assert!(world.message.is_none());
+                    assert!(world.messages.is_empty());
                     return contents;
                 }
                 Action::Finished(outcome) => {
-                    let message = world.message.take().unwrap();
+                    let message = world.messages.pop_front().unwrap();
                     assert_eq!(message.recipients.len(), outcome.recipients.len());
                     world.tally.finished += 1;
                 }
@@ -603,7 +641,7 @@ fn defy(world: &mut World, seed: u64) -> usize {
         match action {
             Action::NeedContent => {}
             Action::Finished(_) => {
-                world.message = None;
+                world.messages.pop_front();
                 world.tally.finished += 1;
             }
             action => world.act(action, &mut vec![]),

@@ -1,0 +1,52 @@
+//! Filters that are programs: told the names of the two files, they answer by
+//! their exit code, and by what they write.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::base::ascii;
+use crate::sys::{self, child};
+use crate::verbose;
+
+use super::chain::Subject;
+use super::output::Response;
+use super::verdict::{Finding, TEXT_MAX};
+
+/// The most octets that a program may write. What E-MailRelay does not look at,
+/// beyond the first 1024 octets, is looked at here, too; only what is endless is
+/// trouble.
+pub const OUTPUT_MAX: usize = 64 * 1024;
+
+/// Runs a program for a message. Blocks.
+pub fn run(program: &Path, subject: &Subject, timeout: Option<Duration>) -> Finding {
+    let paths = [subject.content(), subject.envelope()];
+    let arguments = paths.map(|path| path.into_os_string().into_encoded_bytes());
+    let order = child::Order {
+        program,
+        arguments: &arguments,
+        output_max: OUTPUT_MAX,
+        timeout,
+        cancelled: &subject.cancelled,
+    };
+    match child::run(&order) {
+        Ok(ended) => ended_with(subject, &ended),
+        Err(error) => Finding::failed(format_args!("exec error: {}", sys::reason(&error))),
+    }
+}
+
+fn ended_with(subject: &Subject, ended: &child::Ended) -> Finding {
+    match ended.end {
+        child::End::Exited(code) => {
+            let output = ascii::escape_bounded(&ended.output, TEXT_MAX);
+            let (noun, id) = (subject.side.noun(), &subject.id);
+            verbose!("{noun}: {id}: exit code {code}: [{output}]");
+            Finding::of_code(subject.side, code, || Response::parse(&ended.output))
+        }
+        child::End::Signalled(number) => Finding::failed(format_args!("signal {number}")),
+        child::End::TimedOut => Finding::failed("timed out"),
+        child::End::TooMuchOutput => {
+            Finding::failed(format_args!("output of more than {OUTPUT_MAX} octets"))
+        }
+        child::End::Cancelled => Finding::failed("no longer wanted"),
+    }
+}

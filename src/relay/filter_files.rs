@@ -1,0 +1,70 @@
+//! The disk's part of filtering: writing a message for filters to look at, and
+//! reading what they have left.
+
+use crate::filter::recheck;
+use crate::store::{self, Commit, Left, Locked, Staged};
+
+use super::disk::{self, Loaded, NotLoaded};
+use super::settlement::Settlement;
+
+/// What is to be done.
+pub enum Job {
+    /// Write a message that has been received.
+    Stage(Box<Commit>),
+    /// Remove it.
+    Discard(Box<Staged>),
+    /// Read it again; the filter may say that it has taken it.
+    Reread(Box<Staged>, bool),
+    /// Read a message again that is to be forwarded.
+    RereadLocked(Box<Locked>),
+}
+
+/// What came of it.
+pub enum Done {
+    /// Of [`Job::Stage`].
+    Staged(Result<Box<Staged>, store::Error>),
+    /// Of [`Job::Discard`].
+    Discarded,
+    /// Of [`Job::Reread`].
+    Reread(Result<Left, store::Error>),
+    /// Of [`Job::RereadLocked`].
+    RereadLocked(Result<Loaded, NotLoaded>),
+}
+
+impl Job {
+    /// Does it. Blocks.
+    pub fn run(self) -> Done {
+        match self {
+            Job::Stage(commit) => Done::Staged(Staged::write(*commit).map(Box::new)),
+            Job::Discard(staged) => {
+                staged.discard();
+                Done::Discarded
+            }
+            Job::Reread(staged, has_taken) => {
+                Done::Reread(staged.reread(has_taken, &recheck::received))
+            }
+            Job::RereadLocked(mail) => Done::RereadLocked(reread(*mail)),
+        }
+    }
+}
+
+impl Done {
+    /// What is to be done for a session that is gone.
+    pub fn abandoned(self) -> Option<disk::Job> {
+        match self {
+            Done::Staged(Ok(staged)) | Done::Reread(Ok(Left::Message(staged))) => {
+                Some(disk::Job::Filter(Job::Discard(staged)))
+            }
+            Done::RereadLocked(Ok(Loaded { mail, .. })) => {
+                let untouched = Box::new(Settlement::Untouched);
+                Some(disk::Job::Settle(mail, untouched))
+            }
+            _ => None,
+        }
+    }
+}
+
+fn reread(mail: Locked) -> Result<Loaded, NotLoaded> {
+    let id = mail.id().clone();
+    disk::loaded(&id, mail.reread(&recheck::queued))
+}

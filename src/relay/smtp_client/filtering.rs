@@ -1,0 +1,136 @@
+//! Having messages put through the client filters before they are sent, one at a
+//! time, so that a wish to end the pass is known before the next one is begun.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::event::Token;
+use crate::filter::chain::Chain;
+use crate::relay::client_filter::{self, Next};
+use crate::relay::context::Context;
+use crate::relay::disk::{self, Job, Loaded, NotLoaded};
+use crate::relay::filter_run::{FilterRun, Filtered, News};
+use crate::relay::mail::Mail;
+use crate::relay::session::Message;
+use crate::relay::settlement::Settlement;
+
+use super::SmtpClient;
+
+/// The messages that filters have yet to see.
+#[derive(Default)]
+pub(super) struct Filtering {
+    waiting: VecDeque<Loaded>,
+    run: Run,
+}
+
+/// How far the one that they are asked about has come.
+#[derive(Default)]
+enum Run {
+    /// There is none.
+    #[default]
+    Idle,
+    /// They are about to be asked.
+    Begun,
+    /// They are asked by this session.
+    Running(Token),
+}
+
+impl Filtering {
+    /// What there is to be told to others when the session ends.
+    pub(super) fn last_words(&self) -> Option<(Token, Message)> {
+        match self.run {
+            Run::Running(run) => Some((run, Message::Filter(News::HangUp))),
+            Run::Idle | Run::Begun => None,
+        }
+    }
+}
+
+impl SmtpClient {
+    /// A message is here; unless filters are to see it first, it can go.
+    pub(super) fn filter_or_send(
+        &mut self,
+        loaded: Result<Loaded, NotLoaded>,
+        context: &mut Context,
+    ) {
+        match (loaded, self.route.filters.clone()) {
+            (Ok(loaded), Some(chain)) if self.ending.is_none() && !context.stopping => {
+                self.filtering.waiting.push_back(loaded);
+                self.filter_next(&chain, context);
+            }
+            (loaded, _) => self.loaded(loaded, context),
+        }
+    }
+
+    /// Asks about the next message, unless they are still asked about another.
+    /// Until they are not, this counts as waiting for mail.
+    fn filter_next(&mut self, chain: &Arc<Chain>, context: &mut Context) {
+        if matches!(self.filtering.run, Run::Idle)
+            && let Some(loaded) = self.filtering.waiting.pop_front()
+        {
+            let run = FilterRun::queued(chain, loaded.mail.mail, self.token);
+            self.filtering.run = Run::Begun;
+            context.begin(Box::new(run));
+        }
+        self.traffic.asked |= !matches!(self.filtering.run, Run::Idle);
+    }
+
+    /// The session has no use for further messages.
+    pub(super) fn cancel_filters(&mut self, context: &mut Context) {
+        for Loaded { mail, .. } in std::mem::take(&mut self.filtering.waiting) {
+            let untouched = Box::new(Settlement::Untouched);
+            self.submit(Job::Settle(mail, untouched), context);
+        }
+        if let Some((run, news)) = self.filtering.last_words() {
+            context.post(run, news);
+        }
+    }
+
+    pub(super) fn filter_news(&mut self, news: News, context: &mut Context) {
+        match (&self.filtering.run, news) {
+            (Run::Begun, News::Started(run)) => {
+                self.filtering.run = Run::Running(run);
+                if self.ending.is_some() || context.stopping {
+                    self.cancel_filters(context);
+                }
+            }
+            (Run::Begun | Run::Running(_), News::Over(filtered)) => {
+                self.filtering.run = Run::Idle;
+                self.traffic.asked = false;
+                self.filtered(*filtered, context);
+                self.filter_rest(context);
+            }
+            (Run::Begun | Run::Running(_), News::Gone) => {
+                // The message has been put back by its Drop.
+                self.filtering.run = Run::Idle;
+                self.traffic.asked = false;
+                self.filter_rest(context);
+            }
+            (_, news) => disk::abandon(Message::Filter(news), context),
+        }
+    }
+
+    fn filter_rest(&mut self, context: &mut Context) {
+        if self.ending.is_some() {
+            self.cancel_filters(context);
+        }
+        if let Some(chain) = self.route.filters.clone() {
+            self.filter_next(&chain, context);
+        }
+    }
+
+    fn filtered(&mut self, filtered: Filtered, context: &mut Context) {
+        let (next, stop) = client_filter::next(filtered, context.wall_clock(), &self.route.terms);
+        if stop {
+            self.traffic.no_more = true;
+            context.post(self.forwarder, Message::Mail(Mail::StopPass));
+            self.cancel_filters(context);
+        }
+        match next {
+            Next::Send(loaded) => self.loaded(Ok(loaded), context),
+            Next::Over(not_loaded) => self.loaded(Err(not_loaded), context),
+            Next::Settle(mail, settlement) => {
+                self.submit(Job::Settle(mail, Box::new(settlement)), context);
+            }
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! There are no mode bits that give a program more than its caller has.
+
+use std::io;
+
+pub(in crate::sys) fn is_elevated() -> bool {
+    false
+}
+
+pub(in crate::sys) fn give_up_user() -> io::Result<()> {
+    Ok(())
+}
+
+pub(in crate::sys) fn give_up_all() -> io::Result<()> {
+    Ok(())
+}
+
+pub(in crate::sys) fn set_aside_group() -> io::Result<()> {
+    Ok(())
+}
+
+pub(in crate::sys) fn take_group_back((): ()) -> io::Result<()> {
+    Ok(())
+}
+
+/// Nothing is elevated, so the environment is the caller's own.
+pub(in crate::sys) fn clear_environment() {}
+
+pub(in crate::sys) fn user_id() -> Option<u32> {
+    None
+}
+
+pub(in crate::sys) fn user_name() -> Option<String> {
+    std::env::var("USERNAME").ok()
+}
+
+pub(in crate::sys) fn survive_file_size_limit() {}
