@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod account_verifier;
+mod admin;
 mod client_auth;
 mod client_filters;
 mod client_tls;
@@ -21,6 +22,7 @@ mod layering;
 mod local_recipients;
 #[cfg(unix)]
 mod logging;
+mod metrics;
 mod modes;
 mod net_filters;
 mod net_verifier;

@@ -22,6 +22,7 @@ mod grouped;
 pub mod help;
 pub mod log_options;
 pub mod man;
+mod metrics;
 pub mod option;
 pub mod parse;
 pub mod problem;
@@ -43,13 +44,16 @@ pub use client_security::{ClientAccount, ClientAuth, ClientTls, TlsStart};
 pub use extensions::Extensions;
 pub use filter::Filter;
 pub use log_options::Facility;
+pub use metrics::MetricsAddress;
 pub use option::Platform;
 pub use parse::environment::PREFIX as VARIABLE_PREFIX;
 pub use parse::file::FILE_MAX;
 pub use problem::{Advice, Problem, Warning};
 pub use program::Program;
 pub use raw::{LIST_MAX, VALUE_MAX};
-pub use settings::{Config, Forward, Log, PopServer, Serve, SmtpServer};
+pub use settings::{
+    AdminServer, Config, Forward, Log, MetricsServer, PopServer, Serve, SmtpServer,
+};
 pub use value::Anonymous;
 
 use grouped::{Configuration, Grouped};

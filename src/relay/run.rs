@@ -105,6 +105,7 @@ impl Relay {
                 self.on_ready(*event);
             }
             self.deliver();
+            self.obey();
         }
         verbose!("all sessions are closed");
         Ok(self.context.status())
@@ -146,6 +147,11 @@ impl Relay {
             info!("told to reload: reading secrets and certificates again");
             self.context.reread();
         }
+        self.obey();
+    }
+
+    /// Stops once a session has said so.
+    fn obey(&mut self) {
         if self.context.exit.is_some() && !self.context.stopping {
             self.stop();
         }
@@ -237,6 +243,7 @@ impl Relay {
         }
         if over {
             debug!("{token}: {:?} is over", slot.kind);
+            self.context.forget(token);
             self.sessions.release(token);
         } else {
             self.arm(token, &mut slot);
