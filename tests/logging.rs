@@ -38,6 +38,8 @@ fn command(spool: &Scratch, arguments: &[&str]) -> Command {
     command
         .args([
             "--no-daemon",
+            "--user",
+            "root",
             "--log",
             "--interface",
             "127.0.0.1",

@@ -14,6 +14,7 @@ mod durability;
 mod exhaustion;
 mod filters;
 mod forwarding;
+mod immediate;
 mod interfaces;
 mod interop;
 mod interop_extensions;
@@ -28,6 +29,7 @@ mod net_filters;
 mod net_verifier;
 mod outcomes;
 mod postfix;
+mod processes;
 #[cfg(unix)]
 mod server_auth;
 mod server_machine;

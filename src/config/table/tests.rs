@@ -89,6 +89,8 @@ const ADDED: &[&str] = &[
     "- forward-per-connection=",
     "- retry-period=",
     "- bounce",
+    "- sandbox",
+    "- check",
 ];
 
 /// What this version can do.
@@ -113,6 +115,7 @@ const READY: &[&str] = &[
     "client-smtp-config",
     "client-filter",
     "client-interface",
+    "immediate",
     "client-auth",
     "client-auth-config",
     "client-tls",
@@ -149,6 +152,8 @@ const READY: &[&str] = &[
     "dont-serve",
     "no-daemon",
     "no-smtp",
+    "pid-file",
+    "user",
     "verbose",
     "log",
     "log-address",
