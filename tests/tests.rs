@@ -6,7 +6,9 @@ mod account_verifier;
 mod admin;
 mod client_auth;
 mod client_filters;
+mod client_machine;
 mod client_tls;
+mod client_window;
 mod configurations;
 mod delivery;
 mod dnsbl;
@@ -27,6 +29,7 @@ mod net_filters;
 mod net_verifier;
 mod outcomes;
 mod postfix;
+mod processes;
 #[cfg(unix)]
 mod server_auth;
 mod server_machine;
