@@ -6,7 +6,9 @@ mod account_verifier;
 mod admin;
 mod client_auth;
 mod client_filters;
+mod client_machine;
 mod client_tls;
+mod client_window;
 mod configurations;
 mod delivery;
 mod dnsbl;
@@ -21,6 +23,8 @@ mod interop_extensions;
 mod kill;
 mod layering;
 mod local_recipients;
+#[cfg(unix)]
+mod logging;
 mod metrics;
 mod modes;
 mod net_filters;
