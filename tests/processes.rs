@@ -445,6 +445,45 @@ fn files_that_only_root_may_read_are_read_again_when_they_change() {
 }
 
 #[test]
+fn a_log_file_in_a_folder_of_root_is_opened_again() {
+    if skip_unless_root() {
+        return;
+    }
+    let scratch = Scratch::new();
+    let spool = packaged_spool(&scratch);
+    let folder = scratch.join("log");
+    fs::create_dir(&folder).unwrap();
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).unwrap();
+    let (log, old) = (format!("{folder}/relay"), format!("{folder}/relay.1"));
+    let pid_file = scratch.join("relay.pid");
+    for more in [&[][..], &["--sandbox"]] {
+        if !more.is_empty() && skip_without_landlock() {
+            return;
+        }
+        let arguments = [&["--log-file", &log, "--pid-file", &pid_file][..], more].concat();
+        let output = launch(&spool, &arguments);
+        assert!(output.status.success(), "{output:?}");
+        let process = pid_in(&pid_file);
+        fs::rename(&log, &old).unwrap();
+        signal(process, "-HUP");
+        let until = Instant::now() + PATIENCE;
+        while !Path::new(&log).exists() {
+            assert!(
+                Instant::now() < until,
+                "{}",
+                fs::read_to_string(&old).unwrap()
+            );
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        signal(process, "-TERM");
+        await_end(process);
+        let text = fs::read_to_string(&log).unwrap();
+        assert!(text.contains("told to stop"), "{text}");
+        assert_eq!(fs::metadata(&log).unwrap().uid(), 0);
+    }
+}
+
+#[test]
 fn what_the_user_may_replace_is_not_read_for_it() {
     if skip_unless_root() {
         return;

@@ -3,6 +3,7 @@
 
 mod confinement;
 mod identity;
+mod logging;
 pub mod manuals;
 mod opened;
 mod options;

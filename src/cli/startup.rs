@@ -28,6 +28,7 @@ use crate::{tls, warning};
 
 use super::confinement;
 use super::identity;
+use super::logging::{self, Logging};
 use super::opened::{Checked, Opened};
 use super::trial;
 use super::watching;
@@ -174,7 +175,7 @@ fn serve(
     started: u32,
     launch: &mut Launch,
 ) -> Result<u8, Failure> {
-    open_log(first, program);
+    let logging = open_log(first, program)?;
     prepare();
     notify::open(&variable).map_err(Failure::new)?;
     let descriptors = process::raise_descriptor_limit();
@@ -201,9 +202,13 @@ fn serve(
         let watched = lifeline.watch();
         watched.map_err(|error| Failure::new(format!("cannot watch the monitor: {error}")))?;
     }
+    logging
+        .write_in_background()
+        .map_err(|error| Failure::new(format!("cannot start a thread for the log: {error}")))?;
     ready(first, launch);
     let result = relay.run();
     child::end_all();
+    log::flush();
     // It is removed only now.
     drop(pid_file);
     result.map_err(|error| Failure::new(format!("cannot wait for events: {error}")))
@@ -247,6 +252,7 @@ fn add_all(
     let share = (sessions_max / configs.len()).max(1);
     let mut checked = checked.into_iter();
     each(configs, |_, config| {
+        relay.context().unit = config.name.as_deref().map(Into::into);
         let checked = checked.next().expect("invariant: one for each");
         checked.add_to(relay, config, share)
     })
@@ -261,7 +267,7 @@ fn ready(config: &Config, launch: &mut Launch) {
         warning!("cannot close the standard streams: {error}");
     }
     // Else whoever reads what a daemon says would wait for ever.
-    let is_quiet = daemon && !config.log.enabled;
+    let is_quiet = daemon && (!config.log.enabled || config.log.file.is_some());
     if (config.log.close_stderr || is_quiet)
         && let Err(error) = process::close_standard_error()
     {
@@ -275,19 +281,15 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-pub(super) fn open_log(config: &Config, program: &str) {
-    let settings = log::Settings {
-        program: program.to_owned(),
-        enabled: config.log.enabled,
-        verbose: config.log.verbose,
-        time: config.log.time,
-        address: config.log.address,
-    };
-    let sink = log::Sink {
-        clock: time::wall_clock,
-        write: Box::new(|_, line| stderr::write_line(line)),
-    };
-    log::open(settings, sink);
+pub(super) fn open_log(config: &Config, program: &str) -> Result<Logging, Failure> {
+    logging::open(&config.log, config.process.daemon, program).map_err(|error| {
+        let path = config.log.file.as_deref().unwrap_or(Path::new(""));
+        Failure::new(format!(
+            "--log-file: cannot open log file: {}: {}",
+            path.display(),
+            sys::reason(&error)
+        ))
+    })
 }
 
 pub(super) fn assemble() -> Result<Relay, Failure> {
@@ -300,7 +302,7 @@ pub(super) fn assemble() -> Result<Relay, Failure> {
         move || sender.wake()
     };
     let disk = Pool::new(DiskWork, DISK_THREADS_MAX, waker(&sender));
-    let lookups = Pool::new(LookupWork, LOOKUP_THREADS_MAX, waker(&sender));
+    let lookups = Pool::new(LookupWork::default(), LOOKUP_THREADS_MAX, waker(&sender));
     let programs = Pool::new(ProgramWork, PROGRAM_THREADS_MAX, waker(&sender));
     let filters = Pool::new(FilterWork, FILTER_THREADS_MAX, waker(&sender));
     let pools = Pools {

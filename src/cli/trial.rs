@@ -16,7 +16,8 @@ pub(super) fn run(configs: &[Config], program: &str) -> Result<(), Failure> {
     let Some((first, _)) = configs.split_first() else {
         return Ok(());
     };
-    open_log(first, program);
+    // Lines are written at once as long as nothing is done with it.
+    let _logging = open_log(first, program)?;
     prepare();
     let user = identity::target(&first.process)?;
     let user = user.as_ref();

@@ -8,6 +8,8 @@
 //! topic. They hold what is the same everywhere and call a `platform` folder
 //! (`unix/`, `windows/`), which supplies, under the same names:
 //!
+//! - `append`: `open`: a file to append to, and no link
+//! - `syslog`: `Socket`, with `connect` and `send`
 //! - `account`: `user_id`
 //! - `caller`: what `caller.rs` lists; `set_aside_group` and `take_group_back`
 //! - `child`: `Child` with `spawn`, `read` and `try_wait`; `check_permission`, `end_all`
@@ -17,7 +19,7 @@
 //! - `monitor`: `Client` with `read` and `append`, `Notices` with `tell`: what a process
 //!   without privileges asks of the one that has them
 //! - `notify`: `NotifySocket` with `open` and `send`; `monotonic_usec`
-//! - `open`: `open_for_reading` and `open_log`, by path
+//! - `open`: `open_for_reading` and `check_access`, by path
 //! - `privileges`: what `privileges.rs` lists, under the same names; `Lifeline`
 //! - `poll`: `RawSocket`; `RawEntry` with `new`, `reported` and `forget`; `READ`,
 //!   `WRITE` and `TROUBLE`; `wait(&mut [RawEntry], timeout_ms)`
@@ -40,6 +42,7 @@
 
 pub mod account;
 mod address;
+pub mod append;
 pub mod caller;
 pub mod child;
 pub mod daemon;
@@ -59,6 +62,7 @@ pub mod sandbox;
 pub mod signal;
 pub mod socket;
 pub mod stderr;
+pub mod syslog;
 pub mod terminal;
 #[cfg(test)]
 mod testing;

@@ -11,8 +11,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
 
+use super::append;
 use super::platform::monitor::Client;
-use super::platform::open::{open_for_reading, open_log};
+use super::platform::open::open_for_reading;
 
 /// The most files that are remembered.
 pub const FILES_MAX: usize = 1000;
@@ -123,7 +124,7 @@ impl LogFile {
         let desk = DESK.read().unwrap_or_else(PoisonError::into_inner);
         let path_now = desk.list.logs.get(usize::from(self.0));
         let path = path_now.ok_or(io::ErrorKind::NotFound)?();
-        match (open_log(&path), &desk.monitor) {
+        match (append::open(&path), &desk.monitor) {
             (Err(error), Some(monitor)) if error.kind() == io::ErrorKind::PermissionDenied => {
                 monitor.append(self.0)
             }

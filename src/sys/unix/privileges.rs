@@ -16,6 +16,12 @@ pub(in crate::sys) use super::reach::is_out_of_reach;
 /// The most octets that the entry of a user or group is given.
 const ENTRY_MAX: usize = 1024 * 1024;
 
+// The arguments of prctl(2) are of this type, which its declaration does not tell.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const NO: libc::c_ulong = 0;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const YES: libc::c_ulong = 1;
+
 /// The most groups that a user is in.
 const GROUPS_MAX: usize = 65_536;
 
@@ -248,14 +254,14 @@ pub(super) fn hide_memory() {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     // SAFETY: the call takes no pointers, and cannot fail with these arguments.
     unsafe {
-        libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0);
+        libc::prctl(libc::PR_SET_DUMPABLE, NO, NO, NO, NO);
     }
 }
 
 pub(in crate::sys) fn forbid_new_privileges() -> io::Result<()> {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     // SAFETY: the call takes no pointers.
-    check(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) })?;
+    check(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, YES, NO, NO, NO) })?;
     Ok(())
 }
 

@@ -119,7 +119,7 @@ fn version() -> io::Result<i64> {
         libc::syscall(
             libc::SYS_landlock_create_ruleset,
             none,
-            0,
+            0usize,
             CREATE_RULESET_VERSION,
         )
     };

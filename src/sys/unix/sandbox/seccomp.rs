@@ -249,7 +249,7 @@ pub(super) fn restrict() -> io::Result<()> {
     let result = unsafe {
         libc::prctl(
             libc::PR_SET_SECCOMP,
-            libc::SECCOMP_MODE_FILTER,
+            libc::c_ulong::from(libc::SECCOMP_MODE_FILTER),
             &raw const filter,
         )
     };

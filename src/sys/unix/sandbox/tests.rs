@@ -15,7 +15,7 @@ fn skip() -> bool {
         libc::syscall(
             libc::SYS_landlock_create_ruleset,
             std::ptr::null::<u8>(),
-            0,
+            0usize,
             1,
         )
     };
