@@ -24,6 +24,7 @@ fn stranger() -> User {
 
 /// Answers requests by that list until the other side is gone.
 fn serve(list: List, user: User, requests: UnixStream) -> thread::JoinHandle<()> {
+    lose_patience(&requests).unwrap();
     thread::spawn(move || {
         let monitor = Monitor {
             child: 0,
@@ -120,6 +121,19 @@ fn nonsense_ends_it() {
     ] {
         assert_eq!(Request::of_word(request.to_word()), Some(request));
     }
+}
+
+#[test]
+fn it_is_not_kept_waiting() {
+    let (mut ours, theirs) = UnixStream::pair().unwrap();
+    let server = serve(List::default(), stranger(), theirs);
+    ours.write_all(b"r\0").unwrap();
+    server.join().unwrap();
+    let (mut ours, theirs) = UnixStream::pair().unwrap();
+    let server = serve(List::default(), stranger(), theirs);
+    // Answers that nobody takes fill the socket in the end.
+    while ours.write_all(&Request::Read(0).to_word()).is_ok() {}
+    server.join().unwrap();
 }
 
 #[test]
