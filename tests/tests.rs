@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod account_verifier;
+mod built_in_filters;
 mod client_auth;
 mod client_tls;
 mod configurations;
@@ -28,6 +29,7 @@ mod server_over_tcp;
 mod server_tls;
 mod server_transcripts;
 mod slow_clients;
+mod spam;
 mod spool_tool;
 mod stopping;
 mod support;

@@ -83,8 +83,6 @@ pub enum Fault {
     Accounts,
     /// The verifier of accounts, where accounts have no numbers.
     NoAccounts,
-    /// A filter that is not there.
-    BuiltInFilter,
     /// A proxy, which is not available in this version.
     Socks,
 }
@@ -131,7 +129,6 @@ impl fmt::Display for Fault {
             Fault::Accounts => {
                 "is not account:<lowest>-<highest>;lowercase;remote;check, with any of it left out"
             }
-            Fault::BuiltInFilter => "is a built-in filter that is not available in this version",
             Fault::Socks => "goes through a SOCKS proxy, not available in this version",
         };
         f.write_str(text)

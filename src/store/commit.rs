@@ -13,6 +13,7 @@ use std::io;
 use std::sync::Arc;
 use std::thread;
 
+use super::companions::Companion;
 use super::envelope::Envelope;
 use super::error::{At, Error, Operation};
 use super::files::Files;
@@ -188,6 +189,8 @@ pub(super) struct Prepared {
     suffix: Option<Suffix>,
     /// The copies for local recipients.
     local: Option<LocalPair>,
+    /// What filters want to appear together with it.
+    companions: Vec<Companion>,
 }
 
 impl Prepared {
@@ -209,6 +212,7 @@ impl Prepared {
             envelope: None,
             suffix: None,
             local: None,
+            companions: Vec::new(),
         };
         if has_local {
             prepared.local = Some(LocalPair::new(&mut prepared.writer, &text, is_only)?);
@@ -236,6 +240,7 @@ impl Prepared {
             envelope: None,
             suffix: None,
             local: None,
+            companions: Vec::new(),
         };
         prepared.write(&text)?;
         Ok(prepared)
@@ -298,6 +303,10 @@ impl Prepared {
         self.local = Some(local);
     }
 
+    pub(super) fn add_companions(&mut self, companions: Vec<Companion>) {
+        self.companions.extend(companions);
+    }
+
     fn write(&mut self, text: &[u8]) -> Result<(), Error> {
         let suffix = Suffix::EnvelopeNew;
         let name = self.writer.id().file_name(suffix);
@@ -338,6 +347,9 @@ impl Prepared {
 
     /// The copies' envelope comes last, since who waits for it minds no locks.
     fn publish(&mut self) -> Result<(), Error> {
+        self.companions
+            .iter_mut()
+            .try_for_each(Companion::publish)?;
         if let Some(local) = &mut self.local {
             local.publish_content()?;
         }
@@ -355,6 +367,7 @@ impl Prepared {
         self.suffix = None;
         self.writer.keep();
         self.local.iter_mut().for_each(LocalPair::keep);
+        self.companions.iter_mut().for_each(Companion::keep);
         Receipt {
             id: self.writer.id().clone(),
             octets: self.writer.octets(),

@@ -252,16 +252,19 @@ impl Files {
             || self.is_needed_below(id))
     }
 
-    /// Whether the content is needed by an envelope in a sub-directory. Where that
-    /// cannot be told it is.
+    /// Whether the content is needed by an envelope in a sub-directory that has no
+    /// content of its own. Where that cannot be told it is.
     pub(super) fn is_needed_below(&self, id: &StoredId) -> bool {
         let names = SUBDIRECTORY_ENVELOPES.map(|suffix| id.file_name(suffix));
         let Some(subdirectories) = self.known().subdirectories.clone() else {
             return true;
         };
+        let content = [id.file_name(Suffix::Content)];
         subdirectories.iter().any(|subdirectory| {
-            match self.fs.subdirectory_has(subdirectory, &names) {
-                Ok(has) => has,
+            let has_envelope = self.fs.subdirectory_has(subdirectory, &names);
+            let has_content = || self.fs.subdirectory_has(subdirectory, &content);
+            match has_envelope.and_then(|has| Ok(has && !has_content()?)) {
+                Ok(is_without) => is_without,
                 Err(error) => error.kind() != io::ErrorKind::NotFound,
             }
         })

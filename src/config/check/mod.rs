@@ -194,6 +194,7 @@ impl Check<'_> {
             address_verifier: self.program("address-verifier"),
             filters: self.filters("filter"),
             filter_timeout: self.timeout("filter-timeout", settings::FILTER_TIMEOUT),
+            delivery_dir: self.directory("delivery-dir"),
             auth: self.server_auth("server-auth", common),
             tls: common.tls.clone(),
         }
@@ -223,6 +224,7 @@ impl Check<'_> {
             bounce: self.flag("bounce"),
             filters,
             filter_timeout: self.timeout("filter-timeout", settings::FILTER_TIMEOUT),
+            delivery_dir: self.directory("delivery-dir"),
             on_start: self.flag("forward"),
             on_disconnect: self.flag("forward-on-disconnect"),
             poll,
@@ -269,13 +271,19 @@ impl Check<'_> {
     }
 
     fn spool_dir(&mut self) -> PathBuf {
-        match self.raw.first("spool-dir").map(|given| &given.value) {
-            Some(Value::Path(path)) => path::resolve(path, self.context).unwrap_or_else(|kind| {
-                self.report("spool-dir", kind);
-                PathBuf::new()
-            }),
-            _ => PathBuf::from(settings::SPOOL_DIR),
-        }
+        let given = self.directory("spool-dir");
+        given.unwrap_or_else(|| PathBuf::from(settings::SPOOL_DIR))
+    }
+
+    fn directory(&mut self, name: &'static str) -> Option<PathBuf> {
+        let Value::Path(path) = &self.raw.first(name)?.value else {
+            return None;
+        };
+        let resolved = path::resolve(path, self.context);
+        Some(resolved.unwrap_or_else(|kind| {
+            self.report(name, kind);
+            PathBuf::new()
+        }))
     }
 
     fn program(&mut self, name: &'static str) -> Option<Program> {

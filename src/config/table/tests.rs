@@ -77,7 +77,8 @@ const DOCUMENTED: [&str; 68] = [
 ];
 
 /// Options that the documented program does not have, in the same form.
-const ADDED: [&str; 7] = [
+const ADDED: [&str; 8] = [
+    "- delivery-dir=",
     "Z server-smtp-config=",
     "- strict-secrets",
     "- forward-connections=",
@@ -122,6 +123,7 @@ const READY: &[&str] = &[
     "remote-clients",
     "address-verifier",
     "anonymous",
+    "delivery-dir",
     "dnsbl",
     "domain",
     "filter",
