@@ -5,13 +5,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::base::OneLine;
-use crate::config::{Config, ServerName, SmtpServer};
+use crate::config::{Config, PopServer, ServerName, SmtpServer};
 use crate::event::Token;
 use crate::net::listener::Listener;
 use crate::proto::dnsbl;
 use crate::relay::access::{self, Access};
 use crate::relay::forwarder::Forwarder;
 use crate::relay::instance;
+use crate::relay::limits;
 use crate::relay::run::Relay;
 use crate::relay::security::Site;
 use crate::relay::verification::Verifier;
@@ -31,6 +32,7 @@ pub(super) struct Opened {
     domain: OneLine,
     verifier: Option<Verifier>,
     site: Site,
+    pop_site: Site,
     connections: usize,
 }
 
@@ -54,6 +56,10 @@ impl Opened {
             Some(smtp) => instance::site(config, smtp).map_err(Failure::new)?,
             None => Site::default(),
         };
+        let pop_site = match pop_of(config) {
+            Some(pop) => instance::pop_site(config, pop).map_err(Failure::new)?,
+            None => Site::default(),
+        };
         Ok(Opened {
             connections: smtp.map_or(0, instance::connections),
             block_lists,
@@ -62,6 +68,7 @@ impl Opened {
             domain,
             verifier,
             site,
+            pop_site,
         })
     }
 
@@ -83,7 +90,10 @@ impl Opened {
         sessions_max: usize,
     ) -> Result<(), Failure> {
         let forwarder = add_forwarder(relay, &self.spool, config, &self.domain)?;
-        if let Some(smtp) = smtp_of(config) {
+        let (smtp, pop) = (smtp_of(config), pop_of(config));
+        let (sessions_max, pop_sessions_max) =
+            limits::shares(sessions_max, smtp.is_some(), pop.is_some());
+        if let Some(smtp) = smtp {
             let site = relay.context().security.add(self.site);
             let service = instance::service(
                 &self.spool,
@@ -98,12 +108,23 @@ impl Opened {
             let door = serving::smtp_door(relay, smtp, service, self.block_lists, sessions_max);
             serving::open_door(relay, door, ServerName::Smtp, &mut self.listeners);
         }
+        if let Some(pop) = pop {
+            let site = relay.context().security.add(self.pop_site);
+            let host = instance::pop_host(&self.spool, site, config, pop, &self.domain);
+            let host = host.map_err(Failure::new)?;
+            let door = serving::pop_door(pop, host, pop_sessions_max);
+            serving::open_door(relay, door, ServerName::Pop, &mut self.listeners);
+        }
         Ok(())
     }
 }
 
 fn smtp_of(config: &Config) -> Option<&SmtpServer> {
     config.serve.as_ref()?.smtp.as_ref()
+}
+
+fn pop_of(config: &Config) -> Option<&PopServer> {
+    config.serve.as_ref()?.pop.as_ref()
 }
 
 /// Opens the spool and tidies up after processes that died.

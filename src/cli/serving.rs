@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::config::{Serve, ServerName, SmtpServer};
+use crate::config::{PopServer, Serve, ServerName, SmtpServer};
 use crate::net::activation;
 use crate::net::listener::Listener;
 use crate::proto::dnsbl;
@@ -13,6 +13,7 @@ use crate::relay::listener::{Door, ServerListener};
 use crate::relay::listening::{self, Place};
 use crate::relay::lookup;
 use crate::relay::name_servers::NameServerWatch;
+use crate::relay::pop_server::host::PopHost;
 use crate::relay::run::Relay;
 use crate::relay::smtp_server::Service;
 use crate::relay::smtp_server::host::SmtpHost;
@@ -113,6 +114,15 @@ pub(super) fn smtp_door(
             block_lists,
         }),
         remote_clients: smtp.remote_clients,
+        clients: Clients::new(sessions_max, SESSIONS_PER_CLIENT_MAX),
+    }
+}
+
+/// Makes the door of the POP server.
+pub(super) fn pop_door(pop: &PopServer, host: PopHost, sessions_max: usize) -> Door {
+    Door {
+        host: Box::new(host),
+        remote_clients: pop.remote_clients,
         clients: Clients::new(sessions_max, SESSIONS_PER_CLIENT_MAX),
     }
 }

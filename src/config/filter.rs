@@ -121,7 +121,7 @@ mod tests {
             address: Address::parse("host.example:783").unwrap(),
             edits,
         };
-        assert_eq!(parsed("spam:host.example:spamd"), Ok(spam(false)));
+        assert_eq!(parsed("spam:host.example:783"), Ok(spam(false)));
         assert_eq!(parsed("spam-edit:host.example:783"), Ok(spam(true)));
         for name in BUILT_IN {
             let parameters = "a;b:c".to_owned();

@@ -4,7 +4,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::address::{Address, ListenAddress, Literal};
+use super::address::{Address, ClientInterface, ListenAddress};
+use super::client_extensions::ClientExtensions;
 use super::client_security::{ClientAuth, ClientTls};
 use super::extensions::Extensions;
 use super::filter::Filter;
@@ -217,13 +218,20 @@ pub struct Forward {
     /// How long from one poll to the next, above zero; nothing means no polling.
     pub poll: Option<Duration>,
     /// The address to connect from.
-    pub client_interface: Option<Literal>,
+    pub client_interface: Option<ClientInterface>,
     /// How long to wait for a connection; nothing means for ever.
     pub connection_timeout: Option<Duration>,
     /// How long to wait for a reply; nothing means for ever.
     pub response_timeout: Option<Duration>,
     /// How long to wait for the greeting before going on without; nothing means for ever.
     pub prompt_timeout: Option<Duration>,
+    /// Which SMTP extensions are used, and how strictly.
+    pub extensions: ClientExtensions,
+    /// Whether a message goes to those of its recipients that the server accepts,
+    /// where it refuses others.
+    pub to_some: bool,
+    /// Whether messages are forwarded before they are accepted.
+    pub immediate: bool,
     /// What messages are put through as they go out, in this order.
     pub filters: Vec<Filter>,
     /// How long such a filter may take; nothing means for ever.

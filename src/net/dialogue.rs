@@ -43,6 +43,8 @@ impl<'a> Dialogue<'a> {
                 .into_iter()
                 .map(Address::Tcp)
                 .collect(),
+            // The configuration has none.
+            Target::Proxied(_) => Vec::new(),
         };
         let left = patience.left().unwrap_or(TIMEOUT_MAX);
         let mut connector = Connector::new(addresses, None, left);

@@ -14,6 +14,7 @@ use super::context::Context;
 use super::filter_files;
 use super::limits::{CHUNK, LOADED_OCTETS_MAX};
 use super::mail::{Fate, Line, Mail};
+use super::maildrop;
 use super::security;
 use super::session::Message;
 use super::settlement::Settlement;
@@ -60,6 +61,8 @@ pub enum Job {
     Refresh(Box<Access>),
     /// Look at secrets or certificates.
     Security(security::Job),
+    /// Work on a maildrop.
+    Maildrop(maildrop::Job),
 }
 
 /// What came of it.
@@ -95,6 +98,8 @@ pub enum Done {
     Refreshed(Box<Access>),
     /// Of [`Job::Security`].
     Security(security::Done),
+    /// Of [`Job::Maildrop`].
+    Maildrop(maildrop::Done),
 }
 
 /// A part of the queue.
@@ -218,6 +223,7 @@ impl Job {
                 Done::Refreshed(access)
             }
             Job::Security(job) => Done::Security(job.run()),
+            Job::Maildrop(job) => Done::Maildrop(job.run()),
             Job::Sync(spool) => Done::Synced(spool.sync().map_err(|error| error.to_string())),
         }
     }

@@ -1,11 +1,13 @@
 //! One configured relay: from the configuration to what sessions go by.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::OneLine;
-use crate::config::{Address, Config, Filter, Forward, Literal, Program, SmtpServer, TlsStart};
+use crate::config::{
+    Address, ClientInterface, Config, Forward, ListenAddress, Program, SmtpServer, TlsStart,
+};
 use crate::event::Token;
 use crate::filter::accounts::Accounts;
 use crate::filter::spec::Spec;
@@ -15,14 +17,18 @@ use crate::net::resolver::Family;
 use crate::proto::smtp::path::PathRules;
 use crate::proto::smtp::{client, server};
 use crate::store::Spool;
+use crate::sys;
 
 mod filters;
+mod pop;
 mod security;
 
-pub use security::site;
+pub use pop::pop_host;
+pub use security::{pop_site, site};
 
 use super::bounce::Bounces;
 use super::forwarder::{Schedule, Traffic};
+use super::listening;
 use super::security::SiteId;
 use super::settlement::Terms;
 use super::smtp_client::Route;
@@ -120,11 +126,11 @@ fn spec(program: &Program) -> Result<Spec, AddressError> {
     })
 }
 
-/// How many connections of its own a session with a client may have.
+/// How many descriptors of its own a session with a client may have besides: for
+/// connections to services, or the output of programs.
 pub fn connections(smtp: &SmtpServer) -> usize {
     let verifier = matches!(smtp.address_verifier, Some(Program::Net(_)));
-    let is_network = |filter: &Filter| matches!(filter, Filter::Net(_));
-    usize::from(verifier) + usize::from(smtp.filters.iter().any(is_network))
+    usize::from(verifier) + usize::from(!smtp.filters.is_empty())
 }
 
 /// Where and how mail is forwarded, but for what is read from files.
@@ -135,6 +141,7 @@ pub fn route(
     login: Option<client::Login>,
 ) -> Result<Route, String> {
     let interface = forward.client_interface.as_ref();
+    let locals = interface.map(locals).transpose()?.unwrap_or_default();
     let hops: Result<Vec<Target>, AddressError> = forward.to.iter().map(target).collect();
     let hops = hops.map_err(|error| error.to_string())?;
     let (next_hop, others) = hops
@@ -143,6 +150,7 @@ pub fn route(
     Ok(Route {
         target: next_hop.clone(),
         others: others.to_vec(),
+        memory: Arc::default(),
         machine: Arc::new(client::Settings {
             prompt_timeout: forward.prompt_timeout,
             response_timeout: forward.response_timeout,
@@ -152,15 +160,22 @@ pub fn route(
             login,
             is_local: matches!(next_hop, Target::Unix(_)),
             anonymous: forward.anonymous.client,
+            pipelining: forward.extensions.pipelining,
+            chunking: forward.extensions.chunking,
+            strict_eight_bit: forward.extensions.strict_eight_bit,
+            strict_smtputf8: forward.extensions.strict_smtputf8,
+            strict_binary: forward.extensions.strict_binary,
+            strict_recipients: !forward.to_some,
             ..client::Settings::new(domain.clone())
         }),
         connection_timeout: forward
             .connection_timeout
             .map_or(TIMEOUT_MAX, at_most_a_day),
-        local: interface
-            .filter(|literal| !literal.ip.is_unspecified())
-            .map(local_address),
-        family: interface.map(|literal| Family::of(literal.ip)),
+        family: family(interface, &locals),
+        locals: locals
+            .into_iter()
+            .filter(|local| !local.ip().is_unspecified() || local.port() > 0)
+            .collect(),
         filters: filters::client(forward, domain)?,
         connector: None,
         terms: Terms {
@@ -185,8 +200,32 @@ fn at_most_a_day(timeout: Duration) -> Duration {
     timeout.min(TIMEOUT_MAX)
 }
 
-fn local_address(literal: &Literal) -> SocketAddr {
-    SocketAddr::new(literal.ip, 0)
+/// The addresses to connect from, as they are now.
+fn locals(interface: &ClientInterface) -> Result<Vec<SocketAddr>, String> {
+    let (address, port) = match interface {
+        ClientInterface::Ip(literal, port) => (ListenAddress::Ip(literal.clone()), *port),
+        ClientInterface::Interface { name, only } => {
+            let (name, only) = (name.clone(), *only);
+            (ListenAddress::Interface { name, only }, 0)
+        }
+    };
+    let found = listening::resolved(&address, port)
+        .map_err(|error| format!("--client-interface: {error}"))?;
+    let of_ip = |address| match address {
+        sys::socket::Address::Tcp(address) => Some(address),
+        sys::socket::Address::Unix(_) => None,
+    };
+    let mut locals: Vec<SocketAddr> = found.into_iter().filter_map(of_ip).collect();
+    // From a link-local address little can be reached.
+    locals.sort_by_key(|local| matches!(local.ip(), IpAddr::V6(ip) if ip.is_unicast_link_local()));
+    Ok(locals)
+}
+
+/// The family that all connections are of, where it is a matter of choice.
+fn family(interface: Option<&ClientInterface>, locals: &[SocketAddr]) -> Option<Family> {
+    let first = Family::of(interface.and(locals.first())?.ip());
+    let is_one = locals.iter().all(|local| Family::of(local.ip()) == first);
+    is_one.then_some(first)
 }
 
 fn target(address: &Address) -> Result<Target, AddressError> {
@@ -194,5 +233,6 @@ fn target(address: &Address) -> Result<Target, AddressError> {
         Address::Unix(path) => Ok(Target::Unix(path.clone())),
         // Both rooms read and write the same form.
         Address::Tcp(..) => Target::parse(&address.to_string()),
+        Address::Socks { .. } => Target::parse_next_hop(&address.to_string()),
     }
 }

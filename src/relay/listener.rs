@@ -42,6 +42,8 @@ pub struct Caller {
     pub stream: Stream,
     /// Who it is.
     pub peer: Peer,
+    /// The port that it came in by; nothing on a unix-domain socket.
+    pub port: Option<u16>,
     /// Its place among the sessions of that client.
     pub visit: Visit,
 }
@@ -75,13 +77,14 @@ impl ServerListener {
 
     fn accept(&mut self, context: &mut Context) {
         for (stream, address) in self.listener.accept_some(context.now) {
-            self.door.open(stream, address, context);
+            let port = self.listener.address().port();
+            self.door.open(stream, address, port, context);
         }
     }
 }
 
 impl Door {
-    fn open(&self, stream: Stream, address: Address, context: &mut Context) {
+    fn open(&self, stream: Stream, address: Address, port: Option<u16>, context: &mut Context) {
         let peer = Peer::new(address);
         match self.admit(&peer) {
             Ok(visit) => {
@@ -89,6 +92,7 @@ impl Door {
                 let caller = Caller {
                     stream,
                     peer,
+                    port,
                     visit,
                 };
                 self.host.receive(caller, context);

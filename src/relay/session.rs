@@ -16,6 +16,8 @@ pub enum Kind {
     Listener,
     /// Serves an SMTP client.
     SmtpServer,
+    /// Serves a POP client.
+    PopServer,
     /// Talks to a next hop.
     SmtpClient,
     /// Decides when to forward.

@@ -403,3 +403,6 @@ pub fn paths(paths: &[OneLine]) -> String {
         more => format!("{},+{more}", shown.join(",")),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -29,17 +29,17 @@ use super::clients::Visit;
 use super::connection::{Arrival, Connection};
 use super::context::Context;
 use super::disk::{self, Done, Job};
+use super::encryption::Encryption;
 use super::guest::{Guest, Word};
 use super::intake::Intake;
+use super::login::Login;
 use super::mail::{Mail, Trigger};
 use super::peer::Peer;
 use super::security::{self, Found, SiteId};
 use super::session::{Kind, Message, Session};
 use super::verdict;
 use super::verification::{Verification, Verifier};
-use encryption::Encryption;
 use filtering::Filtering;
-use login::Login;
 
 /// How long a client that is being hung up on may take to take the last replies.
 const CLOSE_MAX: Duration = Duration::from_secs(30);
@@ -528,7 +528,7 @@ impl Session for SmtpServer {
     fn on_message(&mut self, message: Message, context: &mut Context) {
         let away = match &message {
             Message::Disk(Some(Done::Security(_))) => None,
-            Message::Disk(None) if self.is_checking() => None,
+            Message::Disk(None) if self.login.is_checking() => None,
             Message::Disk(_) => self.away.take(),
             _ => None,
         };
@@ -548,7 +548,7 @@ impl Session for SmtpServer {
                 self.checked(result, context);
                 self.settle(context);
             }
-            Message::Disk(None) if self.is_checking() => self.uncheck(context),
+            Message::Disk(None) if self.login.is_checking() => self.uncheck(context),
             Message::Disk(None) => {
                 // The job panicked; what it had written is removed by its Drop.
                 let current = self.intake.as_mut();

@@ -9,6 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::envelope::{ENVELOPE_OCTETS_MAX, Reason};
 use super::error::{At, Error, Operation};
 use super::fs::{File, Fs, Kind, Metadata};
+use super::measure::Measures;
 use super::name::{Ids, StoredId, Suffix};
 use super::staged::HeldIds;
 
@@ -44,6 +45,7 @@ pub(super) struct Files {
     pub(super) fs: Box<dyn Fs>,
     pub(super) path: PathBuf,
     pub(super) ids: Ids,
+    pub(super) measures: Measures,
     /// Messages that filters are at work on.
     pub(super) held: HeldIds,
     known: Mutex<Known>,
@@ -58,6 +60,8 @@ struct Known {
     subdirectories: Option<Vec<Vec<u8>>>,
     /// Messages that have been delivered but could not be removed.
     undeletable: BTreeSet<StoredId>,
+    /// Maildrops that sessions of this process have.
+    maildrops: BTreeSet<Vec<u8>>,
 }
 
 /// What was found under a name.
@@ -79,11 +83,13 @@ impl Files {
             fs,
             path,
             ids,
+            measures: Measures::default(),
             held: HeldIds::default(),
             known: Mutex::new(Known {
                 oddities: BTreeSet::new(),
                 subdirectories: Some(Vec::new()),
                 undeletable: BTreeSet::new(),
+                maildrops: BTreeSet::new(),
             }),
         }
     }
@@ -156,6 +162,25 @@ impl Files {
             return Err(io::ErrorKind::WouldBlock.into()).at(Operation::Open, &name);
         }
         Ok(Some(file))
+    }
+
+    /// Makes what is in a file survive a power cut, which may need permission to
+    /// write.
+    pub(super) fn sync_file(
+        &self,
+        id: &StoredId,
+        suffix: Suffix,
+        file: &dyn File,
+    ) -> Result<(), Error> {
+        let name = id.file_name(suffix);
+        match file.sync() {
+            // Nothing was synced, so nothing can be missed by trying again.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                let file = self.fs.open_append(&name).at(Operation::Open, &name)?;
+                file.sync().at(Operation::Sync, &name)
+            }
+            result => result.at(Operation::Sync, &name),
+        }
     }
 
     /// Renames, replacing what has the new suffix.
@@ -259,15 +284,36 @@ impl Files {
         let Some(subdirectories) = self.known().subdirectories.clone() else {
             return true;
         };
-        let content = [id.file_name(Suffix::Content)];
-        subdirectories.iter().any(|subdirectory| {
-            let has_envelope = self.fs.subdirectory_has(subdirectory, &names);
-            let has_content = || self.fs.subdirectory_has(subdirectory, &content);
-            match has_envelope.and_then(|has| Ok(has && !has_content()?)) {
-                Ok(is_without) => is_without,
-                Err(error) => error.kind() != io::ErrorKind::NotFound,
+        let is_without_content = |subdirectory: &Vec<u8>| -> io::Result<bool> {
+            let directory = self.fs.open_subdirectory(subdirectory)?;
+            let has = |name: &Vec<u8>| match directory.metadata(name) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+                result => result.map(|_| true),
+            };
+            for name in &names {
+                if has(name)? {
+                    return Ok(!has(&id.file_name(Suffix::Content))?);
+                }
             }
-        })
+            Ok(false)
+        };
+        subdirectories
+            .iter()
+            .any(|subdirectory| match is_without_content(subdirectory) {
+                Ok(needed) => needed,
+                Err(error) => error.kind() != io::ErrorKind::NotFound,
+            })
+    }
+
+    /// Takes the maildrop of that name for one session in this process; false where
+    /// another has it.
+    pub(super) fn take_maildrop(&self, name: &[u8]) -> bool {
+        self.known().maildrops.insert(name.to_vec())
+    }
+
+    /// Gives a maildrop back.
+    pub(super) fn release_maildrop(&self, name: &[u8]) {
+        self.known().maildrops.remove(name);
     }
 
     /// Remembers which sub-directories there are, or that it is not known.

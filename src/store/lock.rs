@@ -184,14 +184,21 @@ impl Claim {
         Ok((parsed, file, content.octets))
     }
 
-    /// The content as it is now, with a lock on it.
+    /// The content as it is now, durable and with a lock on it.
     fn content(&self) -> Result<Found, Error> {
         let name = self.id.file_name(Suffix::Content);
         let found = self.files.find(&self.id, Suffix::Content)?;
-        if let Found::File(file) = &found
-            && let Ok(false) = file.try_lock_shared()
-        {
+        let is_free = match &found {
+            Found::File(file) => !matches!(file.try_lock_shared(), Ok(false)),
+            Found::Held => false,
+            Found::Missing | Found::Odd => true,
+        };
+        if !is_free {
             return Err(io::ErrorKind::WouldBlock.into()).at(Operation::Open, &name);
+        }
+        if let Found::File(file) = &found {
+            self.files
+                .sync_file(&self.id, Suffix::Content, file.as_ref())?;
         }
         Ok(found)
     }
@@ -307,7 +314,7 @@ impl Locked {
         self.held = Some(Held::new(&self.claim.files, self.id()));
     }
 
-    /// Reads the files again, as filters have left them.
+    /// Reads the files again, as filters have left them, and makes that durable.
     pub fn reread(self, check: Check<'_>) -> Result<LockOutcome, Error> {
         let Locked {
             mut claim,
@@ -330,16 +337,9 @@ impl Locked {
             Found::Odd => return Ok(odd_envelope(&files, &id)),
             Found::Held => return Ok(LockOutcome::HeldElsewhere),
         };
-        let name = id.file_name(busy);
-        let seen = file.metadata().at(Operation::Examine, &name)?;
-        let text = read_envelope(file.as_mut(), &name)?;
-        if claim
-            .file
-            .metadata()
-            .at(Operation::Examine, &name)?
-            .identity
-            != seen.identity
-        {
+        let text = read_envelope(file.as_mut(), &id.file_name(busy))?;
+        files.sync_file(&id, busy, file.as_ref())?;
+        if !files.is_named(&id, busy, claim.file.as_ref())? {
             if let Ok(false) = file.try_lock() {
                 claim.settled = true;
                 return Ok(LockOutcome::HeldElsewhere);
@@ -347,6 +347,7 @@ impl Locked {
             claim.file = file;
         }
         let content = claim.content()?;
+        files.sync()?;
         match claim.check_filtered(&text, content, &before, check) {
             Ok((envelope, content, content_octets)) => Ok(LockOutcome::Locked(Box::new(Locked {
                 claim,

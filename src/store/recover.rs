@@ -154,6 +154,9 @@ struct Suspect<'a> {
 
 impl Suspect<'_> {
     fn recover(&self) -> Result<Outcome, Error> {
+        if self.files.held.has(self.id) {
+            return Ok(Outcome::Nothing);
+        }
         let file = match self.files.find(self.id, self.suffix)? {
             Found::File(file) => file,
             Found::Missing | Found::Held => return Ok(Outcome::Nothing),

@@ -8,6 +8,8 @@ use super::error::{At, Error, Operation};
 use super::files::Files;
 use super::fs::Fs;
 use super::lock::{self, LockOutcome};
+use super::mailbox::MailboxName;
+use super::maildrop::{self, Opened};
 use super::name::{Ids, StoredId, Suffix};
 use super::queue::Queue;
 use super::real::RealFs;
@@ -21,7 +23,7 @@ use crate::sys::file::native_name;
 /// thread; all but [`Spool::create`] wait for the disk.
 #[derive(Clone)]
 pub struct Spool {
-    files: Arc<Files>,
+    pub(super) files: Arc<Files>,
 }
 
 /// What a look at the directory found.
@@ -105,6 +107,17 @@ impl Spool {
     /// Takes a message to forward it. An error concerns this message only.
     pub fn lock(&self, id: &StoredId) -> Result<LockOutcome, Error> {
         lock::lock(&self.files, id)
+    }
+
+    /// Opens the spool directory as a maildrop or, by name, one in it, which is made
+    /// if there is none. Unless nothing will be deleted, no other session has it
+    /// meanwhile.
+    pub fn open_maildrop(
+        &self,
+        mailbox: Option<&MailboxName>,
+        may_delete: bool,
+    ) -> Result<Opened, Error> {
+        maildrop::open_maildrop(&self.files, mailbox, may_delete)
     }
 
     /// Makes what was deleted, failed or released survive a power cut. Without

@@ -16,11 +16,13 @@ use std::io;
 
 #[cfg(unix)]
 pub use super::unix::file::{
-    Directory, Names, is_open_elsewhere, native_name, start_writeback, try_lock, try_lock_shared,
+    Directory, DirectoryLock, Names, is_open_elsewhere, native_name, start_writeback, try_lock,
+    try_lock_shared,
 };
 #[cfg(windows)]
 pub use super::windows::file::{
-    Directory, Names, is_open_elsewhere, native_name, start_writeback, try_lock, try_lock_shared,
+    Directory, DirectoryLock, Names, is_open_elsewhere, native_name, start_writeback, try_lock,
+    try_lock_shared,
 };
 
 /// What a name in a directory stands for.

@@ -29,7 +29,7 @@ impl Check<'_> {
                 false => items(given).collect(),
             };
             for item in items {
-                match Address::parse(item) {
+                match Address::parse_next_hop(item) {
                     Ok(address) if addresses.contains(&address) => {}
                     Ok(address) => addresses.push(address),
                     Err(fault) => self.report_value(name, given, item, fault),

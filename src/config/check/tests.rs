@@ -4,8 +4,8 @@ use super::*;
 use crate::config::option::Platform;
 use crate::config::parse;
 use crate::config::settings::{CONNECTION_TIMEOUT, PROMPT_TIMEOUT, RESPONSE_TIMEOUT};
-use crate::config::settings::{ServerAuth, ServerTls, Traffic, Verify};
-use crate::config::{Host, IpFamily};
+use crate::config::settings::{PopServer, ServerAuth, ServerTls, Traffic, Verify};
+use crate::config::{Host, IpFamily, Literal};
 
 fn check_line(line: &str) -> Result<(Config, Vec<Warning>), Vec<String>> {
     let mut read = parse::words(line.split_whitespace().map(Into::into));
@@ -94,6 +94,9 @@ fn forward() -> Forward {
         connection_timeout: Some(Duration::from_secs(40)),
         response_timeout: Some(Duration::from_secs(60)),
         prompt_timeout: Some(Duration::from_secs(20)),
+        extensions: ClientExtensions::default(),
+        to_some: false,
+        immediate: false,
         filters: Vec::new(),
         filter_timeout: Some(Duration::from_secs(60)),
         delivery_dir: None,
@@ -139,6 +142,27 @@ fn auth(c: &mut Config, config: Option<&str>) {
         secrets: "/home/me/secrets".into(),
         config: config.map(str::to_owned),
     });
+}
+
+/// The POP server with its defaults.
+fn pop(c: &mut Config, change: fn(&mut PopServer)) {
+    let mut pop = PopServer {
+        listen: Vec::new(),
+        port: 110,
+        idle_timeout: Some(Duration::from_secs(60)),
+        maildrop_idle_timeout: Some(Duration::from_secs(600)),
+        anonymous: Anonymous::default(),
+        remote_clients: false,
+        by_name: false,
+        no_delete: false,
+        auth: Some(ServerAuth {
+            secrets: "/home/me/p".into(),
+            config: None,
+        }),
+        tls: None,
+    };
+    change(&mut pop);
+    c.serve.as_mut().unwrap().pop = Some(pop);
 }
 
 /// Options of the process and the server, and what they change.
@@ -261,6 +285,66 @@ const CHANGES: &[(&str, Change)] = &[
         smtp(c).remote_clients = true;
     }),
     ("--strict-secrets", |c| c.strict_secrets = true),
+    ("--pop --pop-auth p", |c| pop(c, |_| {})),
+    ("-B -F p --no-smtp", |c| {
+        pop(c, |_| {});
+        c.serve.as_mut().unwrap().smtp = None;
+    }),
+    ("--pop -F p --pop-port 1110", |c| pop(c, |p| p.port = 1110)),
+    ("--pop -F p --pop-by-name", |c| pop(c, |p| p.by_name = true)),
+    ("--pop -F p --pop-no-delete", |c| {
+        pop(c, |p| p.no_delete = true)
+    }),
+    ("--pop -F p --idle-timeout 5", |c| {
+        let time = Some(Duration::from_secs(5));
+        smtp(c).idle_timeout = time;
+        pop(c, |p| {
+            p.idle_timeout = Some(Duration::from_secs(5));
+            p.maildrop_idle_timeout = p.idle_timeout;
+        });
+    }),
+    ("--pop -F p -r -A=server", |c| {
+        smtp(c).remote_clients = true;
+        smtp(c).anonymous.server = true;
+        pop(c, |p| {
+            p.remote_clients = true;
+            p.anonymous.server = true;
+        });
+    }),
+    ("--pop -F p --server-auth-config m:apop", |c| {
+        pop(c, |p| {
+            p.auth.as_mut().unwrap().config = Some("m:apop".to_owned());
+        });
+    }),
+    (
+        "--pop -F p --server-tls-connection --server-tls-certificate a.pem",
+        |c| {
+            tls(c, |t| t.first = true);
+            let tls = smtp(c).tls.clone();
+            pop(c, |_| {});
+            c.serve.as_mut().unwrap().pop.as_mut().unwrap().tls = tls;
+        },
+    ),
+    ("--pop -F p -I smtp=::1,pop=127.0.0.1,pop=fd#5,eth0", |c| {
+        let eth0 = ListenAddress::Interface {
+            name: "eth0".to_owned(),
+            only: None,
+        };
+        smtp(c).listen = vec![ListenAddress::Ip(literal("::1")), eth0];
+        pop(c, |p| {
+            p.listen = vec![
+                ListenAddress::Ip(literal("127.0.0.1")),
+                ListenAddress::Inherited(5),
+                ListenAddress::Interface {
+                    name: "eth0".to_owned(),
+                    only: None,
+                },
+            ];
+        });
+    }),
+    ("--delivery-dir /var/mail", |c| {
+        smtp(c).delivery_dir = Some("/var/mail".into());
+    }),
     ("--server-smtp-config chunking,-pipelining", |c| {
         smtp(c).extensions.chunking = true;
         smtp(c).extensions.pipelining = false;
@@ -291,8 +375,18 @@ const FORWARD_CHANGES: &[(&str, ForwardChange)] = &[
         f.poll = Some(Duration::from_millis(500))
     }),
     ("--client-interface ::", |f| {
-        f.client_interface = Some(literal("::"))
+        f.client_interface = Some(ClientInterface::Ip(literal("::"), 0))
     }),
+    ("--client-interface eth0-ipv4", |f| {
+        let (name, only) = ("eth0".to_owned(), Some(IpFamily::Ipv4));
+        f.client_interface = Some(ClientInterface::Interface { name, only });
+    }),
+    ("--client-smtp-config nochunking,eightbitstrict", |f| {
+        f.extensions.chunking = false;
+        f.extensions.strict_eight_bit = true;
+    }),
+    ("--forward-to-some", |f| f.to_some = true),
+    ("--forward-to-all", |f| f.to_some = false),
     ("--connection-timeout 1", |f| {
         f.connection_timeout = Some(Duration::from_secs(1))
     }),
@@ -415,6 +509,13 @@ fn secrets_are_in_a_file() {
               name a secrets file"
             ]
         );
+        assert_eq!(
+            bad(&format!("-t --pop --pop-auth={value}")),
+            [
+                "--pop-auth: logging in by PAM is not available in this version: \
+              name a secrets file"
+            ]
+        );
     }
     assert_eq!(bad("-t --server-auth="), ["--server-auth: \"\" is empty"]);
     let empty = "--server-tls-certificate: \"\" is empty";
@@ -438,7 +539,7 @@ fn planned_options_are_refused_once_each() {
         };
         assert_eq!(bad(&line), [format!("--{}: {reason}", option.long)]);
     }
-    assert_eq!(good("-t --pop=no --hidden=no"), defaults());
+    assert_eq!(good("-t --hidden=no"), defaults());
 }
 
 #[test]
@@ -493,8 +594,8 @@ fn bad_values_name_option_value_and_what_is_allowed() {
         ("--domain=", "--domain: \"\" is empty"),
         ("--spool-dir=", "--spool-dir: \"\" is empty"),
         (
-            "--client-interface lo",
-            "--client-interface: \"lo\" is not an IP address",
+            "--client-interface lo:25",
+            "--client-interface: \"lo:25\" has a port; that goes with an address only, [address]:port",
         ),
         (
             "--as-client foo",
@@ -530,7 +631,7 @@ fn bad_values_name_option_value_and_what_is_allowed() {
 #[test]
 fn all_problems_are_told_together() {
     let line = "--pop -v --port=x --size=y --interface=1.2.3,b! --domain=? --connection-timeout=z \
-                --client-interface=lo --poll=0 --idle-timeout=i";
+                --client-interface=lo:25 --poll=0 --idle-timeout=i";
     let problems = bad(line);
     for name in [
         "pop",

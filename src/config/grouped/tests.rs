@@ -117,7 +117,7 @@ fn what_is_wrong_names_the_option_as_it_was_given() {
         ),
         (
             "-t --in-spool-dir a --in-server-auth-config m:plain",
-            "--in-server-auth-config: needs --in-server-auth",
+            "--in-server-auth-config: needs --in-server-auth or --in-pop-auth",
         ),
         (
             "-t --in-spool-dir a --in-bogus",

@@ -28,7 +28,9 @@ pub(super) const OPTIONS: &[Opt] = &[
         summary: "server that mail is forwarded to",
         doc: "Names the SMTP server that mail is forwarded to: a host name or IP address followed \
             by a colon and a port number or service such as smtp or submission (an IPv6 address \
-            can be put in square brackets), or the absolute path of a unix-domain socket. With \
+            can be put in square brackets), or the absolute path of a unix-domain socket. For a \
+            server beyond a SOCKS proxy write host:port@proxy:port, and \
+            host:port@socks5:proxy:port where the proxy speaks version 5 and not 4a. With \
             several, in order and separated by commas, the first that can be reached is used.",
         ..Opt::FLAG
     },
@@ -108,8 +110,10 @@ pub(super) const OPTIONS: &[Opt] = &[
         status: Ready,
         summary: "local address of outgoing connections",
         doc: "Binds the local end of outgoing SMTP connections to this IP address, and so confines \
-            them to its address family: 0.0.0.0 allows any IPv4 route, and :: any IPv6 route. By \
-            default the system's routing decides.",
+            them to its address family: 0.0.0.0 allows any IPv4 route, and :: any IPv6 route. An \
+            address can have a port, as in 192.0.2.1:2000 or [::1]:2000, for one connection at a \
+            time; and the name of an interface, or that with -ipv4 or -ipv6 after it, stands for \
+            the addresses that it has at start. By default the system's routing decides.",
         ..Opt::FLAG
     },
     Opt {
@@ -143,10 +147,32 @@ pub(super) const OPTIONS: &[Opt] = &[
     },
     Opt {
         long: "forward-to-some",
-        status: Planned,
+        status: Ready,
         summary: "forward even if some recipients are refused",
         doc: "Sends a message to those of its recipients that the remote server accepts, even if \
             it refuses others.",
+        ..Opt::FLAG
+    },
+    Opt {
+        long: "forward-to-all",
+        status: Ready,
+        summary: "do not forward if some recipients are refused",
+        doc: "Sends a message to nobody where the remote server refuses one of its recipients; \
+            that is the default, and this option prevails over --forward-to-some.",
+        ..Opt::FLAG
+    },
+    Opt {
+        long: "client-smtp-config",
+        short: Some('c'),
+        argument: Required("switches"),
+        status: Ready,
+        summary: "SMTP extensions to use when forwarding",
+        doc: "Switches features of the SMTP client on and off; the words are separated by commas, \
+            and - or no before a word switches it off: pipelining (on by default), chunking (on), \
+            eightbitstrict (off; on does not send 8-bit content to servers without 8BITMIME), \
+            smtputf8strict (on; off sends addresses in UTF-8 to servers without SMTPUTF8), \
+            binarymimestrict (on; off sends binary content as lines to servers without \
+            BINARYMIME), and linger (always on).",
         ..Opt::FLAG
     },
     Opt {

@@ -77,8 +77,10 @@ const DOCUMENTED: [&str; 68] = [
 ];
 
 /// Options that the documented program does not have, in the same form.
-const ADDED: [&str; 8] = [
+const ADDED: [&str; 10] = [
     "- delivery-dir=",
+    "- forward-to-all",
+    "c client-smtp-config=",
     "Z server-smtp-config=",
     "- strict-secrets",
     "- forward-connections=",
@@ -105,6 +107,9 @@ const READY: &[&str] = &[
     "retry-period",
     "bounce",
     "poll",
+    "forward-to-some",
+    "forward-to-all",
+    "client-smtp-config",
     "client-filter",
     "client-interface",
     "client-auth",
@@ -119,6 +124,11 @@ const READY: &[&str] = &[
     "connection-timeout",
     "idle-timeout",
     "response-timeout",
+    "pop",
+    "pop-auth",
+    "pop-by-name",
+    "pop-no-delete",
+    "pop-port",
     "port",
     "remote-clients",
     "address-verifier",

@@ -10,6 +10,7 @@ mod pace;
 mod pass;
 mod pauses;
 mod retry;
+mod window;
 
 use std::time::{Duration, Instant};
 
@@ -241,7 +242,7 @@ impl Forwarder {
                     // Perhaps it was that which panicked: without it nothing is sent.
                     context.exit = Some(1);
                 }
-                pass.give_up("internal error".to_owned());
+                pass.job_died();
                 if pass.is_ending {
                     self.end_pass(context);
                 }

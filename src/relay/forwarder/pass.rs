@@ -18,27 +18,14 @@ use crate::relay::context::Context;
 use crate::relay::disk;
 use crate::relay::mail::{Ending, Fate, Line, PassReport};
 use crate::relay::session::Message;
-use crate::store::{READY_MAX, Routing, StoredId, Surveyed};
+use crate::store::{Routing, StoredId, Surveyed};
 use crate::warning;
 
 use super::lane::{IDLE_MAX, Lane, Seat, Waiting};
 use super::means::{Begun, LANES_MAX, LINES_MAX, Means, nowhere};
 use super::pauses::{Hop, Trouble};
 use super::retry;
-
-/// How many messages are looked at in one go.
-pub(super) const SURVEY_MAX: usize = 250;
-
-/// The ids of the queue that are known but have not been looked at.
-#[derive(Debug, Default)]
-struct Window {
-    ids: VecDeque<StoredId>,
-    last: Option<StoredId>,
-    /// Whether there is nothing after the last one.
-    is_whole: bool,
-    is_scanning: bool,
-    is_surveying: bool,
-}
+use super::window::{Need, Window};
 
 /// One pass.
 #[derive(Debug)]
@@ -74,10 +61,7 @@ impl Pass {
         means.refresh(context);
         Pass {
             asked: is_asked_for.then_some(context.now),
-            window: Window {
-                is_scanning: true,
-                ..Window::default()
-            },
+            window: Window::new(),
             unplaced: VecDeque::new(),
             lanes: Vec::new(),
             refusing: 0,
@@ -95,18 +79,17 @@ impl Pass {
 
     /// Takes in a part of the queue.
     pub(super) fn scanned(&mut self, listing: Result<disk::Listing, String>) {
-        let window = &mut self.window;
-        window.is_scanning = false;
         match listing {
-            Ok(disk::Listing { ready, .. }) if self.is_stopped => {
-                self.report.left += ready.len();
-            }
             Ok(disk::Listing { ready, is_whole }) => {
-                window.is_whole = is_whole;
-                window.last = ready.last().cloned().or(window.last.take());
-                window.ids.extend(ready);
+                self.window.scanned(ready, is_whole);
+                if self.is_stopped {
+                    self.report.left += self.window.stop();
+                }
             }
-            Err(trouble) => self.give_up(trouble),
+            Err(trouble) => {
+                self.window.scanned(Vec::new(), true);
+                self.give_up(trouble);
+            }
         }
     }
 
@@ -117,7 +100,7 @@ impl Pass {
         means: &mut Means,
         context: &mut Context,
     ) {
-        self.window.is_surveying = false;
+        self.window.surveyed();
         if self.is_stopped {
             self.report.left += seen.len();
             return;
@@ -192,9 +175,7 @@ impl Pass {
 
     /// Whether all of the queue has been sorted.
     fn is_sorted(&self) -> bool {
-        let window = &self.window;
-        let is_read = window.is_whole && window.ids.is_empty() && !window.is_scanning;
-        is_read && !window.is_surveying && self.unplaced.is_empty()
+        self.window.is_done() && self.unplaced.is_empty()
     }
 
     fn note_due(&mut self, at: i64) {
@@ -217,24 +198,15 @@ impl Pass {
 
     fn look_ahead(&mut self, means: &Means, context: &mut Context) {
         let queued = self.queued();
-        let window = &mut self.window;
-        if !window.ids.is_empty() && !window.is_surveying && self.unplaced.is_empty() {
-            let count = SURVEY_MAX.min(window.ids.len());
-            let ids = window.ids.drain(..count).collect();
-            window.is_surveying = true;
-            context.submit(means.token, disk::Job::Survey(means.spool(), ids));
+        if !self.unplaced.is_empty() {
+            return;
         }
-        let is_short = window.ids.is_empty() && queued < READY_MAX / 2;
-        if is_short
-            && !window.is_whole
-            && !window.is_scanning
-            && !window.is_surveying
-            && let Some(last) = window.last.clone()
-        {
-            window.is_scanning = true;
-            let max = READY_MAX - queued;
-            context.submit(means.token, disk::Job::ScanAfter(means.spool(), last, max));
-        }
+        let job = match self.window.need(queued) {
+            Some(Need::Survey(ids)) => disk::Job::Survey(means.spool(), ids),
+            Some(Need::More(last, max)) => disk::Job::ScanAfter(means.spool(), last, max),
+            None => return,
+        };
+        context.submit(means.token, job);
     }
 
     // ---- the sessions
@@ -440,10 +412,8 @@ impl Pass {
 
     /// Whether nothing is under way and nothing is left to be done.
     pub(super) fn is_over(&self, is_stopping: bool) -> bool {
-        let window = &self.window;
         let is_quiet = self.lanes.iter().all(|lane| lane.seats.is_empty())
-            && !window.is_scanning
-            && !window.is_surveying
+            && !self.window.is_busy()
             && self.refusing == 0;
         is_quiet && (is_stopping || (self.is_sorted() && self.lanes.is_empty()))
     }
@@ -451,17 +421,20 @@ impl Pass {
     /// Goes no further, for this reason.
     pub(super) fn give_up(&mut self, trouble: String) {
         self.stop();
-        (self.window.is_scanning, self.window.is_surveying) = (false, false);
         self.refusing = 0;
         self.report.trouble = Some(trouble);
+    }
+
+    /// A job of the pass has died, and nobody knows which.
+    pub(super) fn job_died(&mut self) {
+        self.window.forget_jobs();
+        self.give_up("internal error".to_owned());
     }
 
     /// Begins no further message.
     pub(super) fn stop(&mut self) {
         self.is_stopped = true;
-        self.report.left += self.window.ids.len() + self.unplaced.len() + self.queued();
-        self.window.ids.clear();
-        self.window.is_whole = true;
+        self.report.left += self.window.stop() + self.unplaced.len() + self.queued();
         self.unplaced.clear();
         for lane in &mut self.lanes {
             (lane.fresh, lane.retries) = (VecDeque::new(), VecDeque::new());
@@ -474,7 +447,7 @@ impl Pass {
             self.report.left += lane.queued();
             self.note_trouble(lane.trouble);
         }
-        self.report.left += self.window.ids.len() + self.unplaced.len();
+        self.report.left += self.window.len() + self.unplaced.len();
         self.report
     }
 

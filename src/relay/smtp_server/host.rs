@@ -42,6 +42,7 @@ impl Host for SmtpHost {
             stream,
             peer,
             visit,
+            ..
         } = caller;
         let guest = Guest {
             service: Arc::clone(&self.service),

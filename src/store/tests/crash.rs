@@ -12,6 +12,7 @@ use crate::store::error::Error;
 use crate::store::faulty::{Fault, Loss};
 use crate::store::fs::{Fs, Kind};
 use crate::store::lock::{Attempt, Part};
+use crate::store::staged::{Left, Staged};
 
 /// How many subsets of what is not durable are lost in turn.
 const SUBSETS: u64 = 50;
@@ -143,6 +144,66 @@ fn store_as(
     for receipt in crate::store::commit(commits).into_iter().flatten() {
         let expected = ledger.get_mut(&receipt.id).unwrap();
         assert_eq!(receipt.octets, expected.body.len() as u64);
+        expected.now = vec![accepted.clone()];
+        expected.after_power_cut = expected.now.clone();
+    }
+}
+
+/// Stores a message by way of a filter that puts another content in place of the
+/// first, and a recipient more into the envelope.
+fn store_filtered(spool: &Spool, ledger: &mut Ledger, local: &[&str], remote: &[&str]) {
+    let body = b"changed".to_vec();
+    let writer = spool.create();
+    let id = writer.id().clone();
+    let (mut places, accepted) = match (local, remote) {
+        ([], _) => (vec![Place::Bare], Place::Ready(recipients())),
+        (_, []) => (Vec::new(), self::local(Place::Absent)),
+        _ => {
+            let copies = [Place::Absent, Place::Bare].map(self::local);
+            let ready = [Place::Bare, Place::Ready(recipients())];
+            let accepted = self::local(Place::Ready(recipients()));
+            ([&copies[..], &ready].concat(), accepted)
+        }
+    };
+    places.extend([Place::Absent, accepted.clone()]);
+    let expected = Expected {
+        body: body.clone(),
+        now: vec![Place::Absent],
+        after_power_cut: places,
+        deleted: false,
+    };
+    ledger.insert(id.clone(), expected);
+    let commit = Commit {
+        writer,
+        last: b"received".to_vec(),
+        envelope: envelope(&["a@x"]),
+    };
+    let Ok(staged) = Staged::write(commit) else {
+        return;
+    };
+    let mut changed = Envelope {
+        local_recipients: local.iter().copied().map(line).collect(),
+        ..envelope(remote)
+    };
+    changed.trailer.push(line("X-MailRelay-Mine: 1"));
+    let text = changed.print().unwrap();
+    let filter = || {
+        for (suffix, octets) in [(Suffix::Content, &body), (Suffix::EnvelopeNew, &text)] {
+            let name = id.file_name(suffix);
+            spool.files.fs.remove(&name)?;
+            spool.files.fs.create_new(&name)?.write_all(octets)?;
+        }
+        io::Result::Ok(())
+    };
+    if filter().is_err() {
+        return staged.discard();
+    }
+    let Ok(Left::Message(staged)) = staged.reread(false, &|_, _| Ok(())) else {
+        return;
+    };
+    for receipt in crate::store::commit(vec![staged]).into_iter().flatten() {
+        assert_eq!((&receipt.id, receipt.octets), (&id, body.len() as u64));
+        let expected = ledger.get_mut(&receipt.id).unwrap();
         expected.now = vec![accepted.clone()];
         expected.after_power_cut = expected.now.clone();
     }
@@ -361,6 +422,11 @@ fn scenarios() -> Vec<Scenario> {
         storing(|spool, ledger| {
             store_local(spool, ledger, &[&[b"one", b"1"], &[b""]]);
             store_group(spool, ledger, &[&[b"three"]]);
+        }),
+        storing(|spool, ledger| store_filtered(spool, ledger, &[], &["a@x", "b@x", "c@x"])),
+        storing(|spool, ledger| store_filtered(spool, ledger, &["alice"], &[])),
+        storing(|spool, ledger| {
+            store_filtered(spool, ledger, &["alice"], &["a@x", "b@x", "c@x"]);
         }),
         Scenario {
             setup: stored_mixed,

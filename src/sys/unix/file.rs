@@ -38,6 +38,21 @@ impl Directory {
         Ok(Directory { file })
     }
 
+    /// Takes the lock on the directory itself, which keeps nobody from its files but
+    /// those who ask for the same lock; nothing where someone has it. It ends when
+    /// what is returned is dropped, or with the process. Where directories cannot
+    /// be locked it keeps nobody away.
+    pub fn try_lock(&self) -> io::Result<Option<DirectoryLock>> {
+        let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC;
+        // SAFETY: the descriptor is open and the path is a NUL-ended constant.
+        let fd = unsafe { libc::openat(self.file.as_raw_fd(), c".".as_ptr(), flags) };
+        check(fd)?;
+        // SAFETY: the descriptor is new, and nobody else knows it.
+        let file = unsafe { File::from_raw_fd(fd) };
+        let is_held = matches!(try_lock(&file), Ok(false));
+        Ok((!is_held).then_some(DirectoryLock { _file: file }))
+    }
+
     /// Creates a file that must not exist yet, for writing. The process's umask
     /// applies to `mode`.
     pub fn create_new(&self, name: &[u8], mode: u32) -> io::Result<File> {
@@ -209,6 +224,13 @@ impl Directory {
             }
         }
     }
+}
+
+/// A lock on a directory; see [`Directory::try_lock`].
+#[derive(Debug)]
+pub struct DirectoryLock {
+    /// Holds the lock.
+    _file: File,
 }
 
 /// The names in a directory; see [`Directory::names`].
