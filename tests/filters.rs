@@ -648,3 +648,33 @@ rm "$own/running.$$"
         "{counts:?}"
     );
 }
+
+#[test]
+fn what_a_filter_leaves_running_keeps_nobody_waiting() {
+    let fixture = Fixture::by_subject(&["--filter-timeout=30"]);
+    let started = Instant::now();
+    assert!(is_stored(&fixture.send("sleep 25 & exit 0")));
+    assert!(started.elapsed().as_secs() < 20);
+}
+
+#[test]
+fn a_link_to_another_users_file_is_not_a_message() {
+    let fixture = Fixture::by_subject(&[]);
+    let secret = fixture.work.join("secret");
+    fs::write(&secret, "root:x:0:0\r\n").unwrap();
+    if std::os::unix::fs::chown(&secret, Some(4711), None).is_err() {
+        eprintln!("skipped: only root can give files away");
+        return;
+    }
+    let link = format!("rm $content; ln {secret} $content");
+    assert_eq!(
+        fixture.send(&link),
+        "451 4.3.0 cannot filter the message now"
+    );
+    fixture
+        .server
+        .program
+        .wait_for("the content is another user's");
+    assert_eq!(fixture.spool.names(), [""; 0]);
+    assert!(std::path::Path::new(&secret).exists());
+}

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod account_verifier;
+mod admin;
 mod built_in_filters;
 mod client_auth;
 mod client_filters;
@@ -20,6 +21,7 @@ mod interop_extensions;
 mod kill;
 mod layering;
 mod local_recipients;
+mod metrics;
 mod modes;
 mod net_filters;
 mod net_verifier;

@@ -11,6 +11,7 @@ pub mod spool;
 mod spool_directory;
 mod startup;
 mod tool;
+mod watching;
 
 use std::ffi::OsString;
 

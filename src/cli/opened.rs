@@ -2,6 +2,7 @@
 //! everything that can fail is opened and checked, then the sessions are added.
 
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::base::OneLine;
@@ -16,6 +17,7 @@ use crate::relay::limits;
 use crate::relay::run::Relay;
 use crate::relay::security::Site;
 use crate::relay::verification::Verifier;
+use crate::relay::watch::switches::Switches;
 use crate::store::Spool;
 use crate::sys::random;
 use crate::warning;
@@ -23,11 +25,13 @@ use crate::warning;
 use super::own_name::own_name;
 use super::serving;
 use super::startup::Failure;
+use super::watching::{self, Watched};
 
 /// What one configuration needs, open and checked.
 pub(super) struct Opened {
     block_lists: Arc<[dnsbl::Config]>,
     listeners: Vec<(ServerName, Vec<Listener>)>,
+    metrics: Vec<Listener>,
     spool: Spool,
     domain: OneLine,
     verifier: Option<Verifier>,
@@ -46,6 +50,7 @@ impl Opened {
             Some(serve) => serving::listeners(serve, may_inherit)?,
             None => Vec::new(),
         };
+        let metrics = watching::metrics_listeners(config.serve.as_ref())?;
         let spool = open_spool(&config.spool_dir)?;
         let domain = config.domain.clone().unwrap_or_else(own_name);
         let verifier = match smtp {
@@ -64,6 +69,7 @@ impl Opened {
             connections: smtp.map_or(0, instance::connections),
             block_lists,
             listeners,
+            metrics,
             spool,
             domain,
             verifier,
@@ -90,6 +96,13 @@ impl Opened {
         sessions_max: usize,
     ) -> Result<(), Failure> {
         let forwarder = add_forwarder(relay, &self.spool, config, &self.domain)?;
+        let switches = Rc::new(Switches::default());
+        let watched = Watched {
+            spool: self.spool.clone(),
+            forwarder,
+            switches: Rc::clone(&switches),
+            has_block_lists: !self.block_lists.is_empty(),
+        };
         let (smtp, pop) = (smtp_of(config), pop_of(config));
         let (sessions_max, pop_sessions_max) =
             limits::shares(sessions_max, smtp.is_some(), pop.is_some());
@@ -105,7 +118,8 @@ impl Opened {
                 forwarder,
             );
             let service = service.map_err(Failure::new)?;
-            let door = serving::smtp_door(relay, smtp, service, self.block_lists, sessions_max);
+            let lists = self.block_lists;
+            let door = serving::smtp_door(relay, smtp, service, lists, switches, sessions_max);
             serving::open_door(relay, door, ServerName::Smtp, &mut self.listeners);
         }
         if let Some(pop) = pop {
@@ -114,6 +128,9 @@ impl Opened {
             let host = host.map_err(Failure::new)?;
             let door = serving::pop_door(pop, host, pop_sessions_max);
             serving::open_door(relay, door, ServerName::Pop, &mut self.listeners);
+        }
+        if let Some(serve) = &config.serve {
+            watching::add(relay, serve, watched, &mut self.listeners, self.metrics);
         }
         Ok(())
     }

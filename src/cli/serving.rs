@@ -17,6 +17,7 @@ use crate::relay::pop_server::host::PopHost;
 use crate::relay::run::Relay;
 use crate::relay::smtp_server::Service;
 use crate::relay::smtp_server::host::SmtpHost;
+use crate::relay::watch::switches::Switches;
 
 use super::startup::{FAILURE, Failure, NOT_BOUND};
 
@@ -32,7 +33,19 @@ fn places(serve: &Serve) -> Vec<Place<'_>> {
         addresses: &pop.listen,
         port: pop.port,
     });
-    smtp.into_iter().chain(pop).collect()
+    let mut places: Vec<_> = smtp.into_iter().chain(pop).collect();
+    if let Some(admin) = &serve.admin {
+        let place = |addresses| Place {
+            server: ServerName::Admin,
+            addresses,
+            port: admin.port,
+        };
+        // The addresses of its own come last.
+        let shared = admin.listens_at_shared().then_some(&admin.shared);
+        let own = Some(&admin.own).filter(|own| !own.is_empty());
+        places.extend([shared, own].into_iter().flatten().map(|all| place(all)));
+    }
+    places
 }
 
 /// Opens the listening sockets of all servers, or takes those that systemd has
@@ -101,6 +114,7 @@ pub(super) fn smtp_door(
     smtp: &SmtpServer,
     service: Service,
     block_lists: Arc<[dnsbl::Config]>,
+    switches: Rc<Switches>,
     sessions_max: usize,
 ) -> Door {
     let lists = &block_lists;
@@ -112,6 +126,7 @@ pub(super) fn smtp_door(
         host: Box::new(SmtpHost {
             service: Arc::new(service),
             block_lists,
+            switches,
         }),
         remote_clients: smtp.remote_clients,
         clients: Clients::new(sessions_max, SESSIONS_PER_CLIENT_MAX),

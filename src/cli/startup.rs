@@ -24,6 +24,7 @@ use crate::sys::{child, process, signal, socket, stderr, time};
 use crate::{tls, warning};
 
 use super::opened::Opened;
+use super::watching;
 
 /// Files of the spool are for owner and group.
 const UMASK: u32 = 0o007;
@@ -116,8 +117,11 @@ fn serve(first: &Config, configs: &[Config], program: &str) -> Result<u8, Failur
     });
     let opened = opened.collect::<Result<Vec<_>, _>>()?;
     let needs = |need: fn(&Opened) -> usize| opened.iter().map(need).max().unwrap_or(0);
+    let watchers = configs
+        .iter()
+        .map(|config| watching::descriptors(config.serve.as_ref()));
     let sessions_max = sessions_max(
-        descriptors,
+        descriptors.saturating_sub(watchers.sum::<usize>() as u64),
         needs(Opened::sockets_of_check),
         needs(Opened::connections),
     );

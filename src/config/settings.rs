@@ -9,6 +9,7 @@ use super::client_extensions::ClientExtensions;
 use super::client_security::{ClientAuth, ClientTls};
 use super::extensions::Extensions;
 use super::filter::Filter;
+use super::metrics::MetricsAddress;
 use super::program::Program;
 use super::value::Anonymous;
 use crate::base::OneLine;
@@ -103,6 +104,10 @@ pub struct Serve {
     pub smtp: Option<SmtpServer>,
     /// The POP server.
     pub pop: Option<PopServer>,
+    /// The administration interface.
+    pub admin: Option<AdminServer>,
+    /// Where metrics are served.
+    pub metrics: Option<MetricsServer>,
 }
 
 /// The SMTP server.
@@ -136,6 +141,22 @@ pub struct SmtpServer {
     pub auth: Option<ServerAuth>,
     /// How connections are encrypted; nothing means that they are not.
     pub tls: Option<ServerTls>,
+}
+
+/// The administration interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdminServer {
+    /// The addresses that were named for it: there whoever may use the other servers
+    /// is let in.
+    pub own: Vec<ListenAddress>,
+    /// Its share of the other addresses, where only those on this system are let in.
+    pub shared: Vec<ListenAddress>,
+    /// The port to listen on; with 0 the system chooses one for each address.
+    pub port: u16,
+    /// Whether administrators may end the program.
+    pub terminate: bool,
+    /// Whether the other servers serve clients that are not local.
+    pub remote_clients: bool,
 }
 
 /// The POP server.
@@ -246,6 +267,23 @@ pub struct Forward {
     pub anonymous: Anonymous,
 }
 
+/// Where metrics are served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MetricsServer {
+    /// The address to listen on.
+    pub listen: MetricsAddress,
+    /// Whether the other servers serve clients that are not local.
+    pub remote_clients: bool,
+}
+
+impl AdminServer {
+    /// Whether it listens at its share of addresses, or by default at those of the
+    /// loopback: not where there are only addresses of its own.
+    pub fn listens_at_shared(&self) -> bool {
+        !self.shared.is_empty() || self.own.is_empty()
+    }
+}
+
 /// How much is sent at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Traffic {
@@ -261,10 +299,9 @@ impl Config {
     /// Whether there is anything to do: something to listen for, or mail to be
     /// forwarded at start-up or later without being asked.
     pub fn has_work(&self) -> bool {
-        let serves = self
-            .serve
-            .as_ref()
-            .is_some_and(|serve| serve.smtp.is_some() || serve.pop.is_some());
+        let serves = self.serve.as_ref().is_some_and(|serve| {
+            serve.smtp.is_some() || serve.pop.is_some() || serve.admin.is_some()
+        });
         let forwards = self
             .forward
             .as_ref()

@@ -2,9 +2,12 @@
 //! out. No socket, file, clock, thread or environment is touched here.
 #![forbid(unsafe_code)]
 
+pub mod admin;
 pub mod content;
 pub mod dns;
 pub mod dnsbl;
+pub mod exposition;
+pub mod http;
 pub mod line;
 pub mod message;
 pub mod mx;

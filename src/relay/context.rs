@@ -15,6 +15,7 @@ use super::lookup::{self, LookupWork};
 use super::programs::{self, ProgramWork};
 use super::security::{self, Reread, Security};
 use super::session::{Message, Session};
+use super::watch::Watch;
 
 /// The workers, by what they wait for.
 pub struct Pools {
@@ -40,6 +41,8 @@ pub struct Context {
     pub stopping: bool,
     /// Secrets and certificates.
     pub security: Security,
+    /// What can be told of the running program.
+    pub watch: Watch,
     /// The exit status, once a session has decided that the program's work is done.
     pub exit: Option<u8>,
     /// What sessions whose work is done say of it, as exit statuses.
@@ -60,6 +63,7 @@ impl Context {
             scratch: vec![0; BUFFER_MAX].into_boxed_slice(),
             stopping: false,
             security: Security::default(),
+            watch: Watch::default(),
             exit: None,
             conclusions: Vec::new(),
             clock,

@@ -53,6 +53,12 @@ pub const SESSIONS_MAX: usize = 10_000;
 /// SMTP sessions of one client at once.
 pub const SESSIONS_PER_CLIENT_MAX: usize = 100;
 
+/// Sessions with administrators at once.
+pub const ADMIN_SESSIONS_MAX: usize = 16;
+
+/// Sessions with programs that watch at once.
+pub const METRICS_SESSIONS_MAX: usize = 16;
+
 /// Datagrams that are taken from one socket before others get their turn.
 pub const DATAGRAMS_MAX: usize = 16;
 

@@ -114,6 +114,7 @@ impl Login {
     /// Counts a failure, and lets the client wait for as long as its address has
     /// earned.
     fn delay(&mut self, answer: Answer, peer: &Peer, context: &mut Context) {
+        context.watch.counters.authentication_failures += 1;
         let delay = context.security.throttle.failed(context.now, peer.ip());
         self.hold(answer, context.now + delay);
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::event::Token;
-use crate::store::StoredId;
+use crate::store::{Routing, StoredId};
 
 /// Why a forwarding pass is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,6 +96,15 @@ pub enum Mail {
         /// The message.
         id: StoredId,
     },
+    /// Filters have decided where a message goes, and it is in the queue again.
+    Routed {
+        /// The message.
+        id: StoredId,
+        /// Where it goes now.
+        routing: Routing,
+    },
+    /// A session that has had a message routed is over.
+    RouterOver,
     /// A client filter wishes that the pass ends with the message that it has seen.
     StopPass,
     /// A client session is over.
@@ -105,6 +114,15 @@ pub enum Mail {
         /// How it ended.
         ending: Ending,
     },
+}
+
+/// How messages that are to be locked are to be sent.
+#[derive(Clone, Debug)]
+pub struct Way {
+    /// Where they go.
+    pub routing: Routing,
+    /// Those that client filters have seen already.
+    pub filtered: Vec<StoredId>,
 }
 
 /// By what number the forwarder knows a client session, from before it has a token.
@@ -139,6 +157,15 @@ impl PassReport {
     /// Whether there was nothing to do for now.
     pub fn is_empty(&self) -> bool {
         self.sent + self.deferred + self.failed == 0 && self.left == 0 && self.trouble.is_none()
+    }
+
+    /// How administrators are told of the end of a pass.
+    pub fn event(&self) -> String {
+        match &self.trouble {
+            Some(trouble) => format!("forward: end: {trouble}"),
+            None if self.is_empty() => format!("forward: end: {self}"),
+            None => "forward: end".to_owned(),
+        }
     }
 
     /// Whether nothing is left that should have been sent.

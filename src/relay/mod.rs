@@ -10,6 +10,7 @@
 
 pub mod acceptance;
 pub mod access;
+pub mod admin;
 pub mod bounce;
 pub mod client_filter;
 pub mod clients;
@@ -34,8 +35,10 @@ pub mod login;
 pub mod lookup;
 pub mod mail;
 pub mod maildrop;
+pub mod metrics_server;
 pub mod name_servers;
 pub mod net_filter;
+pub mod parting;
 pub mod peer;
 pub mod pop_server;
 pub mod programs;
@@ -49,3 +52,4 @@ pub mod smtp_server;
 pub mod verdict;
 pub mod verification;
 pub mod verifier_client;
+pub mod watch;

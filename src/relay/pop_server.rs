@@ -29,6 +29,7 @@ use super::maildrop::MessageList;
 use super::peer::Peer;
 use super::security::{self, Found, SiteId};
 use super::session::{Kind, Message, Session};
+use super::watch::traffic;
 use job::Awaited;
 
 /// How long a client that is being hung up on may take to take the last response.
@@ -346,6 +347,8 @@ impl Session for PopServer {
     fn start(&mut self, token: Token, context: &mut Context) {
         self.token = token;
         info!("pop connection from {}", self.peer);
+        let (stream, peer) = (self.connection.stream(), self.peer.address());
+        context.arrived(token, traffic::Service::Pop, stream, peer);
         if self.tls_first {
             self.start_handshake(context);
         } else {

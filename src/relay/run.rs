@@ -89,6 +89,7 @@ impl Relay {
                 self.on_ready(*event);
             }
             self.deliver();
+            self.obey();
         }
         verbose!("all sessions are closed");
         Ok(self.context.status())
@@ -130,6 +131,11 @@ impl Relay {
             info!("told to reload: reading secrets and certificates again");
             self.context.reread();
         }
+        self.obey();
+    }
+
+    /// Stops once a session has said so.
+    fn obey(&mut self) {
         if self.context.exit.is_some() && !self.context.stopping {
             self.stop();
         }
@@ -218,6 +224,7 @@ impl Relay {
             }
         }
         if over {
+            self.context.forget(token);
             self.sessions.release(token);
         } else {
             self.arm(token, &mut slot);

@@ -157,6 +157,13 @@ impl Security {
         jobs.collect()
     }
 
+    /// When the first certificate of all servers ends to be valid, in seconds since
+    /// 1970.
+    pub fn certificate_expires(&self) -> Option<i64> {
+        let acceptors = self.sites.iter().filter_map(Site::acceptor);
+        acceptors.filter_map(|acceptor| acceptor.expires()).min()
+    }
+
     /// Takes note of what a job has found.
     pub fn learn(&mut self, done: &Done) {
         if let Some(site) = self.sites.get_mut(done.site.0) {

@@ -171,6 +171,9 @@ impl SmtpClient {
     }
 
     fn connect(&mut self, addresses: Vec<Address>, context: &mut Context) {
+        if let Some(address) = addresses.first() {
+            context.announce(|| format!("client: connecting: {address}"));
+        }
         let connector = Connector::new(addresses, None, self.route.connection_timeout);
         let mut connector = connector.from_any_of(self.route.locals.clone());
         let progress = connector.start(context.now);
@@ -188,6 +191,7 @@ impl SmtpClient {
 
     fn connected(&mut self, stream: Stream, address: &Address, context: &mut Context) {
         self.peer = address.to_string();
+        context.connected(self.token, &stream, address);
         let connection = Connection::new(stream);
         let route = Arc::clone(&self.route);
         match &route.target {
@@ -371,9 +375,11 @@ impl Session for SmtpClient {
     fn start(&mut self, token: Token, context: &mut Context) {
         self.token = token;
         self.deadline = Some(context.now + self.route.connection_timeout);
+        context.departs(token, self.peer.clone());
         match &self.route.target {
             Target::Unix(path) => self.connect(vec![Address::Unix(path.clone())], context),
             Target::HostPort(host_port) => {
+                context.announce(|| format!("client: resolving: {host_port}"));
                 let job = lookup::Job::Addresses {
                     target: host_port.clone(),
                     family: self.route.family,

@@ -39,6 +39,7 @@ use super::security::{self, Found, SiteId};
 use super::session::{Kind, Message, Session};
 use super::verdict;
 use super::verification::{Verification, Verifier};
+use super::watch::traffic;
 use filtering::Filtering;
 
 /// How long a client that is being hung up on may take to take the last replies.
@@ -196,7 +197,10 @@ impl SmtpServer {
         for action in actions.drain(..) {
             match action {
                 Action::Command(line) => verbose!("rx<<: \"{line}\""),
-                Action::Reply(reply) => self.say(&reply),
+                Action::Reply(reply) => {
+                    context.watch.counters.replied(&reply);
+                    self.say(&reply);
+                }
                 Action::Begin(transaction) => self.begin(transaction, context),
                 Action::Content(content) => {
                     if let Some(intake) = &mut self.intake {
@@ -398,6 +402,8 @@ impl SmtpServer {
         let facts = self.facts.take();
         let outcome = result.map(|receipt| {
             self.stored += 1;
+            let octets = facts.as_ref().map_or(0, |facts| facts.octets);
+            context.watch.counters.accepted(octets);
             if let (Some(transaction), Some(facts)) = (transaction, facts) {
                 acceptance::log(&receipt, &transaction, &facts, &self.peer);
             }
@@ -460,6 +466,8 @@ impl Session for SmtpServer {
     fn start(&mut self, token: Token, context: &mut Context) {
         self.token = token;
         info!("smtp connection from {}", self.peer);
+        let (stream, peer) = (self.connection.stream(), self.peer.address());
+        context.arrived(token, traffic::Service::Smtp, stream, peer);
         if self.service.tls_first {
             self.start_handshake(context);
         } else {

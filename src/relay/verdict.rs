@@ -53,6 +53,12 @@ pub fn shutting_down() -> Reply {
     Reply::new(421, Some((3, 2)), "shutting down, closing connection")
 }
 
+/// The greeting for a client that comes while an administrator has disabled the
+/// server.
+pub fn disabled() -> Reply {
+    Reply::new(421, Some((3, 2)), "service not available")
+}
+
 /// The greeting for a client for whom there is no room.
 // RFC 5321 3.8: 421 in place of 220.
 pub fn too_many_sessions() -> Reply {

@@ -16,6 +16,7 @@ mod mailbox;
 mod maildrop;
 mod measure;
 pub mod name;
+mod probe;
 pub mod queue;
 mod real;
 mod recover;

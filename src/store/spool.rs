@@ -11,6 +11,7 @@ use super::lock::{self, LockOutcome};
 use super::mailbox::MailboxName;
 use super::maildrop::{self, Opened};
 use super::name::{Ids, StoredId, Suffix};
+use super::probe;
 use super::queue::Queue;
 use super::real::RealFs;
 use super::recover::{self, Report};
@@ -124,6 +125,11 @@ impl Spool {
     /// it a message that was delivered just before one may come back.
     pub fn sync(&self) -> Result<(), Error> {
         self.files.sync()
+    }
+
+    /// Finds out whether a file can be made and written in the directory now.
+    pub fn probe(&self) -> Result<(), Error> {
+        probe::probe(self.files.fs.as_ref())
     }
 
     /// The path of a message's file, for programs that are to look at it.

@@ -6,6 +6,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use super::certificate::Certificate;
 use super::config::{CertificateFiles, VerifySource};
 use super::pem::{self, Kind, Section};
 use super::{Error, FileFault};
@@ -36,6 +37,12 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// When the first of the certificates ends to be valid, in seconds since 1970.
+    pub fn expires(&self) -> Option<i64> {
+        let parsed = self.chain.iter().filter_map(|der| Certificate::parse(der));
+        parsed.map(|certificate| certificate.not_after).min()
+    }
+
     /// Reads the files. Whether key and certificate belong together is for the
     /// library to say, which understands keys.
     pub fn load(files: &CertificateFiles) -> Result<Identity, Error> {

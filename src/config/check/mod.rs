@@ -1,5 +1,6 @@
 //! Makes a configuration of the options given, or says all that is wrong with them.
 
+mod admin;
 mod client_security;
 mod forwarding;
 pub(super) mod path;
@@ -68,7 +69,11 @@ fn warnings(config: &Config, interfaces: &[Interface]) -> Vec<Warning> {
         .forward
         .as_ref()
         .is_some_and(|forward| forward.immediate);
-    let never = config.forward.as_ref().is_some_and(idle);
+    let is_asked = config
+        .serve
+        .as_ref()
+        .is_some_and(|serve| serve.admin.is_some());
+    let never = !is_asked && config.forward.as_ref().is_some_and(idle);
     let hopes = config.forward.as_ref().is_some_and(verifies_if_offered);
     let all = [
         stops.then_some(Warning::LoggingStops),
@@ -86,7 +91,7 @@ fn nobody_listens(config: &Config, interfaces: &[Interface]) -> Vec<Warning> {
     let is_missing = |server: &ServerName| match server {
         ServerName::Smtp => serve.is_none_or(|serve| serve.smtp.is_none()),
         ServerName::Pop => serve.is_none_or(|serve| serve.pop.is_none()),
-        ServerName::Admin => true,
+        ServerName::Admin => serve.is_none_or(|serve| serve.admin.is_none()),
     };
     let has_address =
         |server: &ServerName| interfaces.iter().any(|one| one.server == Some(*server));
@@ -163,6 +168,8 @@ impl Check<'_> {
         let smtp = self.smtp_server(&common);
         let smtp = (!self.flag("no-smtp")).then_some(smtp);
         let pop = self.pop_server(&common);
+        let admin = self.admin_server(&common);
+        let metrics = self.metrics_server();
         Config {
             name: None,
             spool_dir: self.spool_dir(),
@@ -171,7 +178,12 @@ impl Check<'_> {
             domain: self.text("domain", None, |text| value::domain(text).map(Some)),
             daemon: !self.flag("no-daemon"),
             log: self.log(),
-            serve: (!self.flag("dont-serve")).then_some(Serve { smtp, pop }),
+            serve: (!self.flag("dont-serve")).then_some(Serve {
+                smtp,
+                pop,
+                admin,
+                metrics,
+            }),
             forward: self.forward(anonymous),
         }
     }

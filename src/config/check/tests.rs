@@ -5,7 +5,7 @@ use crate::config::option::Platform;
 use crate::config::parse;
 use crate::config::settings::{CONNECTION_TIMEOUT, PROMPT_TIMEOUT, RESPONSE_TIMEOUT};
 use crate::config::settings::{PopServer, ServerAuth, ServerTls, Traffic, Verify};
-use crate::config::{Host, IpFamily, Literal};
+use crate::config::{AdminServer, Host, IpFamily, Literal, MetricsAddress, MetricsServer};
 
 fn check_line(line: &str) -> Result<(Config, Vec<Warning>), Vec<String>> {
     let mut read = parse::words(line.split_whitespace().map(Into::into));
@@ -71,6 +71,8 @@ fn defaults() -> Config {
                 tls: None,
             }),
             pop: None,
+            admin: None,
+            metrics: None,
         }),
         forward: None,
     }
@@ -118,6 +120,22 @@ fn defaults_are_those_of_the_manual() {
 }
 
 type Change = fn(&mut Config);
+
+/// The administration interface, as it is by default but for its port.
+fn admin(config: &mut Config) -> &mut AdminServer {
+    let serve = config.serve.as_mut().unwrap();
+    serve.admin.get_or_insert(AdminServer {
+        own: Vec::new(),
+        shared: Vec::new(),
+        port: 0,
+        terminate: false,
+        remote_clients: false,
+    })
+}
+
+fn listen_on(text: &str) -> ListenAddress {
+    ListenAddress::Ip(Literal::parse(text).unwrap())
+}
 
 fn smtp(config: &mut Config) -> &mut SmtpServer {
     config.serve.as_mut().unwrap().smtp.as_mut().unwrap()
@@ -193,6 +211,29 @@ const CHANGES: &[(&str, Change)] = &[
     }),
     ("--dont-serve", |c| c.serve = None),
     ("--no-smtp", |c| c.serve.as_mut().unwrap().smtp = None),
+    ("--admin 10587", |c| admin(c).port = 10587),
+    ("--admin 0 --admin-terminate -r", |c| {
+        admin(c).port = 0;
+        admin(c).terminate = true;
+        admin(c).remote_clients = true;
+        smtp(c).remote_clients = true;
+    }),
+    (
+        "--admin 7 --interface admin=::1,127.0.0.1,admin=0.0.0.0,admin=/run/a,::1,/run/b",
+        |c| {
+            let [v4, v6, all] = ["127.0.0.1", "::1", "0.0.0.0"].map(listen_on);
+            admin(c).port = 7;
+            admin(c).own = vec![v6.clone(), ListenAddress::Unix("/run/a".into())];
+            admin(c).shared = vec![v4.clone(), all];
+            smtp(c).listen = vec![v4, v6, ListenAddress::Unix("/run/b".into())];
+        },
+    ),
+    ("--metrics 9100", |c| {
+        c.serve.as_mut().unwrap().metrics = Some(MetricsServer {
+            listen: MetricsAddress::Loopback(9100),
+            remote_clients: false,
+        });
+    }),
     ("--port 10025", |c| smtp(c).port = 10025),
     ("--port 0", |c| smtp(c).port = 0),
     ("--remote-clients", |c| smtp(c).remote_clients = true),
@@ -558,7 +599,8 @@ fn the_background_is_refused_where_there_is_work() {
     for line in ["--dont-serve", "--no-smtp", "--no-smtp -1 -o a:1"] {
         assert!(!good(line).has_work(), "{line}");
     }
-    for line in ["-t", "-q a:1", "-t -X -O 1 -o a:1", "-t -x -f -o a:1"] {
+    assert!(!good("-X --metrics=9100").has_work());
+    for line in ["-t", "-q a:1", "-t -X -O 1 -o a:1", "-t -X -a 1"] {
         assert!(good(line).has_work(), "{line}");
     }
 }
@@ -705,6 +747,10 @@ fn what_is_probably_not_meant_is_warned_of() {
     assert_eq!(warned("-t -e"), []);
     assert_eq!(warned("-t -d --close-stderr=no"), []);
     assert_eq!(warned("-t -o a:1"), [Warning::NeverForwards]);
+    assert_eq!(warned("-t -o a:1 -a 1"), []);
+    let nobody = Warning::NobodyListens(ServerName::Admin);
+    assert_eq!(warned("-t --interface admin=::1"), [nobody]);
+    assert_eq!(warned("-t --interface admin=::1 -a 1"), []);
     let nobody = Warning::NobodyListens(ServerName::Pop);
     assert_eq!(warned("-t --interface ::1,pop=::1,pop=127.0.0.1"), [nobody]);
     for line in ["-t -o a:1 -f", "-t -o a:1 -1", "-t -o a:1 -O 1", "-q a:1"] {

@@ -77,11 +77,12 @@ const DOCUMENTED: [&str; 68] = [
 ];
 
 /// Options that the documented program does not have, in the same form.
-const ADDED: [&str; 10] = [
+const ADDED: [&str; 11] = [
     "- delivery-dir=",
     "- forward-to-all",
     "c client-smtp-config=",
     "Z server-smtp-config=",
+    "- metrics=",
     "- strict-secrets",
     "- forward-connections=",
     "- forward-rate=",
@@ -143,6 +144,9 @@ const READY: &[&str] = &[
     "strict-secrets",
     "prompt-timeout",
     "size",
+    "admin",
+    "admin-terminate",
+    "metrics",
     "dont-serve",
     "no-daemon",
     "no-smtp",

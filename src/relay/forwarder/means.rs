@@ -12,11 +12,12 @@ use crate::relay::context::Context;
 use crate::relay::disk;
 use crate::relay::mail::Line;
 use crate::relay::smtp_client::{Route, SmtpClient};
-use crate::store::{Routing, Spool};
+use crate::store::{Routing, Spool, StoredId};
 use crate::sys::random;
 
 use super::pace::Pace;
 use super::pauses::{Hop, Pauses, Trouble};
+use super::router::Router;
 
 /// How many ways there may be for messages to go at the same time.
 pub(super) const LANES_MAX: usize = 100;
@@ -121,6 +122,20 @@ impl Means {
         let text = String::from_utf8_lossy(routing.address.as_bytes());
         let target = Target::parse(&text).map_err(|error| error.to_string())?;
         Ok(vec![hop(&target)])
+    }
+
+    /// Has a message routed, if there are filters to do it.
+    pub(super) fn route(&self, id: StoredId, routing: Routing, context: &mut Context) {
+        if let Some(chain) = &self.route.filters {
+            let mail = (self.spool(), id, routing);
+            let how = (Arc::clone(chain), self.route.terms.clone());
+            context.begin(Box::new(Router::new(mail, how, self.token)));
+        }
+    }
+
+    /// Whether there are filters that may route messages.
+    pub(super) fn has_filters(&self) -> bool {
+        self.route.filters.is_some()
     }
 
     /// Begins a session.

@@ -90,13 +90,17 @@ impl SmtpClient {
         if !self.ready || !self.has_room() {
             return false;
         }
-        let Some(Loaded { mail, chunk, last }) = self.traffic.waiting.pop_front() else {
+        let Some(Loaded {
+            mail, chunk, last, ..
+        }) = self.traffic.waiting.pop_front()
+        else {
             return false;
         };
         self.ready = false;
         let message = settlement::message(&mail.mail);
         let summary = Summary::of(&mail.mail);
         verbose!("sending: {}", summary.id);
+        context.attempting(&mail.mail);
         self.traffic.moving.push_back(Moving {
             id: summary.id.clone(),
             mail: Some(mail),
@@ -266,6 +270,7 @@ impl SmtpClient {
         };
         self.traffic.was_useful |= outcome.reply.is_some();
         summary.log(&outcome, &settlement, &self.peer);
+        context.attempted(&mail.mail, &settlement);
         self.submit(disk::Job::Settle(mail, Box::new(settlement)), context);
     }
 
