@@ -15,6 +15,7 @@ mod durability;
 mod exhaustion;
 mod filters;
 mod forwarding;
+mod immediate;
 mod interfaces;
 mod interop;
 mod interop_extensions;

@@ -37,6 +37,8 @@ pub enum Job {
     Commit(Box<Commit>),
     /// The same with a message that filters have seen.
     CommitStaged(Box<Staged>),
+    /// The same for those recipients elsewhere only.
+    CommitRest(Box<Staged>, Vec<OneLine>),
     /// A filter's need.
     Filter(filter_files::Job),
     /// Remove what was written of a message.
@@ -80,7 +82,7 @@ pub enum Done {
         /// The writer, to go on with.
         result: Result<Writer, store::Error>,
     },
-    /// Of [`Job::Commit`] and [`Job::CommitStaged`].
+    /// Of [`Job::Commit`], [`Job::CommitStaged`] and [`Job::CommitRest`].
     Committed(Result<Receipt, store::Error>),
     /// Of [`Job::Filter`].
     Filter(filter_files::Done),
@@ -217,6 +219,10 @@ impl Job {
             Job::CommitStaged(staged) => match store::commit(vec![staged]).pop() {
                 Some(result) => Done::Committed(result),
                 None => Done::Discarded,
+            },
+            Job::CommitRest(mut staged, rest) => match staged.narrow(rest) {
+                Ok(()) => Job::CommitStaged(staged).run(),
+                Err(error) => Done::Committed(Err(error)),
             },
             Job::Filter(job) => Done::Filter(job.run()),
             Job::Discard(writer) => {
@@ -480,6 +486,10 @@ pub fn abandon(message: Message, context: &mut Context) {
                 let job = Job::Settle(mail, Box::new(Settlement::Untouched));
                 context.submit(Token::NOBODY, job);
             }
+            return;
+        }
+        Message::Mail(Mail::Wanted { by, .. }) => {
+            context.post(by, Message::NoMoreMail);
             return;
         }
         Message::Disk(Some(Done::Read(Chunk { mail, .. }))) => {

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::event::Token;
+use crate::proto::smtp::client::Outcome;
 use crate::store::{Routing, StoredId};
 
 /// Why a forwarding pass is wanted.
@@ -16,6 +17,8 @@ pub enum Trigger {
     ClientDisconnect,
     /// A filter wishes so.
     Filter,
+    /// A message was forwarded to some of its recipients before it was accepted.
+    Rest,
     /// Somebody said so to the administration server.
     Admin,
     /// What was deferred is due again.
@@ -36,6 +39,7 @@ impl fmt::Display for Trigger {
             Trigger::Poll => "poll",
             Trigger::ClientDisconnect => "client disconnect",
             Trigger::Filter => "filter",
+            Trigger::Rest => "rest of a message",
             Trigger::Admin => "admin",
             Trigger::Retry => "retry",
         })
@@ -107,6 +111,18 @@ pub enum Mail {
     RouterOver,
     /// A client filter wishes that the pass ends with the message that it has seen.
     StopPass,
+    /// Somebody wants a client session of its own, which will ask it for mail.
+    Connect {
+        /// Who.
+        by: Token,
+        /// To which of the next hops; one that there is not is a session that is over.
+        hop: usize,
+    },
+    /// What became of a message of whoever has such a session.
+    Answered {
+        /// What the next hop said.
+        outcome: Box<Outcome>,
+    },
     /// A client session is over.
     ClientOver {
         /// The number of the session.

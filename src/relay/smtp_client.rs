@@ -117,6 +117,8 @@ pub struct SmtpClient {
     route: Arc<Route>,
     forwarder: Token,
     line: Line,
+    /// Whether messages are forwarded on behalf of a session that waits for that.
+    is_immediate: bool,
     token: Token,
     link: Link,
     peer: String,
@@ -140,6 +142,7 @@ impl SmtpClient {
             route,
             forwarder,
             line,
+            is_immediate: false,
             token: Token::NOBODY,
             link: Link::Resolving,
             peer,
@@ -153,6 +156,19 @@ impl SmtpClient {
             deadline: None,
             over: false,
         }
+    }
+
+    /// Makes a session that gets its mail from another session, which stays the owner
+    /// of it and has it forwarded before it is accepted.
+    pub fn for_submission(route: Route, owner: Token) -> SmtpClient {
+        // The owner has put it through the filters.
+        let route = Route {
+            filters: None,
+            ..route
+        };
+        let mut client = SmtpClient::new(Arc::new(route), owner, 0);
+        client.is_immediate = true;
+        client
     }
 
     // ---- connecting
@@ -355,7 +371,8 @@ impl SmtpClient {
     }
 
     fn leave(&mut self, context: &mut Context) {
-        if self.over || self.jobs > 0 || self.traffic.asked {
+        let is_owed = self.traffic.asked && !self.is_immediate;
+        if self.over || self.jobs > 0 || is_owed {
             return;
         }
         if let Some(ending) = &self.ending {

@@ -4,6 +4,7 @@
 mod encryption;
 mod filtering;
 pub mod host;
+mod immediate;
 mod login;
 
 use std::sync::Arc;
@@ -41,6 +42,7 @@ use super::verdict;
 use super::verification::{Verification, Verifier};
 use super::watch::traffic;
 use filtering::Filtering;
+use immediate::Immediate;
 
 /// How long a client that is being hung up on may take to take the last replies.
 const CLOSE_MAX: Duration = Duration::from_secs(30);
@@ -64,6 +66,10 @@ pub struct Service {
     pub verifier: Option<Arc<Verifier>>,
     /// What messages are put through before they are accepted.
     pub filters: Option<Arc<Chain>>,
+    /// Who has messages forwarded before they are accepted, if they are to be.
+    pub immediate: Option<Token>,
+    /// What those messages are put through after that.
+    pub client_filters: Option<Arc<Chain>>,
     /// Who looks for new mail when a filter wishes so.
     pub rescans: Option<Token>,
     /// Who wants to know when a client that left mail has gone.
@@ -83,6 +89,7 @@ pub struct SmtpServer {
     login: Login,
     intake: Option<Intake>,
     filtering: Filtering,
+    immediate: Immediate,
     wants_rescan: bool,
     transaction: Option<Box<Transaction>>,
     reason: Option<CloseReason>,
@@ -131,6 +138,7 @@ impl SmtpServer {
             login: Login::Idle,
             intake: None,
             filtering: Filtering::Idle,
+            immediate: Immediate::default(),
             wants_rescan: false,
             transaction: None,
             reason: None,
@@ -255,7 +263,7 @@ impl SmtpServer {
             false => Vec::new(),
         };
         self.serial += 1;
-        let has_filters = self.service.filters.is_some();
+        let has_filters = self.service.filters.is_some() || self.service.immediate.is_some();
         self.intake = Some(Intake::new(self.serial, writer, header, has_filters));
         self.transaction = Some(transaction);
     }
@@ -409,6 +417,7 @@ impl SmtpServer {
             }
             OneLine::escaped(receipt.id.to_string())
         });
+        let outcome = self.with_answer(outcome, context);
         self.rescan(context);
         self.resume(Event::Stored(outcome), context);
     }
@@ -549,6 +558,7 @@ impl Session for SmtpServer {
             }
             Message::Disk(Some(Done::Filter(done))) => self.staged(done, context),
             Message::Filter(news) => self.filter_news(news, context),
+            Message::Mail(mail) => self.immediate_news(mail, context),
             Message::Disk(Some(Done::Security(security::Done {
                 found: Found::Checked(_, result),
                 ..
@@ -594,7 +604,8 @@ impl Session for SmtpServer {
         let to_verifier = verification.and_then(Verification::last_words);
         let to_filters = self.filtering.last_words();
         let words = self.trigger().into_iter().chain(to_verifier);
-        words.chain(to_filters).collect()
+        let to_client = self.immediate.last_words();
+        words.chain(to_filters).chain(to_client).collect()
     }
 }
 

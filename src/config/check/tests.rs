@@ -426,6 +426,7 @@ const FORWARD_CHANGES: &[(&str, ForwardChange)] = &[
         f.extensions.chunking = false;
         f.extensions.strict_eight_bit = true;
     }),
+    ("--immediate", |f| f.immediate = true),
     ("--forward-to-some", |f| f.to_some = true),
     ("--forward-to-all", |f| f.to_some = false),
     ("--connection-timeout 1", |f| {

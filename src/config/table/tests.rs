@@ -113,6 +113,7 @@ const READY: &[&str] = &[
     "client-smtp-config",
     "client-filter",
     "client-interface",
+    "immediate",
     "client-auth",
     "client-auth-config",
     "client-tls",

@@ -174,6 +174,8 @@ impl Forwarder {
         match mail {
             Mail::Trigger(trigger) => self.trigger(trigger, context),
             Mail::Flush { by } => self.flush(by, context),
+            Mail::Connect { by, hop } => means.connect(by, hop, context),
+            Mail::Answered { .. } => {}
             Mail::Wanted { by, line, count } => {
                 let waiting = Waiting {
                     by,
@@ -228,7 +230,10 @@ impl Forwarder {
     fn on_disk(&mut self, done: Option<disk::Done>, context: &mut Context) {
         let (means, pass) = (&mut self.means, &mut self.pass);
         match (done, pass) {
-            (Some(disk::Done::Refreshed(access)), _) => means.refreshed(access),
+            (Some(disk::Done::Refreshed(access)), _) => {
+                means.refreshed(access);
+                means.connect_waiting(context);
+            }
             (Some(disk::Done::Scanned(listing)), Some(pass)) => pass.scanned(listing),
             (Some(disk::Done::Surveyed(seen)), Some(pass)) => pass.surveyed(seen, means, context),
             (Some(disk::Done::Refused(is_recorded)), Some(pass)) => {
