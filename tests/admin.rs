@@ -405,6 +405,111 @@ fn listens_on_a_unix_socket() {
     assert!(admin.says("status").contains(&format!("LISTEN: {path}\n")));
 }
 
+// B11 G3: off the loopback nobody is let in, unless an address is named.
+#[cfg(target_os = "linux")]
+#[test]
+fn others_are_let_in_only_by_an_address_that_was_named() {
+    use crate::support::network::{ADDRESSES, in_private_network};
+    use std::process::Command;
+
+    /// Says `pid` from that address, by a program that can choose it.
+    fn pid(from: &str, to: &str) -> String {
+        let script = "import socket, sys\n\
+            try:\n\
+            \x20   s = socket.create_connection((sys.argv[2], 2587), 30, (sys.argv[1], 0))\n\
+            \x20   s.sendall(b'pid\\n')\n\
+            \x20   print(s.recv(100).decode(), end='')\n\
+            except OSError:\n\
+            \x20   pass\n";
+        let mut python = Command::new("/usr/bin/python3");
+        let output = python.args(["-c", script, from, to]).output().unwrap();
+        assert!(output.status.success());
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    in_private_network(|| {
+        let [own, other, ..] = ADDRESSES;
+        let shared = format!("--interface={own},127.0.0.1");
+        let named = format!("--interface=smtp=127.0.0.1,admin={own}");
+        let all = "--interface=0.0.0.0,admin=0.0.0.0".to_owned();
+        let table = [
+            // By default it is not there at all.
+            ("--interface=smtp=127.0.0.1", "-r", own, own, false),
+            (
+                "--interface=smtp=127.0.0.1",
+                "-r",
+                "127.0.0.1",
+                "127.0.0.1",
+                true,
+            ),
+            (&shared, "-r", other, own, false),
+            (&shared, "-r", own, own, true),
+            (&shared, "-r", "127.0.0.1", "127.0.0.1", true),
+            (&all, "-r", other, own, false),
+            (&named, "-r", other, own, true),
+            (&named, "--remote-clients=no", other, own, false),
+            (&named, "--remote-clients=no", own, own, false),
+        ];
+        for (interface, remote, from, to, is_served) in table {
+            let spool = Scratch::new();
+            let mut command = Command::new(crate::support::program::program());
+            command.args([
+                "-t",
+                "-l",
+                "-n",
+                "--domain=x.test",
+                "--port=2525",
+                "--admin=2587",
+            ]);
+            command.args([
+                "--spool-dir",
+                spool.path().to_str().unwrap(),
+                interface,
+                remote,
+            ]);
+            let program = Program::spawn_command(command);
+            program.wait_for("admin server on ");
+            program.wait_for("smtp server on ");
+            let said = pid(from, to);
+            let expected = format!("{}\n{PROMPT}", program.id());
+            let what = format!("{interface} {remote} {from} {to}: {:?}", program.log());
+            match is_served {
+                true => assert!(said == expected, "{what}: {said:?}"),
+                false => assert!(said.is_empty(), "{what}: {said:?}"),
+            }
+        }
+    });
+}
+
+// A real telnet, which has things to say of its own.
+#[test]
+fn telnet_is_understood() {
+    use std::process::{Command, Stdio};
+    if crate::support::skip_without("telnet") {
+        return;
+    }
+    let spool = Scratch::new();
+    let (server, place) = start(&spool, &[]);
+    let (host, port) = place.split_once(':').unwrap();
+    let mut telnet = Command::new("telnet")
+        .args(["-E", host, port])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut input = telnet.stdin.take().unwrap();
+    input.write_all(b"pid\nlist\nquit\n").unwrap();
+    let output = telnet.wait_with_output().unwrap();
+    drop(input);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let pid = server.program.id();
+    assert!(
+        said.contains(&format!("{pid}\n{PROMPT}<none>\n{PROMPT}")),
+        "{said:?}"
+    );
+}
+
 // B11 G3: what an HTTP client sends is not obeyed.
 #[test]
 fn http_is_cut_off() {

@@ -194,6 +194,49 @@ fn prometheus_can_read_it() {
     assert!(said.is_empty(), "{}", String::from_utf8_lossy(&said));
 }
 
+// Python's parser knows every sample, and each has the type that is announced.
+#[test]
+fn python_can_read_it() {
+    if !has_python_parser() {
+        eprintln!("skipped: python3-prometheus-client is not installed");
+        return;
+    }
+    let spool = Scratch::new();
+    let (server, place) = start(&spool, &["--filter=exit:0"]);
+    submit(server.port, "a@x.test", &["b@y.test"], b"x\r\n");
+    let program = "import sys, urllib.request\n\
+        from prometheus_client.parser import text_string_to_metric_families as parse\n\
+        text = urllib.request.urlopen(sys.argv[1], timeout=30).read().decode()\n\
+        for family in parse(text):\n\
+        \x20   print(family.name, family.type, len(family.samples))\n";
+    let url = format!("http://{place}/metrics");
+    let output = Command::new("/usr/bin/python3")
+        .args(["-c", program, &url])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let trouble = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{trouble}");
+    for line in [
+        "emailrelay_messages_accepted counter 1",
+        "emailrelay_smtp_refusals counter 11",
+        "emailrelay_connections_refused counter 5",
+        "emailrelay_sessions gauge 5",
+        "emailrelay_filter_seconds histogram 12",
+        "emailrelay_queue_messages gauge 6",
+    ] {
+        assert!(said.lines().any(|one| one == line), "{line}: {said}");
+    }
+    assert!(!said.contains("unknown"), "{said}");
+}
+
+fn has_python_parser() -> bool {
+    let mut python = Command::new("/usr/bin/python3");
+    let python = python.args(["-c", "import prometheus_client.parser"]);
+    let status = python.stderr(Stdio::null()).status();
+    status.is_ok_and(|status| status.success())
+}
+
 #[test]
 fn curl_can_read_it() {
     if skip_without("curl") {

@@ -28,6 +28,7 @@ mod net_filters;
 mod net_verifier;
 mod outcomes;
 mod postfix;
+mod processes;
 #[cfg(unix)]
 mod server_auth;
 mod server_machine;

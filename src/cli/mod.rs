@@ -1,6 +1,7 @@
 //! Start-up and exit codes.
 #![forbid(unsafe_code)]
 
+mod identity;
 pub mod manuals;
 mod opened;
 mod options;
@@ -8,6 +9,7 @@ mod own_name;
 pub mod passwd;
 mod serving;
 pub mod spool;
+mod spool_advice;
 mod spool_directory;
 mod startup;
 mod tool;

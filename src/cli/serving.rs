@@ -18,6 +18,8 @@ use crate::relay::run::Relay;
 use crate::relay::smtp_server::Service;
 use crate::relay::smtp_server::host::SmtpHost;
 use crate::relay::watch::switches::Switches;
+use crate::sys;
+use crate::sys::privileges::{self, User};
 
 use super::startup::{FAILURE, Failure, NOT_BOUND};
 
@@ -49,21 +51,35 @@ fn places(serve: &Serve) -> Vec<Place<'_>> {
 }
 
 /// Opens the listening sockets of all servers, or takes those that systemd has
-/// opened where it may.
+/// opened and told that process of, if any. Files of sockets belong to the user's
+/// group.
 pub(super) fn listeners(
     serve: &Serve,
-    may_inherit: bool,
+    told: Option<u32>,
+    user: Option<&User>,
 ) -> Result<Vec<(ServerName, Vec<Listener>)>, Failure> {
     let variable = |name: &str| std::env::var(name).ok();
     let places = places(serve);
     let servers: Vec<ServerName> = places.iter().map(|place| place.server).collect();
-    let inherits = may_inherit && places.iter().any(|place| place.addresses.is_empty());
-    let handed = match inherits {
-        true => activation::sockets(std::process::id(), &variable).map_err(Failure::new)?,
-        false => Vec::new(),
+    let may_inherit = places.iter().any(|place| place.addresses.is_empty());
+    let handed = match told.filter(|_| may_inherit) {
+        Some(process) => activation::sockets(process, &variable).map_err(Failure::new)?,
+        None => Vec::new(),
     };
-    let listeners = listening::check_handed(&handed, &servers)
-        .and_then(|()| listening::listen(&places, &handed));
+    let listen = || {
+        listening::check_handed(&handed, &servers)?;
+        listening::listen(&places, &handed)
+    };
+    let listeners = match user {
+        None => listen(),
+        Some(user) => privileges::with_group(user, listen).map_err(|error| {
+            let reason = sys::reason(&error);
+            Failure::new(format!(
+                "--user: cannot take group {}: {reason}",
+                user.group
+            ))
+        })?,
+    };
     let listeners = listeners.map_err(|error| Failure {
         status: NOT_BOUND,
         text: error.to_string(),

@@ -50,7 +50,7 @@ pub use problem::{Advice, Problem, Warning};
 pub use program::Program;
 pub use raw::{LIST_MAX, VALUE_MAX};
 pub use settings::{
-    AdminServer, Config, Forward, Log, MetricsServer, PopServer, Serve, SmtpServer,
+    AdminServer, Config, Forward, Log, MetricsServer, PopServer, Process, Serve, SmtpServer,
 };
 pub use value::Anonymous;
 

@@ -17,6 +17,9 @@ use crate::base::OneLine;
 /// Where spooled mail is kept unless told otherwise.
 pub const SPOOL_DIR: &str = "/var/spool/emailrelay";
 
+/// The user that the program runs as, if it is started by root, unless told otherwise.
+pub const USER: &str = "daemon";
+
 /// The port for incoming SMTP connections unless told otherwise.
 pub const SMTP_PORT: u16 = 25;
 
@@ -72,14 +75,29 @@ pub struct Config {
     pub strict_secrets: bool,
     /// The name by which this system calls itself; nothing means that of the host.
     pub domain: Option<OneLine>,
-    /// Whether to go into the background.
-    pub daemon: bool,
+    /// How the process runs.
+    pub process: Process,
     /// What is logged.
     pub log: Log,
     /// What to listen for; nothing means nothing.
     pub serve: Option<Serve>,
     /// How to forward; nothing means that mail is never forwarded.
     pub forward: Option<Forward>,
+}
+
+/// How the process runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Process {
+    /// Whether to go into the background.
+    pub daemon: bool,
+    /// Whether to do no more than to see whether the program could run so.
+    pub check: bool,
+    /// The file for the number of the process, absolute.
+    pub pid_file: Option<PathBuf>,
+    /// The user to run as when started by root.
+    pub user: String,
+    /// Whether to give up all that is not needed once everything is open.
+    pub sandbox: bool,
 }
 
 /// What is logged.
@@ -296,6 +314,18 @@ pub struct Traffic {
 }
 
 impl Config {
+    /// Whether other programs are run, who may need privileges of their own.
+    pub fn runs_programs(&self) -> bool {
+        let is_program = |filter: &Filter| matches!(filter, Filter::File(_));
+        let smtp = self.serve.as_ref().and_then(|serve| serve.smtp.as_ref());
+        let serving = smtp.is_some_and(|smtp| {
+            smtp.filters.iter().any(is_program)
+                || matches!(smtp.address_verifier, Some(Program::File(_)))
+        });
+        let forward = self.forward.as_ref();
+        serving || forward.is_some_and(|forward| forward.filters.iter().any(is_program))
+    }
+
     /// Whether there is anything to do: something to listen for, or mail to be
     /// forwarded at start-up or later without being asked.
     pub fn has_work(&self) -> bool {

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use crate::base::WallClock;
 use crate::event::{Pool, Token};
+use crate::sys::notify::{self, State};
 
 use super::disk::{self, DiskWork};
 use super::filter_run;
@@ -50,6 +51,10 @@ pub struct Context {
     clock: fn() -> WallClock,
     pools: Pools,
     jobs: usize,
+    /// How many of them are nobody's, such as those that read files again.
+    unowned: usize,
+    /// Whether the service manager waits to hear that files have been read again.
+    is_reloading: bool,
     pub(super) posts: VecDeque<(Token, Message)>,
     pub(super) started: Vec<Box<dyn Session>>,
 }
@@ -69,6 +74,8 @@ impl Context {
             clock,
             pools,
             jobs: 0,
+            unowned: 0,
+            is_reloading: false,
             posts: VecDeque::new(),
             started: Vec::new(),
         }
@@ -95,6 +102,7 @@ impl Context {
     /// Has a worker do a disk job; the session gets [`Message::Disk`].
     pub fn submit(&mut self, token: Token, job: disk::Job) {
         self.jobs += 1;
+        self.unowned += usize::from(token == Token::NOBODY);
         self.pools.disk.submit(token, job);
     }
 
@@ -108,6 +116,7 @@ impl Context {
     pub fn reread(&mut self) {
         let jobs = self.security.reread(self.now, Reread::Now);
         self.submit_for_nobody(jobs);
+        self.is_reloading = true;
     }
 
     /// What these jobs find is learnt by [`Context::collect`].
@@ -158,9 +167,14 @@ impl Context {
         let filters = self.pools.filters.drain();
         self.jobs -= disk.len() + lookups.len() + programs.len() + filters.len();
         for completion in &disk {
+            self.unowned -= usize::from(completion.token == Token::NOBODY);
             if let Some(disk::Done::Security(done)) = &completion.done {
                 self.security.learn(done);
             }
+        }
+        if self.is_reloading && self.unowned == 0 {
+            self.is_reloading = false;
+            notify::tell(State::Ready);
         }
         let posts = disk.into_iter().map(|c| (c.token, Message::Disk(c.done)));
         self.posts.extend(posts);

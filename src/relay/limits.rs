@@ -85,6 +85,12 @@ pub const POP_STEPS_MAX: u32 = 16;
 /// How long sessions may take to finish once the program was told to stop.
 pub const SHUTDOWN_MAX: Duration = Duration::from_secs(10);
 
+/// The same once it was told so again.
+pub const HURRIED_SHUTDOWN_MAX: Duration = Duration::from_secs(1);
+
+/// Signals to stop that come within this time count as one.
+pub const SAME_SIGNAL_MAX: Duration = Duration::from_millis(500);
+
 /// Sessions with the next hop that fail one after the other, with no message
 /// settled, before a pass gives up.
 pub const ROUTE_FAILURES_MAX: u32 = 10;

@@ -53,7 +53,7 @@ pub struct Job {
 
 enum Task {
     /// Read the secrets again if they have changed.
-    ReadSecrets(Arc<SecretsDesk>, Instant),
+    ReadSecrets(Arc<SecretsDesk>, Instant, Reread),
     /// Read the certificates again if they have changed, or in any case.
     ReadCertificates(Arc<Certificates>, Reread),
     /// Find out whether these are right.
@@ -99,7 +99,7 @@ impl Job {
 impl Task {
     fn run(self) -> Found {
         match self {
-            Task::ReadSecrets(desk, now) => Found::Secrets(desk.current(now)),
+            Task::ReadSecrets(desk, now, reread) => Found::Secrets(desk.reread(now, reread)),
             Task::ReadCertificates(certificates, reread) => {
                 Found::Certificates(certificates.reread(reread))
             }
@@ -201,7 +201,7 @@ impl Site {
         let secrets = self.desk.iter().cloned();
         let certificates = self.certificates.iter().cloned();
         secrets
-            .map(move |desk| Task::ReadSecrets(desk, now))
+            .map(move |desk| Task::ReadSecrets(desk, now, reread))
             .chain(certificates.map(move |files| Task::ReadCertificates(files, reread)))
     }
 

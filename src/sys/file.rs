@@ -13,6 +13,7 @@
 
 use std::fs::File;
 use std::io;
+use std::path::Path;
 
 #[cfg(unix)]
 pub use super::unix::file::{
@@ -68,6 +69,15 @@ impl Metadata {
         #[cfg(windows)]
         return super::windows::file::metadata_of(file);
     }
+}
+
+/// Sees whether this process may read, write and enter a directory; on Windows only
+/// whether it is there.
+pub fn check_access(directory: &Path) -> io::Result<()> {
+    if !directory.metadata()?.is_dir() {
+        return Err(io::Error::from(io::ErrorKind::NotADirectory));
+    }
+    super::platform::open::check_access(directory)
 }
 
 /// The error for what should have been a regular file.

@@ -21,9 +21,9 @@ use super::filter::Filter;
 use super::problem::{Kind, Origin, Problem, Problems, shown};
 use super::program::Program;
 use super::raw::{Given, LIST_MAX, Raw, Value};
-use super::settings::{self, Config, Forward, Log, Serve, ServerTls, SmtpServer, Verify};
+use super::settings::{self, Config, Forward, Log, Process, Serve, ServerTls, SmtpServer, Verify};
 use super::value::{self, Anonymous, Fault};
-use super::{Context, Warning, table};
+use super::{Context, Platform, Warning, table};
 
 /// What the modes stand for, besides the address that some of them have.
 pub(super) const IMPLIED: [(&str, &[&str]); 3] = [
@@ -49,9 +49,13 @@ pub(super) fn check(raw: &Raw, context: &Context) -> Result<(Config, Vec<Warning
     check.problems.extend(rules::broken(raw, &unavailable));
     let interfaces = check.interfaces();
     let config = check.config(&interfaces);
-    if config.daemon && config.has_work() {
+    let is_windows = context.platform == Platform::Windows;
+    if is_windows && config.process.daemon && config.has_work() {
         let background = Problem::new(Origin::CommandLine, None, Kind::Background);
         check.problems.push(background);
+    }
+    if config.process.sandbox && config.runs_programs() {
+        check.report("sandbox", Kind::Programs);
     }
     if !check.problems.is_empty() {
         return Err(check.problems.into_vec());
@@ -176,7 +180,7 @@ impl Check<'_> {
             tls_config: self.tls_config(),
             strict_secrets: self.flag("strict-secrets"),
             domain: self.text("domain", None, |text| value::domain(text).map(Some)),
-            daemon: !self.flag("no-daemon"),
+            process: self.process(),
             log: self.log(),
             serve: (!self.flag("dont-serve")).then_some(Serve {
                 smtp,
@@ -185,6 +189,18 @@ impl Check<'_> {
                 metrics,
             }),
             forward: self.forward(anonymous),
+        }
+    }
+
+    fn process(&mut self) -> Process {
+        Process {
+            daemon: !self.flag("no-daemon"),
+            check: self.flag("check"),
+            pid_file: self
+                .path("pid-file")
+                .and_then(|path| self.resolved("pid-file", &path)),
+            user: self.text("user", settings::USER.to_owned(), value::user),
+            sandbox: self.flag("sandbox"),
         }
     }
 

@@ -1,7 +1,6 @@
 mod client_security;
 
 use super::*;
-use crate::config::option::Platform;
 use crate::config::parse;
 use crate::config::settings::{CONNECTION_TIMEOUT, PROMPT_TIMEOUT, RESPONSE_TIMEOUT};
 use crate::config::settings::{PopServer, ServerAuth, ServerTls, Traffic, Verify};
@@ -45,7 +44,13 @@ fn defaults() -> Config {
         tls_config: String::new(),
         strict_secrets: false,
         domain: None,
-        daemon: false,
+        process: Process {
+            daemon: false,
+            check: false,
+            pid_file: None,
+            user: "daemon".to_owned(),
+            sandbox: false,
+        },
         log: Log {
             enabled: false,
             verbose: false,
@@ -187,6 +192,10 @@ fn pop(c: &mut Config, change: fn(&mut PopServer)) {
 const CHANGES: &[(&str, Change)] = &[
     ("--no-daemon", |_| {}),
     ("--no-syslog", |_| {}),
+    ("--pid-file=run/x.pid", |c| {
+        c.process.pid_file = Some("/home/me/run/x.pid".into());
+    }),
+    ("--user=mail", |c| c.process.user = "mail".to_owned()),
     ("--log", |c| c.log.enabled = true),
     ("--log --verbose", |c| {
         c.log.enabled = true;
@@ -585,8 +594,14 @@ fn planned_options_are_refused_once_each() {
 }
 
 #[test]
-fn the_background_is_refused_where_there_is_work() {
-    let problem = "running in the background is not available in this version: add --no-daemon";
+fn the_background_is_refused_on_windows_where_there_is_work() {
+    let problem = "running in the background is not available on this system: add --no-daemon";
+    let on_windows = |line: &str| {
+        let mut read = parse::words(line.split_whitespace().map(Into::into));
+        check(read.options.plain(), &Context::new(Platform::Windows))
+            .map(|(config, _)| config)
+            .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())
+    };
     for line in [
         "",
         "--as-server",
@@ -594,16 +609,24 @@ fn the_background_is_refused_where_there_is_work() {
         "-f -o a:1 -x",
         "-X -O 1 -o a:1",
     ] {
-        assert_eq!(bad(line), [problem], "{line}");
+        assert_eq!(on_windows(line), Err(vec![problem.to_owned()]), "{line}");
+        assert!(good(line).process.daemon, "{line}");
     }
-    assert_eq!(bad("--as-client a:1 --no-daemon=no"), [problem]);
     for line in ["--dont-serve", "--no-smtp", "--no-smtp -1 -o a:1"] {
         assert!(!good(line).has_work(), "{line}");
     }
     assert!(!good("-X --metrics=9100").has_work());
     for line in ["-t", "-q a:1", "-t -X -O 1 -o a:1", "-t -X -a 1"] {
         assert!(good(line).has_work(), "{line}");
+        assert!(on_windows(line).is_ok(), "{line}");
     }
+    assert!(good("--as-client a:1 --no-daemon=no").process.daemon);
+}
+
+#[test]
+fn users_and_pid_files_have_names() {
+    assert_eq!(bad("-t --user="), ["--user: \"\" is empty"]);
+    assert_eq!(bad("-t --pid-file="), ["--pid-file: \"\" is empty"]);
 }
 
 #[test]
@@ -699,11 +722,6 @@ fn all_problems_are_told_together() {
             .filter(|problem| problem.starts_with("--interface: "))
             .count(),
         2
-    );
-    assert!(
-        problems
-            .iter()
-            .any(|problem| problem.ends_with("add --no-daemon"))
     );
 }
 

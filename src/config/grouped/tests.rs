@@ -47,7 +47,7 @@ fn each_prefix_makes_a_configuration() {
     assert!(
         configs
             .iter()
-            .all(|config| config.log.enabled && !config.daemon)
+            .all(|config| config.log.enabled && !config.process.daemon)
     );
 }
 
@@ -72,7 +72,7 @@ fn what_is_for_the_process_is_for_all() {
     assert!(
         configs
             .iter()
-            .all(|config| config.log.verbose && !config.daemon)
+            .all(|config| config.log.verbose && !config.process.daemon)
     );
 }
 

@@ -4,7 +4,7 @@
 use std::ffi::{CStr, CString, OsString};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd};
+use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
@@ -208,6 +208,11 @@ impl Directory {
     /// Asks about the directory itself.
     pub fn own_metadata(&self) -> io::Result<Metadata> {
         metadata_of(&self.file)
+    }
+
+    /// Its descriptor.
+    pub(in crate::sys) fn raw(&self) -> RawFd {
+        self.file.as_raw_fd()
     }
 
     fn open_at(&self, name: &[u8], flags: libc::c_int, mode: u32) -> io::Result<File> {
