@@ -152,6 +152,8 @@ fn edits_are_what_is_kept() {
     assert!(text.ends_with("\r\n\r\ngood bye\r\n"), "{text}");
     let envelope = fs::read_to_string(fixture.file(".envelope")).unwrap();
     assert!(envelope.contains("To-Remote: b@dst.test\r\n"), "{envelope}");
+    let log = fixture.server.program.wait_for("accepted message: ");
+    assert!(log.contains(" to=<b@dst.test> "), "{log}");
 }
 
 #[test]
@@ -677,4 +679,36 @@ fn a_link_to_another_users_file_is_not_a_message() {
         .wait_for("the content is another user's");
     assert_eq!(fixture.spool.names(), [""; 0]);
     assert!(std::path::Path::new(&secret).exists());
+}
+
+#[test]
+fn a_slow_filter_is_not_the_clients_idleness() {
+    let text = "sleep 2; exit 0";
+    let fixture = Fixture::new(text, &["--idle-timeout=1"]);
+    let mut client = fixture.client();
+    assert!(is_stored(&send(&mut client, "x")));
+    client.quit();
+}
+
+#[test]
+fn delays_and_bare_codes_need_no_program() {
+    let failed = "451 4.3.0 cannot filter the message now";
+    for (filters, reply, log) in [
+        ("exit:0,sleepms:20", "250 2.0.0 ", "filter: "),
+        ("exit:100,exit:1", "250 2.0.0 ", "abandoned by [exit:100]"),
+        (
+            "exit:0,exit:7",
+            "452 4.7.1 rejected",
+            "rejected by [exit:7]: [rejected] [exit:7]",
+        ),
+        ("sleepms:60000", failed, "[sleepms:60000] failed: timed out"),
+    ] {
+        let spool = Scratch::new();
+        let server = Server::start(&spool, &["--filter", filters, "--filter-timeout=1"]);
+        let mut client = Client::connect(server.port);
+        client.hello();
+        let got = send(&mut client, "x");
+        assert!(got.starts_with(reply), "{filters}: {got}");
+        server.program.wait_for(log);
+    }
 }

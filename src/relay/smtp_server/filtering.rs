@@ -6,6 +6,7 @@
 
 use crate::event::Token;
 use crate::filter::verdict::Verdict;
+use crate::relay::acceptance;
 use crate::relay::context::Context;
 use crate::relay::disk::{self, Job};
 use crate::relay::filter_files::Done;
@@ -93,6 +94,9 @@ impl SmtpServer {
             // Left for later, or for the filter to remove.
             (Verdict::Abandon, Remains::Received(staged)) => {
                 self.away = Some(self.serial);
+                if let Some(transaction) = &mut self.transaction {
+                    acceptance::follow(transaction, staged.envelope());
+                }
                 context.submit(self.token, Job::CommitStaged(staged));
             }
             (Verdict::Abandon, _) => self.taken(id, context),
