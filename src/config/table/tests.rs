@@ -77,7 +77,7 @@ const DOCUMENTED: [&str; 68] = [
 ];
 
 /// Options that the documented program does not have, in the same form.
-const ADDED: [&str; 13] = [
+const ADDED: &[&str] = &[
     "- delivery-dir=",
     "- forward-to-all",
     "c client-smtp-config=",
