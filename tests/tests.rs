@@ -7,7 +7,9 @@ mod admin;
 mod built_in_filters;
 mod client_auth;
 mod client_filters;
+mod client_machine;
 mod client_tls;
+mod client_window;
 mod configurations;
 mod delivery;
 mod dnsbl;
@@ -22,6 +24,8 @@ mod interop_extensions;
 mod kill;
 mod layering;
 mod local_recipients;
+#[cfg(unix)]
+mod logging;
 mod metrics;
 mod modes;
 mod net_filters;

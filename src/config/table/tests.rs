@@ -79,6 +79,7 @@ const DOCUMENTED: [&str; 68] = [
 /// Options that the documented program does not have, in the same form.
 const ADDED: &[&str] = &[
     "- delivery-dir=",
+    "- log-format=",
     "- forward-to-all",
     "c client-smtp-config=",
     "Z server-smtp-config=",
@@ -158,7 +159,11 @@ const READY: &[&str] = &[
     "verbose",
     "log",
     "log-address",
+    "log-file",
+    "log-format",
     "log-time",
+    "debug",
+    "syslog",
     "no-syslog",
     "close-stderr",
     "server-auth",
