@@ -182,6 +182,7 @@ pub fn route(
             .collect(),
         filters: filters::client(forward, domain)?,
         connector: None,
+        own: Vec::new(),
         terms: Terms {
             retry_period: forward.retry_period,
             bounces: forward
