@@ -46,8 +46,8 @@ const BUILT_IN: [&str; 5] = ["deliver", "copy", "split", "mx", "msgid"];
 impl Filter {
     /// Reads `<path>`, `file:<path>`, `net:<address>`, `exit:<number>`,
     /// `sleepms:<number>`, `spam:<address>`, `spam-edit:<address>`, or one that is
-    /// part of this program, with its parameters. A path is the whole of what is given: there are no
-    /// arguments and no quotes.
+    /// part of this program, with its parameters. A path is the whole of what is
+    /// given: there are no arguments and no quotes.
     pub(super) fn parse(text: &str, context: &Context) -> Result<Filter, Kind> {
         let fail = |fault| Kind::Value {
             value: shown(text),
