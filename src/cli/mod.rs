@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod identity;
+mod logging;
 pub mod manuals;
 mod opened;
 mod options;
