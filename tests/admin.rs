@@ -458,6 +458,7 @@ fn others_are_let_in_only_by_an_address_that_was_named() {
         for (interface, remote, from, to, is_served) in table {
             let spool = Scratch::new();
             let mut command = Command::new(crate::support::program::program());
+            command.args(crate::support::program::as_ourselves());
             command.args([
                 "-t",
                 "-l",
