@@ -1,16 +1,20 @@
 //! Start-up and exit codes.
 #![forbid(unsafe_code)]
 
+pub mod filter_copy;
 pub mod manuals;
 mod opened;
 mod options;
 mod own_name;
 pub mod passwd;
+pub mod resubmit;
 mod serving;
 pub mod spool;
 mod spool_directory;
 mod startup;
+pub mod submit;
 mod tool;
+mod units;
 
 use std::ffi::OsString;
 

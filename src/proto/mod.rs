@@ -5,7 +5,9 @@
 pub mod content;
 pub mod dns;
 pub mod dnsbl;
+pub mod header_section;
 pub mod line;
+pub mod mailbox_list;
 pub mod message;
 pub mod netfilter;
 pub mod netverifier;

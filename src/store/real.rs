@@ -14,7 +14,7 @@ const SYNC_WIDTH: usize = 16;
 
 /// For the owner and the group, which filters and POP clients' programs may be
 /// in. The process's umask applies: the program sets it to 007.
-const MODE: u32 = 0o660;
+pub(super) const MODE: u32 = 0o660;
 
 /// A real directory, by its descriptor.
 #[derive(Debug)]

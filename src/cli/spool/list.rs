@@ -4,10 +4,11 @@ use std::io::{self, Write};
 
 use crate::base::OneLine;
 use crate::cli::tool::{self, Failure};
+use crate::cli::units;
 use crate::store::{Details, Entry, Envelope, Queue};
 
 use super::json::Object;
-use super::{Form, Request, notice, units};
+use super::{Form, Request, notice};
 
 /// How wide the list is, in characters.
 const WIDTH: usize = 80;

@@ -4,10 +4,11 @@ use std::io::{self, Write};
 
 use crate::base::{OneLine, ascii};
 use crate::cli::tool::Failure;
+use crate::cli::units;
 use crate::store::{Details, Entry, Envelope, Queue};
 
 use super::list::{self, each};
-use super::{Form, Request, notice, units};
+use super::{Form, Request, notice};
 
 /// How much of the content is read at a time, in octets.
 const CHUNK: usize = 64 << 10;
