@@ -94,7 +94,9 @@ fn twenty_megabytes_arrive_whole() {
 #[test]
 fn a_thousand_small_messages_arrive_whole_over_one_connection() {
     let (spool, sink) = (Scratch::new(), Sink::start());
-    let server = Server::start(&spool, &proxy(&sink.address()));
+    let address = sink.address();
+    let one = ["--forward-connections", "1"];
+    let server = Server::start(&spool, &[&proxy(&address)[..], &one].concat());
     let messages: Vec<Vec<u8>> = (0..1000)
         .map(|n| awkward_message(&format!("number {n:04}"), 200 + n))
         .collect();

@@ -3,10 +3,12 @@
 
 use std::fs;
 use std::process::Command;
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::support::client::{Client, without_trace};
-use crate::support::program::{Scratch, Server, program};
+use crate::support::program::{PATIENCE, Scratch, Server, program, run};
+use crate::support::sink::Sink;
 use crate::verifier::script;
 
 /// A filter in shell whose behaviour is the message's subject.
@@ -57,10 +59,6 @@ impl Fixture {
         let name = found.next().unwrap_or_else(|| panic!("{names:?}"));
         assert!(found.next().is_none(), "{names:?}");
         self.spool.join(name)
-    }
-
-    fn written(&self, name: &str) -> String {
-        fs::read_to_string(self.work.join(name)).unwrap()
     }
 }
 
@@ -284,4 +282,369 @@ fn a_filter_that_does_not_do_its_duty_is_trouble_for_now() {
         assert_eq!(fixture.spool.names(), [""; 0], "{does}");
     }
     assert!(is_stored(&fixture.send("exit 0")), "and the server goes on");
+}
+
+#[test]
+fn deleted_files_and_100_mean_that_the_filter_has_the_message() {
+    let fixture = Fixture::by_subject(&[]);
+    let both = "rm \"$content\" \"$envelope\"; exit 100";
+    assert!(is_stored(&fixture.send(both)));
+    assert_eq!(fixture.spool.names(), [""; 0]);
+    fixture
+        .server
+        .program
+        .wait_for("message taken by the filter: ");
+    // As for POP by name: the content is for envelopes below.
+    let below = "mkdir sub; mv \"$envelope\" sub/$(basename \"$envelope\" .new); exit 100";
+    assert!(is_stored(
+        &fixture.send(&format!("cd \"${{content%/*}}\"; {below}"))
+    ));
+    let names = fixture.spool.names();
+    assert!(names[0].ends_with(".content"), "{names:?}");
+    assert_eq!(names[1..], ["sub"]);
+    let next = Server::start(&fixture.spool, &[]);
+    assert_eq!(fixture.spool.names(), names, "{:#?}", next.program.log());
+}
+
+#[test]
+fn what_is_left_is_fit_for_the_next_hop() {
+    let (fixture, sink) = (Fixture::by_subject(&[]), Sink::start());
+    // Line feeds alone, a dot, octets above 127, and no Received.
+    let edit = r"printf 'Subject: x\n\n.\ngr\303\274n' >$content.tmp; mv $content.tmp $content";
+    assert!(is_stored(&fixture.send(edit)));
+    let envelope = fs::read_to_string(fixture.file(".envelope")).unwrap();
+    assert!(envelope.contains("-Content: 8bit\r\n"), "{envelope}");
+    let spool = fixture.spool.path().to_str().unwrap();
+    let (status, _, log) = run(&["--as-client", &sink.address(), "--spool-dir", spool]);
+    assert_eq!(status, 0, "{log}");
+    let arrived = sink.arrived();
+    assert_eq!(
+        arrived[0].content,
+        "Subject: x\r\n\r\n.\r\ngrün\r\n".as_bytes()
+    );
+    assert!(
+        arrived[0].parameters.contains("BODY=8BITMIME"),
+        "{arrived:?}"
+    );
+}
+
+#[test]
+fn an_envelope_is_kept_in_our_own_form() {
+    let fixture = Fixture::by_subject(&[]);
+    let edit = "tr -d '\\015' <$envelope >$envelope.tmp; mv $envelope.tmp $envelope; \
+                echo 'X-MailRelay-Mine: 1' >>$envelope";
+    assert!(is_stored(&fixture.send(edit)));
+    let envelope = fs::read_to_string(fixture.file(".envelope")).unwrap();
+    assert!(
+        envelope.starts_with("X-MailRelay-Format: #2821.6\r\n"),
+        "{envelope:?}"
+    );
+    assert!(
+        envelope.ends_with("X-MailRelay-End: 1\r\nX-MailRelay-Mine: 1\r\n"),
+        "{envelope:?}"
+    );
+    assert_eq!(fixture.spool.names().len(), 2);
+}
+
+#[test]
+fn the_first_that_does_not_accept_decides_and_wishes_are_kept() {
+    let (spool, work, sink) = (Scratch::new(), Scratch::new(), Sink::start());
+    let text = "echo \"$0\" | sed 's:.*/::' >>\"${0%/*}/order\"; exit ";
+    let one = script(&work, "one", &format!("{text} 103"));
+    let two = script(&work, "two", &format!("{text} 0"));
+    let three = script(&work, "three", &format!("echo '<<550 no>>'; {text} 1"));
+    let filters = format!("{one},sleepms:1,exit:101");
+    let hop = sink.address();
+    let server = Server::start(
+        &spool,
+        &["--filter", &filters, "--filter", &two, "--forward-to", &hop],
+    );
+    let mut client = Client::connect(server.port);
+    client.hello();
+    assert!(is_stored(&send(&mut client, "x")));
+    let order = || fs::read_to_string(work.join("order")).unwrap();
+    assert_eq!(order(), "one\ntwo\n");
+    // The wish of the first is not lost.
+    server.program.wait_for("forwarding: [filter]");
+    server.program.wait_for("forwarding: 1 sent");
+    let filters = format!("file:{one},{three},{two}");
+    let server = Server::start(&spool, &["--filter", &filters, "--forward-to", &hop]);
+    let mut client = Client::connect(server.port);
+    client.hello();
+    assert_eq!(send(&mut client, "x"), "550 5.7.1 no");
+    assert_eq!(order(), "one\ntwo\none\nthree\n");
+    server.program.wait_for("forwarding: no messages to send");
+}
+
+#[test]
+fn a_wish_for_a_rescan_comes_with_either_verdict() {
+    for (code, reply) in [(102, "250"), (103, "250"), (104, "452")] {
+        let (spool, sink) = (Scratch::new(), Sink::start());
+        let filter = format!("--filter=exit:{code}");
+        let server = Server::start(&spool, &[&filter, "--forward-to", &sink.address()]);
+        let mut client = Client::connect(server.port);
+        client.hello();
+        let got = send(&mut client, "x");
+        assert!(got.starts_with(reply), "{got}");
+        server.program.wait_for("forwarding: [filter]");
+        match reply {
+            "250" => drop(server.program.wait_for("forwarding: 1 sent")),
+            _ => drop(server.program.wait_for("forwarding: no messages to send")),
+        }
+    }
+    let fixture = Fixture::new("exit 103", &[]);
+    assert!(is_stored(&fixture.send("x")));
+    fixture.server.program.wait_for("there is no --forward-to");
+}
+
+#[test]
+fn filters_that_cannot_be_are_told_at_the_start() {
+    let spool = Scratch::new();
+    for (filter, problem) in [
+        (
+            "/no/such/filter",
+            "--filter: cannot run \"/no/such/filter\": no such file",
+        ),
+        (
+            "exit:0,/bin/true --option",
+            "cannot run \"/bin/true --option\": ",
+        ),
+        (
+            "/etc/passwd",
+            "cannot run \"/etc/passwd\": permission denied",
+        ),
+        ("/tmp", "cannot run \"/tmp\": not a regular file"),
+        (
+            "exit:x",
+            "--filter: \"exit:x\" is not a number from 0 to 255",
+        ),
+        ("net:nowhere", "--filter: \"net:nowhere\" has no port"),
+        ("", "--filter: \"\" is empty"),
+        ("exit:0,,exit:0", "--filter: \"\" is empty"),
+    ] {
+        let path = spool.path().to_str().unwrap();
+        let arguments = ["--no-daemon", "--port=0", "--spool-dir", path, "--filter"];
+        let (status, _, error) = run(&[&arguments[..], &[filter]].concat());
+        assert_eq!(status, 1, "{filter}: {error}");
+        assert!(error.contains(problem), "{filter}: {error}");
+        let arguments = ["--as-client=x:1", "--spool-dir", path, "--client-filter"];
+        let (status, _, error) = run(&[&arguments[..], &[filter]].concat());
+        assert_eq!(status, 1, "{filter}: {error}");
+        assert!(error.contains("--client-filter: "), "{filter}: {error}");
+    }
+}
+
+#[test]
+fn a_client_that_hangs_up_does_not_undo_what_the_filter_has_done() {
+    let text = r#"
+echo >"${0%/*}/began"
+while test ! -e "${0%/*}/go"; do sleep 0.01; done
+echo 'X-MailRelay-Seen: 1' >>"$2"
+"#;
+    let fixture = Fixture::new(text, &[]);
+    let mut client = fixture.client();
+    client.expect("MAIL FROM:<me@src.test>", "250");
+    client.expect("RCPT TO:<a@dst.test>", "250");
+    client.expect("DATA", "354");
+    client.write(b"x: y\r\n\r\n.\r\n").unwrap();
+    wait_until(|| fixture.work.path().join("began").exists());
+    drop(client);
+    // A connection that comes later is dealt with later, so the end has been seen.
+    fixture.client().quit();
+    assert!(fixture.file(".envelope.new").ends_with(".new"));
+    fs::write(fixture.work.join("go"), "").unwrap();
+    fixture.server.program.wait_for("accepted message: ");
+    let envelope = fs::read_to_string(fixture.file(".envelope")).unwrap();
+    assert!(envelope.ends_with("X-MailRelay-Seen: 1\r\n"), "{envelope}");
+}
+
+fn wait_until(condition: impl Fn() -> bool) {
+    let until = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < until);
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+#[test]
+fn killed_while_a_filter_runs_nothing_is_left() {
+    // Replaces both files, so that neither is locked.
+    let text = r#"
+for file; do cp "$file" "$file.x"; mv "$file.x" "$file"; done
+echo $$ >"${0%/*}/began.tmp"
+mv "${0%/*}/began.tmp" "${0%/*}/began"
+exec sleep 99
+"#;
+    let mut fixture = Fixture::new(text, &[]);
+    let mut client = fixture.client();
+    client.expect("MAIL FROM:<me@src.test>", "250");
+    client.expect("RCPT TO:<a@dst.test>", "250");
+    client.expect("DATA", "354");
+    client.write(b"x: y\r\n\r\n.\r\n").unwrap();
+    wait_until(|| fixture.work.path().join("began").exists());
+    fixture.server.program.kill();
+    #[cfg(target_os = "linux")]
+    {
+        let process = fs::read_to_string(fixture.work.join("began")).unwrap();
+        let process = format!("/proc/{}/exe", process.trim());
+        wait_until(|| fs::read_link(&process).is_err());
+    }
+    assert_eq!(fixture.spool.names().len(), 2);
+    let server = Server::start(&fixture.spool, &[]);
+    assert_eq!(
+        fixture.spool.names(),
+        [""; 0],
+        "{:#?}",
+        server.program.log()
+    );
+}
+
+#[test]
+fn a_pass_does_not_take_a_filtered_message_for_one_left_behind() {
+    let text = r#"
+for file; do cp "$file" "$file.x"; mv "$file.x" "$file"; done
+echo >"${0%/*}/began"
+while test ! -e "${0%/*}/go"; do sleep 0.01; done
+"#;
+    let sink = Sink::start();
+    let fixture = Fixture::new(text, &["--poll=20ms", "--forward-to", &sink.address()]);
+    let mut client = fixture.client();
+    client.expect("MAIL FROM:<me@src.test>", "250");
+    client.expect("RCPT TO:<a@dst.test>", "250");
+    client.expect("DATA", "354");
+    client.write(b"x: y\r\n\r\n.\r\n").unwrap();
+    wait_until(|| fixture.work.path().join("began").exists());
+    let passes = fixture.server.program.log();
+    let passes = passes
+        .iter()
+        .filter(|line| line.contains("no messages to send"));
+    fixture
+        .server
+        .program
+        .wait_for_nth("no messages to send", passes.count() + 3);
+    fs::write(fixture.work.join("go"), "").unwrap();
+    assert!(is_stored(&client.reply().unwrap()));
+    fixture.server.program.wait_for("sent message: ");
+}
+
+#[test]
+fn stopping_ends_a_filter_that_does_not_end() {
+    let text = "echo >\"${0%/*}/began\"\nexec sleep 99";
+    let mut fixture = Fixture::new(text, &[]);
+    let mut client = fixture.client();
+    client.expect("MAIL FROM:<me@src.test>", "250");
+    client.expect("RCPT TO:<a@dst.test>", "250");
+    client.expect("DATA", "354");
+    client.write(b"x: y\r\n\r\n.\r\n").unwrap();
+    wait_until(|| fixture.work.path().join("began").exists());
+    fixture.server.program.terminate();
+    assert!(fixture.server.program.wait().success());
+    assert_eq!(fixture.spool.names(), [""; 0]);
+}
+
+/// A verifier for which everybody named so is local.
+const SOME_LOCAL: &str = r#"
+case "$1" in
+local*) printf 'Name\nalice\n'; exit 0 ;;
+*) printf '\n%s\n' "$1"; exit 1 ;;
+esac
+"#;
+
+#[test]
+fn mail_for_local_recipients_is_filtered_before_it_is_copied() {
+    let work = Scratch::new();
+    let verifier = script(&work, "verifier", SOME_LOCAL);
+    let fixture = Fixture::by_subject(&["--address-verifier", &verifier]);
+    let mut client = fixture.client();
+    let edit = "sed -i s/hello/changed/ \"$content\"";
+    for (to, ends) in [
+        (
+            &["local@dst.test"][..],
+            &[".content.local", ".envelope.local"][..],
+        ),
+        (
+            &["local@dst.test", "other@dst.test"],
+            &[".content", ".content.local", ".envelope", ".envelope.local"],
+        ),
+    ] {
+        let content = format!("Subject: {edit}\r\n\r\nhello\r\n");
+        let reply = client
+            .try_send("me@src.test", to, content.as_bytes())
+            .unwrap();
+        assert!(is_stored(&reply), "{reply}");
+        let names = fixture.spool.names();
+        let found = names.iter().zip(ends);
+        assert_eq!(names.len(), ends.len(), "{names:?}");
+        assert!(
+            found.into_iter().all(|(name, end)| name.ends_with(end)),
+            "{names:?}"
+        );
+        for name in names {
+            let text = fs::read_to_string(fixture.spool.join(&name)).unwrap();
+            assert!(
+                !name.contains(".content") || text.contains("\r\n\r\nchanged"),
+                "{text}"
+            );
+            fs::remove_file(fixture.spool.join(&name)).unwrap();
+        }
+        let content = "Subject: exit 1\r\n\r\nhello\r\n";
+        let reply = client
+            .try_send("me@src.test", to, content.as_bytes())
+            .unwrap();
+        assert_eq!(reply, "452 4.7.1 rejected");
+        assert_eq!(fixture.spool.names(), [""; 0]);
+    }
+}
+
+/// How many filters run at once.
+const FILTERS_MAX: usize = 20;
+
+#[test]
+fn only_so_many_run_at_once_and_nobody_else_waits() {
+    // Waits for the word to go, and meanwhile shows that it runs.
+    let text = r#"
+own=${0%/*}
+echo >"$own/running.$$"
+while test ! -e "$own/go"; do sleep 0.02; done
+ls "$own" | grep -c '^running' >>"$own/counts"
+rm "$own/running.$$"
+"#;
+    let work = Scratch::new();
+    let verifier = script(&work, "verifier", "printf '\\n%s\\n' \"$1\"\nexit 1\n");
+    let fixture = Fixture::new(text, &["--address-verifier", &verifier]);
+    let running = || {
+        let names = fixture.work.names();
+        names
+            .iter()
+            .filter(|name| name.starts_with("running"))
+            .count()
+    };
+    let port = fixture.server.port;
+    let clients: Vec<_> = (0..2 * FILTERS_MAX + 5)
+        .map(|_| {
+            thread::spawn(move || {
+                let mut client = Client::connect(port);
+                client.hello();
+                send(&mut client, "x")
+            })
+        })
+        .collect();
+    wait_until(|| running() == FILTERS_MAX);
+    // Others are served, and verifiers are run, while filters are waited for.
+    let mut neighbour = fixture.client();
+    neighbour.expect("MAIL FROM:<me@src.test>", "250");
+    neighbour.expect("RCPT TO:<a@dst.test>", "250");
+    neighbour.expect("NOOP", "250");
+    assert_eq!(running(), FILTERS_MAX);
+    fs::write(fixture.work.join("go"), "").unwrap();
+    for client in clients {
+        assert!(is_stored(&client.join().unwrap()));
+    }
+    let counts = fs::read_to_string(fixture.work.join("counts")).unwrap();
+    let counts: Vec<usize> = counts.lines().map(|line| line.parse().unwrap()).collect();
+    assert_eq!(counts.len(), 2 * FILTERS_MAX + 5);
+    assert!(
+        counts.iter().all(|count| *count <= FILTERS_MAX),
+        "{counts:?}"
+    );
 }

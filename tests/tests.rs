@@ -2,7 +2,9 @@
 // Clippy knows that tests may unwrap, but not that their helpers are tests.
 #![allow(clippy::unwrap_used)]
 
+mod account_verifier;
 mod client_auth;
+mod client_filters;
 mod client_tls;
 mod configurations;
 mod delivery;
@@ -10,6 +12,7 @@ mod dnsbl;
 mod durability;
 mod exhaustion;
 mod filters;
+mod forwarding;
 mod interfaces;
 mod interop;
 mod interop_extensions;
@@ -17,6 +20,7 @@ mod kill;
 mod layering;
 mod local_recipients;
 mod modes;
+mod net_filters;
 mod net_verifier;
 mod outcomes;
 mod postfix;
@@ -27,6 +31,7 @@ mod server_over_tcp;
 mod server_tls;
 mod server_transcripts;
 mod slow_clients;
+mod socks;
 mod spool_tool;
 mod stopping;
 mod support;

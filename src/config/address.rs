@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 use super::value::{Fault, UNIX_PATH_MAX, ZONE_MAX, host_name};
 use crate::base::ascii;
 
+/// What stands before a proxy that speaks SOCKS 5.
+const SOCKS5: &str = "socks5:";
+
 /// An IP address, with the zone that a link-local one needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Literal {
@@ -81,6 +84,30 @@ pub enum Address {
     Tcp(Host, u16),
     /// The absolute path of a unix-domain socket, at most [`UNIX_PATH_MAX`] octets.
     Unix(PathBuf),
+    /// A host and a port, and the SOCKS proxy on the way there.
+    Socks {
+        /// The host and the port, which is not 0.
+        far: (Host, u16),
+        /// Those of the proxy.
+        proxy: (Host, u16),
+        /// Whether the proxy speaks version 5 rather than 4a.
+        is_v5: bool,
+    },
+}
+
+/// Where to connect from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClientInterface {
+    /// An IP address, or one that stands for all of its family, and a port; with 0
+    /// the system chooses one.
+    Ip(Literal, u16),
+    /// A network interface by its name, as in [`ListenAddress::Interface`].
+    Interface {
+        /// The name.
+        name: String,
+        /// Only addresses of this family, where given.
+        only: Option<IpFamily>,
+    },
 }
 
 /// A host to connect to.
@@ -258,17 +285,60 @@ impl Address {
         if text.contains('@') {
             return Err(Fault::Socks);
         }
-        if Literal::parse(without_brackets(text)).is_ok() && !reads_with_port(text) {
-            return Err(Fault::NoPort);
-        }
-        let (host, service) = text.rsplit_once(':').ok_or(Fault::NoPort)?;
-        if service.is_empty() {
-            return Err(Fault::NoPort);
-        }
-        let host = Host::parse(host)?;
-        let port = port_of(service).ok_or(Fault::BadService)?;
-        Ok(Address::Tcp(host, port))
+        host_port(text).map(|(host, port)| Address::Tcp(host, port))
     }
+
+    /// Reads the same, or `host:port@proxy:port` for a proxy that speaks SOCKS 4a,
+    /// or `host:port@socks5:proxy:port`.
+    pub(super) fn parse_next_hop(text: &str) -> Result<Address, Fault> {
+        let Some((far, proxy)) = text.rsplit_once('@').filter(|_| !text.starts_with('/')) else {
+            return Address::parse(text);
+        };
+        // A proxy may be called socks5 itself.
+        let after_prefix = proxy.strip_prefix(SOCKS5).filter(|rest| rest.contains(':'));
+        Ok(Address::Socks {
+            far: host_port(far)?,
+            proxy: host_port(after_prefix.unwrap_or(proxy))?,
+            is_v5: after_prefix.is_some(),
+        })
+    }
+}
+
+impl ClientInterface {
+    /// Reads an address, with a port or without, or the name of an interface.
+    pub(super) fn parse(text: &str) -> Result<ClientInterface, Fault> {
+        if let Ok(literal) = Literal::parse(without_brackets(text)) {
+            return Ok(ClientInterface::Ip(literal, 0));
+        }
+        match listen_literal(text) {
+            Ok(ListenAddress::Interface { name, only }) => {
+                Ok(ClientInterface::Interface { name, only })
+            }
+            Err(Fault::HasPort) => match host_port(text)? {
+                (Host::Ip(literal), port) => Ok(ClientInterface::Ip(literal, port)),
+                (Host::Name(_), _) => Err(Fault::InterfacePort),
+            },
+            Err(fault) => Err(fault),
+            Ok(_) => Err(Fault::NotAnInterface),
+        }
+    }
+}
+
+/// Reads a host, a colon, and a port or service.
+fn host_port(text: &str) -> Result<(Host, u16), Fault> {
+    if text.is_empty() {
+        return Err(Fault::Empty);
+    }
+    if Literal::parse(without_brackets(text)).is_ok() && !reads_with_port(text) {
+        return Err(Fault::NoPort);
+    }
+    let (host, service) = text.rsplit_once(':').ok_or(Fault::NoPort)?;
+    if service.is_empty() {
+        return Err(Fault::NoPort);
+    }
+    let host = Host::parse(host)?;
+    let port = port_of(service).ok_or(Fault::BadService)?;
+    Ok((host, port))
 }
 
 /// Whether an IPv6 address and a port can be seen in the text, although it is an
@@ -346,12 +416,39 @@ impl fmt::Display for ListenAddress {
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Address::Tcp(Host::Ip(literal), port) if literal.ip.is_ipv6() => {
-                write!(f, "[{literal}]:{port}")
-            }
-            Address::Tcp(Host::Ip(literal), port) => write!(f, "{literal}:{port}"),
-            Address::Tcp(Host::Name(name), port) => write!(f, "{name}:{port}"),
+            Address::Tcp(host, port) => write!(f, "{host}:{port}"),
             Address::Unix(path) => f.write_str(&shown_path(path)),
+            Address::Socks { far, proxy, is_v5 } => {
+                let prefix = if *is_v5 { SOCKS5 } else { "" };
+                let ((far, far_port), (proxy, port)) = (far, proxy);
+                write!(f, "{far}:{far_port}@{prefix}{proxy}:{port}")
+            }
+        }
+    }
+}
+
+/// Shows it as it stands before a port.
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Host::Ip(literal) if literal.ip.is_ipv6() => write!(f, "[{literal}]"),
+            Host::Ip(literal) => literal.fmt(f),
+            Host::Name(name) => f.write_str(name),
+        }
+    }
+}
+
+impl fmt::Display for ClientInterface {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ClientInterface::Ip(literal, 0) => literal.fmt(f),
+            ClientInterface::Ip(literal, port) => {
+                write!(f, "{}:{port}", Host::Ip(literal.clone()))
+            }
+            ClientInterface::Interface { name, only } => {
+                let (name, only) = (name.clone(), *only);
+                ListenAddress::Interface { name, only }.fmt(f)
+            }
         }
     }
 }

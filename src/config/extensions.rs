@@ -47,7 +47,7 @@ pub(super) fn extensions(text: &str) -> Result<Extensions, Fault> {
 }
 
 /// Takes off the prefix that says whether the word is switched on.
-fn split(word: &str) -> (&str, bool) {
+pub(super) fn split(word: &str) -> (&str, bool) {
     let prefixes = [
         ("with-", true),
         ("without-", false),

@@ -14,6 +14,7 @@
 
 pub mod address;
 mod check;
+pub mod client_extensions;
 pub mod client_security;
 pub mod extensions;
 pub mod filter;
@@ -33,7 +34,10 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub use address::{Address, Host, Interface, IpFamily, ListenAddress, Literal, ServerName, Zone};
+pub use address::{
+    Address, ClientInterface, Host, Interface, IpFamily, ListenAddress, Literal, ServerName, Zone,
+};
+pub use client_extensions::ClientExtensions;
 pub use client_security::{ClientAccount, ClientAuth, ClientTls, TlsStart};
 pub use extensions::Extensions;
 pub use filter::Filter;

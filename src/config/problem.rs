@@ -343,6 +343,8 @@ pub enum Warning {
     LoggingStops,
     /// There is a server to forward to, but nothing that has mail forwarded.
     NeverForwards,
+    /// Clients wait while their mail is forwarded.
+    ClientsWait,
     /// Servers are verified, but only if they offer TLS at all.
     VerifiesIfOffered,
     /// There are addresses for a server that there is not.
@@ -365,6 +367,10 @@ impl fmt::Display for Warning {
             }
             Warning::NeverForwards => {
                 "mail is never forwarded: add --forward, --forward-on-disconnect or --poll"
+            }
+            Warning::ClientsWait => {
+                "using --immediate can result in client timeout errors: try \
+                 --forward-on-disconnect instead"
             }
             Warning::VerifiesIfOffered => {
                 "--client-tls-verify does not keep mail from servers that offer no tls: add \

@@ -4,7 +4,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::address::{Address, ListenAddress, Literal};
+use super::address::{Address, ClientInterface, ListenAddress};
+use super::client_extensions::ClientExtensions;
 use super::client_security::{ClientAuth, ClientTls};
 use super::extensions::Extensions;
 use super::filter::Filter;
@@ -36,6 +37,22 @@ pub const RESPONSE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How long to wait for the remote server's greeting unless told otherwise.
 pub const PROMPT_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How many connections to one server are used at once unless told otherwise.
+pub const FORWARD_CONNECTIONS: usize = 4;
+
+/// The most connections to one server that may be asked for.
+pub const FORWARD_CONNECTIONS_MAX: u64 = 50;
+
+/// The most messages in a minute that may be asked for.
+pub const FORWARD_RATE_MAX: u64 = 1_000_000;
+
+/// The most servers to forward to that may be named.
+pub const NEXT_HOPS_MAX: usize = 20;
+
+/// How long a message is tried unless told otherwise.
+// RFC 5321 4.5.4.1: four or five days at least.
+pub const RETRY_PERIOD: Duration = Duration::from_secs(5 * 24 * 60 * 60);
 
 /// How long a filter or verifier may take unless told otherwise.
 pub const FILTER_TIMEOUT: Duration = Duration::from_secs(60);
@@ -184,22 +201,35 @@ pub enum Verify {
 /// When, where and how to forward.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Forward {
-    /// The server to forward to.
-    pub to: Address,
+    /// The servers to forward to, at least one: the first that can be reached.
+    pub to: Vec<Address>,
     /// Whether to forward at start-up.
     pub on_start: bool,
     /// Whether to forward when a client of the SMTP server disconnects.
     pub on_disconnect: bool,
+    /// How much at once.
+    pub traffic: Traffic,
+    /// How long a message is tried; nothing means for ever.
+    pub retry_period: Option<Duration>,
+    /// Whether senders are told about mail that cannot be delivered.
+    pub bounce: bool,
     /// How long from one poll to the next, above zero; nothing means no polling.
     pub poll: Option<Duration>,
     /// The address to connect from.
-    pub client_interface: Option<Literal>,
+    pub client_interface: Option<ClientInterface>,
     /// How long to wait for a connection; nothing means for ever.
     pub connection_timeout: Option<Duration>,
     /// How long to wait for a reply; nothing means for ever.
     pub response_timeout: Option<Duration>,
     /// How long to wait for the greeting before going on without; nothing means for ever.
     pub prompt_timeout: Option<Duration>,
+    /// Which SMTP extensions are used, and how strictly.
+    pub extensions: ClientExtensions,
+    /// Whether a message goes to those of its recipients that the server accepts,
+    /// where it refuses others.
+    pub to_some: bool,
+    /// Whether messages are forwarded before they are accepted.
+    pub immediate: bool,
     /// What messages are put through as they go out, in this order.
     pub filters: Vec<Filter>,
     /// How long such a filter may take; nothing means for ever.
@@ -210,6 +240,17 @@ pub struct Forward {
     pub auth: Option<ClientAuth>,
     /// What not to tell.
     pub anonymous: Anonymous,
+}
+
+/// How much is sent at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Traffic {
+    /// How many connections to one server at once, from 1.
+    pub connections: usize,
+    /// How many messages to one server in a minute; nothing means no limit.
+    pub per_minute: Option<u32>,
+    /// How many messages over one connection; nothing means no limit.
+    pub per_connection: Option<usize>,
 }
 
 impl Config {

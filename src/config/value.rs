@@ -77,14 +77,20 @@ pub enum Fault {
     BadDescriptor,
     /// None of the words of `--server-smtp-config`.
     NotASwitch,
+    /// None of the words of `--client-smtp-config`.
+    NotAClientSwitch,
     /// Something that cannot be switched off.
     AlwaysStrict,
-    /// The verifier of accounts, which is not available in this version.
+    /// Not what the verifier of accounts takes.
     Accounts,
+    /// The verifier of accounts, where accounts have no numbers.
+    NoAccounts,
     /// A filter that is not there.
     BuiltInFilter,
-    /// A proxy, which is not available in this version.
+    /// A proxy, where there can be none.
     Socks,
+    /// A port on an interface that is given by its name.
+    InterfacePort,
 }
 
 impl fmt::Display for Fault {
@@ -124,10 +130,18 @@ impl fmt::Display for Fault {
                 "is not a switch; pipelining, chunking, smtputf8, smtputf8strict and strictparsing \
                  are, with + or -, no, with- or without- before them"
             }
+            Fault::NotAClientSwitch => {
+                "is not a switch; pipelining, chunking, eightbitstrict, smtputf8strict, \
+                 binarymimestrict and linger are, with + or -, no, with- or without- before them"
+            }
             Fault::AlwaysStrict => "cannot be switched off in this version",
-            Fault::Accounts => "asks for accounts of this system, not available in this version",
+            Fault::NoAccounts => "asks for accounts, which have no numbers on Windows",
+            Fault::Accounts => {
+                "is not account:<lowest>-<highest>;lowercase;remote;check, with any of it left out"
+            }
             Fault::BuiltInFilter => "is a built-in filter that is not available in this version",
-            Fault::Socks => "goes through a SOCKS proxy, not available in this version",
+            Fault::Socks => "goes through a SOCKS proxy, which only forwarding can",
+            Fault::InterfacePort => "has a port; that goes with an address only, [address]:port",
         };
         f.write_str(text)
     }
@@ -181,6 +195,7 @@ pub(super) fn period(text: &str) -> Result<Duration, Fault> {
     period.map_err(|_| Fault::NotAPeriod)
 }
 
+/// Reads a number from `min` to `max`.
 pub(super) fn number(text: &str, min: u64, max: u64) -> Result<u64, Fault> {
     ascii::parse_decimal(text.as_bytes())
         .filter(|number| (min..=max).contains(number))

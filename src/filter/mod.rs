@@ -2,7 +2,10 @@
 //! what they are asked, and what their answers mean.
 #![forbid(unsafe_code)]
 
+pub mod accounts;
 pub mod chain;
+pub mod dns;
+pub mod mx;
 pub mod output;
 pub mod program;
 pub mod recheck;

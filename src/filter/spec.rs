@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::accounts::Accounts;
 use crate::base::ascii;
 use crate::net::address::Target;
 use crate::sys::{self, child};
@@ -17,6 +18,8 @@ pub enum Spec {
     Net(Target),
     /// A program that does nothing but exit with that status.
     Exit(u8),
+    /// The users of this system.
+    Accounts(Accounts),
 }
 
 /// A program that could not be run.
@@ -32,7 +35,7 @@ impl Spec {
     pub fn check(&self) -> Result<(), Unusable> {
         match self {
             Spec::Program(program) => check(program),
-            Spec::Net(_) | Spec::Exit(_) => Ok(()),
+            Spec::Net(_) | Spec::Exit(_) | Spec::Accounts(_) => Ok(()),
         }
     }
 }

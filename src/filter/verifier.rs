@@ -54,7 +54,7 @@ pub struct Decision {
 }
 
 impl Decision {
-    fn of(verdict: Verdict) -> Decision {
+    pub(super) fn of(verdict: Verdict) -> Decision {
         Decision {
             verdict,
             exit: None,
@@ -70,6 +70,12 @@ impl Decision {
             reason: Some(format!("{text}: {why}")),
             ..Decision::of(Verdict::Refuse(reply))
         }
+    }
+
+    /// The recipient is refused for good, with that text for the client and that
+    /// reason for the log.
+    pub(super) fn refuse_for_good(text: &str, why: impl std::fmt::Display) -> Decision {
+        Decision::refuse(for_good(text.as_bytes()), why)
     }
 
     /// The verifier has not done its duty.

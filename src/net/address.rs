@@ -1,5 +1,6 @@
 //! Where to connect to, as people write it: `host:25`, `[::1]:smtp`,
-//! `fe80::1%eth0:25`, `/run/socket`.
+//! `fe80::1%eth0:25`, `/run/socket`, and through a SOCKS proxy
+//! `host:25@proxy:1080` or `host:25@socks5:proxy:1080`.
 
 use std::error::Error;
 use std::fmt;
@@ -21,6 +22,9 @@ const SERVICES: [(&str, u16); 11] = [
     ("milter", 8891),
 ];
 
+/// What stands before a proxy that speaks SOCKS 5.
+const SOCKS5: &str = "socks5:";
+
 /// RFC 1035 2.3.4: a name has at most 255 octets on the wire, which are 253 as
 /// text.
 const NAME_MAX: usize = 253;
@@ -32,6 +36,28 @@ pub enum Target {
     HostPort(HostPort),
     /// A socket of the unix domain, by its absolute path.
     Unix(PathBuf),
+    /// A host and a port beyond a SOCKS proxy.
+    Proxied(Box<Proxied>),
+}
+
+/// A host and a port, and the proxy on the way to them.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Proxied {
+    /// What the proxy is asked for.
+    pub far: HostPort,
+    /// The proxy.
+    pub proxy: HostPort,
+    /// How the proxy is asked.
+    pub version: SocksVersion,
+}
+
+/// A version of SOCKS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SocksVersion {
+    /// 4a.
+    V4a,
+    /// 5.
+    V5,
 }
 
 /// A host and a port of it.
@@ -82,6 +108,24 @@ impl Target {
             return Err(Fault::Path.in_text(text));
         }
         Ok(Target::Unix(PathBuf::from(text)))
+    }
+
+    /// Parses a target that may be beyond a proxy.
+    pub fn parse_next_hop(text: &str) -> Result<Target, AddressError> {
+        let Some((far, proxy)) = text.rsplit_once('@').filter(|_| !text.starts_with('/')) else {
+            return Target::parse(text);
+        };
+        // A proxy may be called socks5 itself.
+        let after_prefix = proxy.strip_prefix(SOCKS5).filter(|rest| rest.contains(':'));
+        let (version, proxy) = match after_prefix {
+            Some(proxy) => (SocksVersion::V5, proxy),
+            None => (SocksVersion::V4a, proxy),
+        };
+        Ok(Target::Proxied(Box::new(Proxied {
+            far: HostPort::parse(far)?,
+            proxy: HostPort::parse(proxy)?,
+            version,
+        })))
     }
 }
 
@@ -199,7 +243,18 @@ impl fmt::Display for Target {
         match self {
             Target::HostPort(host_port) => host_port.fmt(f),
             Target::Unix(path) => path.display().fmt(f),
+            Target::Proxied(proxied) => proxied.fmt(f),
         }
+    }
+}
+
+impl fmt::Display for Proxied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let prefix = match self.version {
+            SocksVersion::V4a => "",
+            SocksVersion::V5 => SOCKS5,
+        };
+        write!(f, "{}@{prefix}{}", self.far, self.proxy)
     }
 }
 
@@ -278,6 +333,56 @@ mod tests {
             assert_eq!(target, expected, "{text}");
             assert_eq!(target.to_string(), shown);
             assert_eq!(Target::parse(shown).unwrap(), target, "{shown}");
+        }
+    }
+
+    #[test]
+    fn next_hops_may_be_beyond_a_proxy() {
+        for (text, shown, version) in [
+            ("far:25@near:1080", "far:25@near:1080", SocksVersion::V4a),
+            (
+                "[::1]:smtp@::1:socks",
+                "[::1]:25@[::1]:1080",
+                SocksVersion::V4a,
+            ),
+            (
+                "far:25@socks5:1080",
+                "far:25@socks5:1080",
+                SocksVersion::V4a,
+            ),
+            (
+                "far:25@socks5:near:1080",
+                "far:25@socks5:near:1080",
+                SocksVersion::V5,
+            ),
+            (
+                "1.2.3.4:25@socks5:[::1]:9",
+                "1.2.3.4:25@socks5:[::1]:9",
+                SocksVersion::V5,
+            ),
+        ] {
+            let target = Target::parse_next_hop(text).unwrap();
+            assert_eq!(target.to_string(), shown);
+            assert_eq!(Target::parse_next_hop(shown).unwrap(), target);
+            let Target::Proxied(proxied) = target else {
+                panic!("{text}");
+            };
+            assert_eq!(proxied.version, version, "{text}");
+        }
+        let plain = Target::parse_next_hop("host:25");
+        assert_eq!(plain, Ok(name("host", 25)));
+        let path = Target::parse_next_hop("/run/a@b");
+        assert_eq!(path, Ok(Target::Unix("/run/a@b".into())));
+        for (text, fault) in [
+            ("far@near:1080", Fault::NoPort),
+            ("far:25@near", Fault::NoPort),
+            ("@near:1080", Fault::Empty),
+            ("far:25@", Fault::Empty),
+            ("a@b:25@near:1080", Fault::Name),
+            ("far:25@socks5:near:", Fault::Port),
+        ] {
+            let error = Target::parse_next_hop(text).unwrap_err();
+            assert_eq!(error.fault, fault, "{text}");
         }
     }
 

@@ -33,7 +33,7 @@ pub const TIMEOUT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 #[derive(Debug)]
 pub struct Connector {
     waiting: VecDeque<Address>,
-    local: Option<SocketAddr>,
+    locals: Vec<SocketAddr>,
     timeout: Duration,
     deadline: Option<Instant>,
     attempt: Option<Attempt>,
@@ -91,12 +91,18 @@ impl Connector {
     ) -> Connector {
         Connector {
             waiting: addresses.into_iter().collect(),
-            local,
+            locals: local.into_iter().collect(),
             timeout: timeout.min(TIMEOUT_MAX),
             deadline: None,
             attempt: None,
             failure: None,
         }
+    }
+
+    /// Has each connection made from the first of these local addresses that is of
+    /// the same family, if there is one.
+    pub fn from_any_of(self, locals: Vec<SocketAddr>) -> Connector {
+        Connector { locals, ..self }
     }
 
     /// Begins with the first address.
@@ -158,7 +164,7 @@ impl Connector {
             if left.is_zero() && self.failure.is_some() {
                 break;
             }
-            match Stream::connect(&address, self.local) {
+            match Stream::connect(&address, self.local_for(&address)) {
                 Ok(stream) => {
                     self.attempt = Some(Attempt {
                         stream,
@@ -174,12 +180,22 @@ impl Connector {
     }
 
     fn refused(&mut self, address: Address, source: io::Error) {
-        let local = self.local;
+        let local = self.local_for(&address);
         self.failure = Some(ConnectError::Refused {
             address,
             local,
             source,
         });
+    }
+
+    fn local_for(&self, address: &Address) -> Option<SocketAddr> {
+        let Address::Tcp(address) = address else {
+            return None;
+        };
+        let is_of_family = |local: &&SocketAddr| local.is_ipv4() == address.is_ipv4();
+        let fitting = self.locals.iter().find(is_of_family);
+        // Of another family it is the system's to complain.
+        fitting.or(self.locals.first()).copied()
     }
 
     fn time_left(&self, now: Instant) -> Duration {

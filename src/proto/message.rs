@@ -80,6 +80,11 @@ impl Scan {
         self.header.fault
     }
 
+    /// Whether there has been a Message-ID field, even an empty one.
+    pub fn has_message_id(&self) -> bool {
+        self.header.message_id.is_some()
+    }
+
     /// The text of the first Message-ID field: unfolded, at most
     /// [`MESSAGE_ID_MAX`] octets, escaped where it is not printable.
     pub fn message_id(&self) -> Option<OneLine> {

@@ -25,6 +25,8 @@ pub struct Access {
     secrets: Option<SecretsSource>,
     tls: Option<TlsFiles>,
     looked_at: Option<Instant>,
+    /// How often the secrets have changed.
+    generation: u64,
 }
 
 /// Where our accounts are.
@@ -57,15 +59,26 @@ impl Access {
                 .transpose()?,
             tls: tls.map(|tls| TlsFiles::open(config, tls)).transpose()?,
             looked_at: None,
+            generation: 0,
         })
     }
 
     /// The account to log in with, if any.
     pub fn account(&self) -> Option<Arc<Account>> {
+        self.account_of(b"")
+    }
+
+    /// The account for messages with that selector, if there is one.
+    pub fn account_of(&self, selector: &[u8]) -> Option<Arc<Account>> {
         match self.secrets.as_ref()? {
-            SecretsSource::File(file) => file.secrets().client_account(b""),
-            SecretsSource::Given(secrets) => secrets.client_account(b""),
+            SecretsSource::File(file) => file.secrets().client_account(selector),
+            SecretsSource::Given(secrets) => secrets.client_account(selector),
         }
+    }
+
+    /// Which version of the secrets it has: another number, other secrets.
+    pub fn generation(&self) -> u64 {
+        self.generation
     }
 
     /// What makes TLS connections, if anything.
@@ -87,7 +100,7 @@ impl Access {
     /// Reads again what has changed; what cannot be used leaves everything as it was.
     pub fn refresh(&mut self) {
         if let Some(SecretsSource::File(file)) = &mut self.secrets {
-            refresh_secrets(file);
+            self.generation += u64::from(refresh_secrets(file));
         }
         if let Some(tls) = &mut self.tls {
             tls.refresh();
@@ -95,14 +108,19 @@ impl Access {
     }
 }
 
-fn refresh_secrets(file: &mut SecretsFile) {
+/// Whether they have changed.
+fn refresh_secrets(file: &mut SecretsFile) -> bool {
     match file.refresh() {
-        Ok(Refreshed::Unchanged) => {}
+        Ok(Refreshed::Unchanged) => false,
         Ok(Refreshed::Changed { warnings }) => {
             info!("secrets file read again: {}", file.path().display());
             warnings.iter().for_each(|text| warning!("{text}"));
+            true
         }
-        Err(error) => error!("{error}: the former secrets stay in use"),
+        Err(error) => {
+            error!("{error}: the former secrets stay in use");
+            false
+        }
     }
 }
 

@@ -4,13 +4,13 @@
 
 use crate::base::{OneLine, WallClock};
 use crate::filter::verdict::{FAILED_CODE, Verdict};
-use crate::store::{Attempt, Locked, Reason};
+use crate::store::{Locked, Reason};
 use crate::{info, warning};
 
 use super::disk::{Loaded, NotLoaded, Outgoing};
 use super::filter_run::{Filtered, Remains};
 use super::mail::Fate;
-use super::settlement::Settlement;
+use super::settlement::{Settlement, Terms};
 
 /// What to do with the message.
 pub enum Next {
@@ -24,7 +24,7 @@ pub enum Next {
 }
 
 /// What to do with the message, and whether the pass is to end after it.
-pub fn next(filtered: Filtered, clock: WallClock) -> (Next, bool) {
+pub fn next(filtered: Filtered, clock: WallClock, terms: &Terms) -> (Next, bool) {
     let Filtered {
         id,
         verdict,
@@ -34,7 +34,7 @@ pub fn next(filtered: Filtered, clock: WallClock) -> (Next, bool) {
     } = filtered;
     let next = match left {
         Remains::Queued(loaded) if is_cancelled => Next::Settle(loaded.mail, Settlement::Untouched),
-        Remains::Queued(loaded) => decide(loaded, verdict, clock),
+        Remains::Queued(loaded) => decide(loaded, verdict, clock, terms),
         Remains::NotQueued(not_loaded) => {
             if not_loaded.trouble.is_none() {
                 info!("message taken by the client filter: {id}");
@@ -44,50 +44,40 @@ pub fn next(filtered: Filtered, clock: WallClock) -> (Next, bool) {
         // An error of our own: the message is ready again.
         Remains::Received(_) | Remains::Nothing => Next::Over(NotLoaded {
             id,
-            trouble: Some(("internal error".to_owned(), Fate::Deferred)),
+            trouble: Some(("internal error".to_owned(), Fate::Deferred { until: 0 })),
         }),
     };
     (next, wishes.stop)
 }
 
-fn decide(loaded: Loaded, verdict: Verdict, clock: WallClock) -> Next {
+fn decide(loaded: Loaded, verdict: Verdict, clock: WallClock, terms: &Terms) -> Next {
     let mail = &loaded.mail.mail;
+    let deferred = |why: &str| {
+        let why = one_line(format!("client filter: {why}"));
+        Settlement::put_off(why, mail, clock, terms)
+    };
     let settlement = match verdict {
         Verdict::Accept => return Next::Send(loaded),
         Verdict::Abandon => Settlement::Skipped,
-        Verdict::Fail(why) => deferred(&why, clock),
+        Verdict::Fail(why) => deferred(&why),
         Verdict::Reject(rejection) if rejection.is_for_now() => {
-            deferred(&rejection.reason.to_string(), clock)
+            deferred(&rejection.reason.to_string())
         }
         Verdict::Reject(rejection) => {
-            let code = rejection.code.unwrap_or(FAILED_CODE);
-            failed(mail, rejection.reason, code)
+            let reason = Reason {
+                text: rejection.reason,
+                code: Some(rejection.code.unwrap_or(FAILED_CODE)),
+            };
+            Settlement::refuse(reason, mail, clock, terms)
         }
     };
     log(mail, &settlement);
     Next::Settle(loaded.mail, settlement)
 }
 
-fn deferred(why: &str, clock: WallClock) -> Settlement {
-    Settlement::Deferred(Attempt {
-        at: clock.unix_seconds(),
-        reply: one_line(format!("client filter: {why}")),
-    })
-}
-
 /// The reasons are printable already.
 fn one_line(text: String) -> OneLine {
     OneLine::new(text.as_str()).unwrap_or_else(|| OneLine::escaped(text))
-}
-
-fn failed(mail: &Locked, reason: OneLine, code: u16) -> Settlement {
-    Settlement::Failed {
-        reasons: vec![Reason {
-            text: reason,
-            code: Some(code),
-        }],
-        remaining: mail.envelope().remote_recipients.clone(),
-    }
 }
 
 fn log(mail: &Locked, settlement: &Settlement) {
@@ -98,7 +88,7 @@ fn log(mail: &Locked, settlement: &Settlement) {
                 warning!("failed message: id={id} client filter: reason=\"{text}\"");
             }
         }
-        Settlement::Deferred(attempt) => {
+        Settlement::Deferred { attempt, .. } => {
             let why = &attempt.reply;
             warning!("deferred message: id={id} reason=\"{why}\"");
         }

@@ -1,12 +1,15 @@
 //! Work on the spool directory, done by the workers.
 
+use crate::base::OneLine;
 use crate::event::{Token, Work};
 use crate::store::{
-    self, Candidate, Commit, LockOutcome, Locked, Receipt, Spool, Staged, StoredId, Writer,
+    self, Candidate, Commit, LockOutcome, Locked, READY_MAX, Reason, Receipt, Routing, Spool,
+    Staged, StoredId, Surveyed, Writer,
 };
 use crate::{error, info, warning};
 
 use super::access::Access;
+use super::bounce::Bounce;
 use super::context::Context;
 use super::filter_files;
 use super::limits::{CHUNK, LOADED_OCTETS_MAX};
@@ -37,9 +40,16 @@ pub enum Job {
     Discard(Writer),
     /// Tidy up after dead processes and list what is ready.
     Scan(Spool),
+    /// List what is ready after that message, so many at most.
+    ScanAfter(Spool, StoredId, usize),
+    /// Look into envelopes.
+    Survey(Spool, Vec<StoredId>),
+    /// Give a message up before any attempt.
+    Refuse(Spool, StoredId, OneLine),
     /// Lock messages, one after the other, and read of each its envelope and first
     /// chunk, until that is [`LOADED_OCTETS_MAX`].
-    Lock(Spool, Vec<StoredId>),
+    /// Those that are to go another way by now are left for the next pass.
+    Lock(Spool, Vec<StoredId>, Routing),
     /// Read the next chunk.
     Read(Box<Outgoing>),
     /// Record what came of an attempt.
@@ -67,8 +77,12 @@ pub enum Done {
     Filter(filter_files::Done),
     /// Of [`Job::Discard`].
     Discarded,
-    /// Of [`Job::Scan`].
-    Scanned(Result<Vec<StoredId>, String>),
+    /// Of [`Job::Scan`] and [`Job::ScanAfter`].
+    Scanned(Result<Listing, String>),
+    /// Of [`Job::Survey`].
+    Surveyed(Vec<Surveyed>),
+    /// Of [`Job::Refuse`]: whether it has been done.
+    Refused(bool),
     /// Of [`Job::Lock`].
     Loaded(Batch),
     /// Of [`Job::Read`].
@@ -81,6 +95,15 @@ pub enum Done {
     Refreshed(Box<Access>),
     /// Of [`Job::Security`].
     Security(security::Done),
+}
+
+/// A part of the queue.
+#[derive(Debug)]
+pub struct Listing {
+    /// Messages that are ready, the oldest first.
+    pub ready: Vec<StoredId>,
+    /// Whether there were no more.
+    pub is_whole: bool,
 }
 
 /// A locked message whose content is being read.
@@ -184,7 +207,10 @@ impl Job {
                 Done::Discarded
             }
             Job::Scan(spool) => Done::Scanned(scan(&spool)),
-            Job::Lock(spool, ids) => Done::Loaded(load_all(&spool, ids)),
+            Job::ScanAfter(spool, last, max) => Done::Scanned(scan_after(&spool, &last, max)),
+            Job::Survey(spool, ids) => Done::Surveyed(spool.survey(ids)),
+            Job::Refuse(spool, id, reason) => Done::Refused(refuse(&spool, &id, &reason)),
+            Job::Lock(spool, ids, routing) => Done::Loaded(load_all(&spool, ids, &routing)),
             Job::Read(mail) => Done::Read(read(mail)),
             Job::Settle(outgoing, settlement) => Done::Settled(settle(*outgoing.mail, *settlement)),
             Job::Refresh(mut access) => {
@@ -197,23 +223,69 @@ impl Job {
     }
 }
 
-fn scan(spool: &Spool) -> Result<Vec<StoredId>, String> {
+fn scan(spool: &Spool) -> Result<Listing, String> {
     let scan = spool.scan().map_err(|error| error.to_string())?;
     scan.report.lines.iter().for_each(|line| warning!("{line}"));
-    Ok(scan.ready)
+    let is_whole = scan.ready.len() < READY_MAX;
+    Ok(Listing {
+        ready: scan.ready,
+        is_whole,
+    })
 }
 
-fn load_all(spool: &Spool, mut ids: Vec<StoredId>) -> Batch {
+fn scan_after(spool: &Spool, last: &StoredId, max: usize) -> Result<Listing, String> {
+    let ready = spool.ready_after(last, max);
+    let ready = ready.map_err(|error| error.to_string())?;
+    let is_whole = ready.len() < max;
+    Ok(Listing { ready, is_whole })
+}
+
+fn refuse(spool: &Spool, id: &StoredId, reason: &OneLine) -> bool {
+    let reasons = [Reason {
+        text: reason.clone(),
+        code: None,
+    }];
+    let result = match spool.lock(id) {
+        Ok(LockOutcome::Locked(mail)) => mail.fail(&reasons, None),
+        Ok(_) => return false,
+        Err(error) => Err(error),
+    };
+    match &result {
+        Ok(()) => warning!("failed message: id={id} reason=\"{reason}\""),
+        Err(error) => error!("{id}: {error}"),
+    }
+    result.is_ok()
+}
+
+fn load_all(spool: &Spool, mut ids: Vec<StoredId>, routing: &Routing) -> Batch {
     let mut loaded: Vec<Result<Loaded, NotLoaded>> = Vec::new();
     let (mut count, mut octets) = (0, 0);
     while let Some(id) = ids.get(count).filter(|_| octets < LOADED_OCTETS_MAX) {
-        let one = self::loaded(id, spool.lock(id));
+        let one = load(spool, id, routing);
         octets += one.as_ref().map_or(0, |one| one.chunk.len());
         count += 1;
         loaded.push(one);
     }
     let left = ids.split_off(count);
     Batch { loaded, left }
+}
+
+/// Takes a message that still goes that way.
+fn load(spool: &Spool, id: &StoredId, routing: &Routing) -> Result<Loaded, NotLoaded> {
+    match spool.lock(id) {
+        Ok(LockOutcome::Locked(mail)) if Routing::of(mail.envelope()) != *routing => {
+            drop(mail);
+            let trouble = (
+                "it goes elsewhere now".to_owned(),
+                Fate::Deferred { until: 0 },
+            );
+            Err(NotLoaded {
+                id: id.clone(),
+                trouble: Some(trouble),
+            })
+        }
+        outcome => loaded(id, outcome),
+    }
 }
 
 /// The message with its first chunk of content, or what has become of it.
@@ -225,7 +297,8 @@ pub(super) fn loaded(
         id: id.clone(),
         trouble,
     };
-    let defer = |error: store::Error| skip(Some((error.to_string(), Fate::Deferred)));
+    let later = Fate::Deferred { until: 0 };
+    let defer = |error: store::Error| skip(Some((error.to_string(), later)));
     match outcome.map_err(defer)? {
         LockOutcome::Locked(mail) => {
             let left = mail.content_size();
@@ -306,17 +379,63 @@ fn settle(mail: Locked, settlement: Settlement) -> Settled {
     let id = mail.id().clone();
     let (fate, result) = match settlement {
         Settlement::Untouched => (None, mail.release(None)),
-        Settlement::Skipped => (Some(Fate::Deferred), mail.release(None)),
+        Settlement::Skipped => (Some(Fate::Deferred { until: 0 }), mail.release(None)),
+        // Who was refused in earlier attempts has been kept for the end.
+        Settlement::Sent if !mail.envelope().failed_recipients.is_empty() => {
+            (Some(Fate::Failed), mail.fail(&[], Some(&[])))
+        }
         Settlement::Sent => (Some(Fate::Sent), mail.delete()),
-        Settlement::Deferred(attempt) => (Some(Fate::Deferred), mail.release(Some(attempt))),
-        Settlement::Failed { reasons, remaining } => {
-            (Some(Fate::Failed), mail.fail(&reasons, Some(&remaining)))
+        Settlement::Deferred {
+            attempt,
+            part,
+            bounce,
+        } => {
+            let until = attempt.next;
+            let result = match part {
+                None => mail.release(Some(attempt)),
+                Some(mut part) => {
+                    if is_bounced(bounce, &mail) {
+                        (part.failed, part.reasons) = (Vec::new(), Vec::new());
+                    }
+                    mail.release_in_part(attempt, part)
+                }
+            };
+            (Some(Fate::Deferred { until }), result)
+        }
+        Settlement::Failed {
+            reasons,
+            mut remaining,
+            bounce,
+        } => {
+            let is_bounced = is_bounced(bounce, &mail);
+            let result = match is_bounced && mail.envelope().failed_recipients.is_empty() {
+                true => mail.delete(),
+                false => {
+                    if is_bounced {
+                        remaining.clear();
+                    }
+                    mail.fail(&reasons, Some(&remaining))
+                }
+            };
+            (Some(Fate::Failed), result)
         }
     };
     Settled {
         id,
         fate,
         error: result.err(),
+    }
+}
+
+/// Whether the sender has been told; where that fails the message is kept.
+fn is_bounced(bounce: Option<Bounce>, mail: &Locked) -> bool {
+    let Some(bounce) = bounce else { return false };
+    match bounce.store(mail) {
+        Ok(()) => true,
+        Err(error) => {
+            error!("cannot bounce message: {}: {error}", mail.id());
+            false
+        }
     }
 }
 

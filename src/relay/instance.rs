@@ -1,12 +1,15 @@
 //! One configured relay: from the configuration to what sessions go by.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::OneLine;
-use crate::config::{Address, Config, Filter, Forward, Literal, Program, SmtpServer, TlsStart};
+use crate::config::{
+    Address, ClientInterface, Config, Filter, Forward, ListenAddress, Program, SmtpServer, TlsStart,
+};
 use crate::event::Token;
+use crate::filter::accounts::Accounts;
 use crate::filter::chain::{Chain, Link, Side};
 use crate::filter::spec::Spec;
 use crate::net::address::{AddressError, Target};
@@ -15,13 +18,17 @@ use crate::net::resolver::Family;
 use crate::proto::smtp::path::PathRules;
 use crate::proto::smtp::{client, server};
 use crate::store::Spool;
+use crate::sys;
 
 mod security;
 
 pub use security::site;
 
-use super::forwarder::Schedule;
+use super::bounce::Bounces;
+use super::forwarder::{Schedule, Traffic};
+use super::listening;
 use super::security::SiteId;
+use super::settlement::Terms;
 use super::smtp_client::Route;
 use super::smtp_server::Service;
 use super::verification::Verifier;
@@ -32,6 +39,12 @@ pub fn schedule(config: &Config, forward: &Forward) -> Schedule {
         on_start: forward.on_start,
         poll: forward.poll,
         once: config.serve.is_none() && forward.poll.is_none(),
+        retries: forward.on_start || forward.on_disconnect || forward.poll.is_some(),
+        traffic: Traffic {
+            connections: forward.traffic.connections,
+            per_minute: forward.traffic.per_minute,
+            per_connection: forward.traffic.per_connection,
+        },
     }
 }
 
@@ -140,14 +153,20 @@ fn spec(program: &Program) -> Result<Spec, AddressError> {
         Program::File(path) => Spec::Program(path.clone()),
         Program::Net(address) => Spec::Net(target(address)?),
         Program::Exit(status) => Spec::Exit(*status),
+        Program::Accounts(given) => Spec::Accounts(Accounts {
+            users: given.users.clone(),
+            lowercase: given.lowercase,
+            remote: given.remote,
+            check: given.check,
+        }),
     })
 }
 
-/// How many connections of its own a session with a client may have.
+/// How many descriptors of its own a session with a client may have besides: for
+/// connections to services, or the output of programs.
 pub fn connections(smtp: &SmtpServer) -> usize {
     let verifier = matches!(smtp.address_verifier, Some(Program::Net(_)));
-    let is_network = |filter: &Filter| matches!(filter, Filter::Net(_));
-    usize::from(verifier) + usize::from(smtp.filters.iter().any(is_network))
+    usize::from(verifier) + usize::from(!smtp.filters.is_empty())
 }
 
 /// Where and how mail is forwarded, but for what is read from files.
@@ -158,8 +177,16 @@ pub fn route(
     login: Option<client::Login>,
 ) -> Result<Route, String> {
     let interface = forward.client_interface.as_ref();
+    let locals = interface.map(locals).transpose()?.unwrap_or_default();
+    let hops: Result<Vec<Target>, AddressError> = forward.to.iter().map(target).collect();
+    let hops = hops.map_err(|error| error.to_string())?;
+    let (next_hop, others) = hops
+        .split_first()
+        .expect("invariant: the list is not empty");
     Ok(Route {
-        target: target(&forward.to).map_err(|error| error.to_string())?,
+        target: next_hop.clone(),
+        others: others.to_vec(),
+        memory: Arc::default(),
         machine: Arc::new(client::Settings {
             prompt_timeout: forward.prompt_timeout,
             response_timeout: forward.response_timeout,
@@ -167,19 +194,32 @@ pub fn route(
             tls: tls_start(forward),
             handshake_timeout: forward.connection_timeout,
             login,
-            is_local: matches!(forward.to, Address::Unix(_)),
+            is_local: matches!(next_hop, Target::Unix(_)),
             anonymous: forward.anonymous.client,
+            pipelining: forward.extensions.pipelining,
+            chunking: forward.extensions.chunking,
+            strict_eight_bit: forward.extensions.strict_eight_bit,
+            strict_smtputf8: forward.extensions.strict_smtputf8,
+            strict_binary: forward.extensions.strict_binary,
+            strict_recipients: !forward.to_some,
             ..client::Settings::new(domain.clone())
         }),
         connection_timeout: forward
             .connection_timeout
             .map_or(TIMEOUT_MAX, at_most_a_day),
-        local: interface
-            .filter(|literal| !literal.ip.is_unspecified())
-            .map(local_address),
-        family: interface.map(|literal| Family::of(literal.ip)),
+        family: family(interface, &locals),
+        locals: locals
+            .into_iter()
+            .filter(|local| !local.ip().is_unspecified() || local.port() > 0)
+            .collect(),
         filters: client_filters(forward)?,
         connector: None,
+        terms: Terms {
+            retry_period: forward.retry_period,
+            bounces: forward
+                .bounce
+                .then(|| Arc::new(Bounces::new(domain.clone()))),
+        },
     })
 }
 
@@ -196,8 +236,32 @@ fn at_most_a_day(timeout: Duration) -> Duration {
     timeout.min(TIMEOUT_MAX)
 }
 
-fn local_address(literal: &Literal) -> SocketAddr {
-    SocketAddr::new(literal.ip, 0)
+/// The addresses to connect from, as they are now.
+fn locals(interface: &ClientInterface) -> Result<Vec<SocketAddr>, String> {
+    let (address, port) = match interface {
+        ClientInterface::Ip(literal, port) => (ListenAddress::Ip(literal.clone()), *port),
+        ClientInterface::Interface { name, only } => {
+            let (name, only) = (name.clone(), *only);
+            (ListenAddress::Interface { name, only }, 0)
+        }
+    };
+    let found = listening::resolved(&address, port)
+        .map_err(|error| format!("--client-interface: {error}"))?;
+    let of_ip = |address| match address {
+        sys::socket::Address::Tcp(address) => Some(address),
+        sys::socket::Address::Unix(_) => None,
+    };
+    let mut locals: Vec<SocketAddr> = found.into_iter().filter_map(of_ip).collect();
+    // From a link-local address little can be reached.
+    locals.sort_by_key(|local| matches!(local.ip(), IpAddr::V6(ip) if ip.is_unicast_link_local()));
+    Ok(locals)
+}
+
+/// The family that all connections are of, where it is a matter of choice.
+fn family(interface: Option<&ClientInterface>, locals: &[SocketAddr]) -> Option<Family> {
+    let first = Family::of(interface.and(locals.first())?.ip());
+    let is_one = locals.iter().all(|local| Family::of(local.ip()) == first);
+    is_one.then_some(first)
 }
 
 fn target(address: &Address) -> Result<Target, AddressError> {
@@ -205,5 +269,6 @@ fn target(address: &Address) -> Result<Target, AddressError> {
         Address::Unix(path) => Ok(Target::Unix(path.clone())),
         // Both rooms read and write the same form.
         Address::Tcp(..) => Target::parse(&address.to_string()),
+        Address::Socks { .. } => Target::parse_next_hop(&address.to_string()),
     }
 }

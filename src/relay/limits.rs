@@ -22,6 +22,9 @@ pub const CHUNK: usize = 64 * 1024;
 /// further ones are locked at the same time.
 pub const LOADED_OCTETS_MAX: usize = 4 * CHUNK;
 
+/// Next hops about which something is remembered.
+pub const HOPS_REMEMBERED_MAX: usize = 100;
+
 /// Messages that wait, locked, in one session with a next hop.
 pub const PREFETCH_MAX: usize = 32;
 
@@ -66,9 +69,6 @@ pub const SHUTDOWN_MAX: Duration = Duration::from_secs(10);
 /// Sessions with the next hop that fail one after the other, with no message
 /// settled, before a pass gives up.
 pub const ROUTE_FAILURES_MAX: u32 = 10;
-
-/// Messages deferred in one pass that the next one remembers, to try them last.
-pub const DEFERRED_REMEMBERED_MAX: usize = 10_000;
 
 /// Who may wait for a forwarding pass that has not begun.
 pub const FLUSHES_MAX: usize = 100;

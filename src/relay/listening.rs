@@ -122,7 +122,7 @@ fn listen_at(place: &Place<'_>) -> Result<Vec<Listener>, ListeningError> {
 }
 
 /// What to bind for one address given.
-fn resolved(address: &ListenAddress, port: u16) -> Result<Vec<Address>, ListeningError> {
+pub fn resolved(address: &ListenAddress, port: u16) -> Result<Vec<Address>, ListeningError> {
     Ok(match address {
         ListenAddress::Unix(path) => vec![Address::Unix(path.clone())],
         ListenAddress::Ip(literal) => vec![Address::Tcp(of_literal(literal, port)?)],

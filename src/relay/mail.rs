@@ -18,6 +18,15 @@ pub enum Trigger {
     Filter,
     /// Somebody said so to the administration server.
     Admin,
+    /// What was deferred is due again.
+    Retry,
+}
+
+impl Trigger {
+    /// Whether somebody wants all mail to be tried, whatever its delays.
+    pub fn is_asked_for(self) -> bool {
+        matches!(self, Trigger::Startup | Trigger::Admin)
+    }
 }
 
 impl fmt::Display for Trigger {
@@ -28,6 +37,7 @@ impl fmt::Display for Trigger {
             Trigger::ClientDisconnect => "client disconnect",
             Trigger::Filter => "filter",
             Trigger::Admin => "admin",
+            Trigger::Retry => "retry",
         })
     }
 }
@@ -37,8 +47,11 @@ impl fmt::Display for Trigger {
 pub enum Fate {
     /// Every recipient has it; the files are gone.
     Sent,
-    /// It is queued for the next pass.
-    Deferred,
+    /// It stays queued.
+    Deferred {
+        /// Not before when to try it again, in seconds since 1970; 0 for any time.
+        until: i64,
+    },
     /// It was refused for good and is kept as failed.
     Failed,
 }
@@ -106,14 +119,24 @@ pub struct PassReport {
     pub deferred: u32,
     /// Messages that have failed.
     pub failed: u32,
-    /// Messages that were not tried.
+    /// Messages that were not tried, though they were due.
     pub left: usize,
+    /// Messages that wait for the time of their next attempt.
+    pub waiting: usize,
     /// What was wrong with the next hop or the spool.
     pub trouble: Option<String>,
 }
 
 impl PassReport {
-    /// Whether there was nothing to do at all.
+    /// Of a pass that came to nothing.
+    pub fn of_trouble(trouble: &str) -> PassReport {
+        PassReport {
+            trouble: Some(trouble.to_owned()),
+            ..PassReport::default()
+        }
+    }
+
+    /// Whether there was nothing to do for now.
     pub fn is_empty(&self) -> bool {
         self.sent + self.deferred + self.failed == 0 && self.left == 0 && self.trouble.is_none()
     }
@@ -127,8 +150,12 @@ impl PassReport {
 /// Shows it as one line.
 impl fmt::Display for PassReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let wait = match self.waiting {
+            0 => String::new(),
+            waiting => format!(", {waiting} waiting for their next attempt"),
+        };
         if self.is_empty() {
-            return f.write_str("no messages to send");
+            return write!(f, "no messages to send{wait}");
         }
         let PassReport {
             sent,
@@ -136,10 +163,11 @@ impl fmt::Display for PassReport {
             failed,
             left,
             trouble,
+            ..
         } = self;
         write!(
             f,
-            "{sent} sent, {deferred} deferred, {failed} failed, {left} not tried"
+            "{sent} sent, {deferred} deferred, {failed} failed, {left} not tried{wait}"
         )?;
         trouble
             .iter()
@@ -156,4 +184,6 @@ pub enum Ending {
     Dropped(String),
     /// The next hop cannot be reached or refuses sessions.
     RouteFailed(String),
+    /// The next hop does not take our login.
+    LoginFailed(String),
 }

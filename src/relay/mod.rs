@@ -10,6 +10,7 @@
 
 pub mod acceptance;
 pub mod access;
+pub mod bounce;
 pub mod client_filter;
 pub mod clients;
 pub mod connection;

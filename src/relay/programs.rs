@@ -1,4 +1,5 @@
-//! Programs that are run for a session, which may take as long as they like.
+//! Programs that are run for a session, and what is like them: they may take as long
+//! as they like.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -6,20 +7,30 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use crate::event::Work;
+use crate::filter::accounts::Accounts;
 use crate::filter::verifier::{self, Decision};
 use crate::proto::netverifier::Question;
 
-/// A question for a verifier program.
+/// A question for a verifier.
 #[derive(Debug)]
 pub struct Job {
-    /// The program, by its absolute path.
-    pub program: PathBuf,
+    /// What answers it.
+    pub task: Task,
     /// What it is asked.
     pub question: Question,
     /// How long it may take.
     pub timeout: Option<Duration>,
     /// Set once nobody waits for the result any more.
     pub cancelled: Arc<AtomicBool>,
+}
+
+/// What answers a question.
+#[derive(Debug)]
+pub enum Task {
+    /// A program, by its absolute path.
+    Program(PathBuf),
+    /// The system's name service.
+    Accounts(Accounts),
 }
 
 /// What came of it.
@@ -38,10 +49,17 @@ impl Work for ProgramWork {
     }
 
     fn run(&self, jobs: Vec<Job>) -> Vec<Done> {
-        let run = |job: Job| {
-            let decision = verifier::run(&job.program, &job.question, job.timeout, &job.cancelled);
-            Box::new(decision)
-        };
-        jobs.into_iter().map(run).collect()
+        jobs.into_iter().map(|job| Box::new(job.run())).collect()
+    }
+}
+
+impl Job {
+    fn run(self) -> Decision {
+        match &self.task {
+            Task::Program(path) => {
+                verifier::run(path, &self.question, self.timeout, &self.cancelled)
+            }
+            Task::Accounts(accounts) => accounts.decide(&self.question),
+        }
     }
 }

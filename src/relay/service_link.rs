@@ -66,6 +66,8 @@ impl ServiceLink {
                 context.look_up(me, job);
                 News::Nothing
             }
+            // The configuration has none.
+            Target::Proxied(_) => News::Lost("services are not asked through proxies".to_owned()),
         }
     }
 

@@ -7,7 +7,11 @@
 
 mod encryption;
 mod filtering;
+mod memory;
+mod proxy;
 mod traffic;
+
+pub use memory::Memory;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -31,7 +35,9 @@ use super::disk;
 use super::lookup;
 use super::mail::{Ending, Line, Mail};
 use super::session::{Kind, Message, Session};
+use super::settlement::Terms;
 use filtering::Filtering;
+use proxy::Asking;
 use traffic::Traffic;
 
 /// Where mail goes and how.
@@ -39,18 +45,24 @@ use traffic::Traffic;
 pub struct Route {
     /// The next hop.
     pub target: Target,
+    /// Where to go, in that order, if it cannot be reached.
+    pub others: Vec<Target>,
     /// The machine's settings.
     pub machine: Arc<Settings>,
     /// How long connecting may take, with all addresses that the name has.
     pub connection_timeout: Duration,
-    /// The local address to use.
-    pub local: Option<SocketAddr>,
+    /// The local addresses to use, the first of a family for that.
+    pub locals: Vec<SocketAddr>,
     /// The address family to use.
     pub family: Option<Family>,
+    /// What sessions have learnt.
+    pub memory: Arc<Memory>,
     /// What messages are put through before they are sent.
     pub filters: Option<Arc<Chain>>,
     /// What makes TLS connections, where the machine's settings ask for them.
     pub connector: Option<Arc<dyn tls::Connector>>,
+    /// What becomes of mail that cannot be delivered.
+    pub terms: Terms,
 }
 
 impl Route {
@@ -66,12 +78,36 @@ impl Route {
             ..self.clone()
         }
     }
+
+    /// The same route to another next hop, with the account that the selector says,
+    /// or why there is none. Where nobody logs in, selectors mean nothing.
+    pub fn towards(
+        &self,
+        target: &Target,
+        access: &Access,
+        selector: &OneLine,
+    ) -> Result<Route, String> {
+        let mut route = self.with(access);
+        let mut settings = Settings::clone(&route.machine);
+        settings.is_local = matches!(target, Target::Unix(_));
+        if let Some(login) = &mut settings.login
+            && !selector.is_empty()
+        {
+            let account = access.account_of(selector.as_bytes());
+            let nobody = || format!("no client account for the selector \"{selector}\"");
+            login.account = account.ok_or_else(nobody)?;
+        }
+        route.machine = Arc::new(settings);
+        route.target = target.clone();
+        Ok(route)
+    }
 }
 
 /// How far the connection has come.
 enum Link {
     Resolving,
     Connecting(Connector),
+    Asking(Box<Asking>),
     Open(Connection),
     Closed,
 }
@@ -135,12 +171,8 @@ impl SmtpClient {
     }
 
     fn connect(&mut self, addresses: Vec<Address>, context: &mut Context) {
-        let Route {
-            local,
-            connection_timeout,
-            ..
-        } = *self.route;
-        let mut connector = Connector::new(addresses, local, connection_timeout);
+        let connector = Connector::new(addresses, None, self.route.connection_timeout);
+        let mut connector = connector.from_any_of(self.route.locals.clone());
         let progress = connector.start(context.now);
         self.link = Link::Connecting(connector);
         self.on_progress(progress, context);
@@ -155,11 +187,26 @@ impl SmtpClient {
     }
 
     fn connected(&mut self, stream: Stream, address: &Address, context: &mut Context) {
-        info!("smtp connection to {address}");
         self.peer = address.to_string();
+        let connection = Connection::new(stream);
+        let route = Arc::clone(&self.route);
+        match &route.target {
+            Target::Proxied(proxied) => self.ask_proxy(connection, proxied, context),
+            Target::HostPort(_) | Target::Unix(_) => self.begin_session(connection, context),
+        }
+    }
+
+    /// There is a connection to the next hop.
+    fn begin_session(&mut self, connection: Connection, context: &mut Context) {
+        let route = Arc::clone(&self.route);
+        if let Target::Proxied(proxied) = &route.target {
+            self.peer = format!("{} by way of {}", proxied.far, self.peer);
+        }
+        info!("smtp connection to {}", self.peer);
         self.deadline = None;
-        self.link = Link::Open(Connection::new(stream));
-        let machine = Machine::new(Arc::clone(&self.route.machine), context.now);
+        self.link = Link::Open(connection);
+        let settings = route.memory.apply(&route.target, &route.machine);
+        let machine = Machine::new(Arc::new(settings), context.now);
         let is_tls_first = machine.is_handshaking();
         self.machine = Some(machine);
         if is_tls_first {
@@ -264,12 +311,26 @@ impl SmtpClient {
     fn closed(&mut self, reason: &CloseReason, context: &mut Context) {
         let text = format!("{}: {}", self.peer, reason.explain());
         info!("smtp connection to {}: {}", self.peer, reason.explain());
+        self.learn(reason);
         let ending = match reason {
-            reason if reason.may_reconnect() => Ending::Done,
+            reason if reason.may_reconnect() || reason.is_chunking_fault() => Ending::Done,
+            CloseReason::Unauthenticated(_) => Ending::LoginFailed(text),
             reason if reason.is_route_problem() => Ending::RouteFailed(text),
             _ => Ending::Dropped(text),
         };
         self.end(ending, context);
+    }
+
+    /// Remembers what the session has shown.
+    fn learn(&self, reason: &CloseReason) {
+        let Route { memory, target, .. } = &*self.route;
+        if reason.is_chunking_fault() {
+            memory.refuses_chunks(target);
+        } else if *reason == CloseReason::Quit {
+            memory.went_well(target);
+        } else if self.traffic.has_doubtful() {
+            memory.broke_off(target);
+        }
     }
 
     /// The connection is of no further use; the session is over once its jobs are.
@@ -319,6 +380,13 @@ impl Session for SmtpClient {
                 };
                 context.look_up(token, job);
             }
+            Target::Proxied(proxied) => {
+                let job = lookup::Job::Addresses {
+                    target: proxied.proxy.clone(),
+                    family: self.route.family,
+                };
+                context.look_up(token, job);
+            }
         }
     }
 
@@ -329,6 +397,7 @@ impl Session for SmtpClient {
                 read: false,
                 write: true,
             }),
+            Link::Asking(asking) => asking.connection.interest(true),
             Link::Open(connection) => connection.interest(true),
             Link::Resolving | Link::Closed => None,
         }
@@ -338,7 +407,7 @@ impl Session for SmtpClient {
         match &self.link {
             Link::Connecting(connector) => connector.deadline(),
             Link::Open(_) => self.machine.as_ref().and_then(Machine::deadline),
-            Link::Resolving => self.deadline,
+            Link::Resolving | Link::Asking(_) => self.deadline,
             Link::Closed => None,
         }
     }
@@ -349,6 +418,7 @@ impl Session for SmtpClient {
                 let progress = connector.on_ready(context.now);
                 self.on_progress(progress, context);
             }
+            Link::Asking(_) => self.on_proxy(ready.readable, context),
             Link::Open(connection) if ready.readable => {
                 match connection.read(&mut context.scratch) {
                     Ok(Arrival::End) => {
@@ -378,6 +448,7 @@ impl Session for SmtpClient {
                 let progress = connector.on_timeout(context.now);
                 self.on_progress(progress, context);
             }
+            Link::Asking(_) => self.fail_proxy("response timeout", context),
             Link::Open(_) => {
                 self.act(context, |machine, now, actions| {
                     machine.timeout(now, actions)

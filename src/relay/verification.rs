@@ -18,7 +18,7 @@ use crate::{verbose, warning};
 
 use super::context::Context;
 use super::peer::Peer;
-use super::programs;
+use super::programs::{self, Task};
 use super::session::Message;
 use super::verifier_client::VerifierClient;
 
@@ -85,19 +85,27 @@ impl Verification {
         match &verifier.spec {
             Spec::Program(program) => {
                 verbose!("{}", verifier::executing(program, &question));
-                let job = programs::Job {
-                    program: program.clone(),
-                    question,
-                    timeout: verifier.timeout,
-                    cancelled: Arc::clone(&self.cancelled),
-                };
-                context.run_program(me, job);
+                let task = Task::Program(program.clone());
+                context.run_program(me, self.job(task, question));
             }
             Spec::Net(target) => match question.line() {
                 Ok(line) => self.ask_service(target, line, me, context),
                 Err(fault) => post(me, verifier::unaskable(fault), context),
             },
+            Spec::Accounts(accounts) => {
+                let task = Task::Accounts(accounts.clone());
+                context.run_program(me, self.job(task, question));
+            }
             Spec::Exit(status) => post(me, verifier::exit((*status).into()), context),
+        }
+    }
+
+    fn job(&self, task: Task, question: Question) -> programs::Job {
+        programs::Job {
+            task,
+            question,
+            timeout: self.verifier.timeout,
+            cancelled: Arc::clone(&self.cancelled),
         }
     }
 

@@ -103,6 +103,8 @@ impl VerifierClient {
                 self.link = Link::Resolving;
                 context.look_up(self.token, job);
             }
+            // The configuration has none.
+            Target::Proxied(_) => self.fail("verifiers are not asked through proxies", context),
         }
     }
 

@@ -145,7 +145,7 @@ impl Group {
     /// Makes each message ready to be forwarded, and that durable for all.
     pub(super) fn publish(mut self, files: &Files) -> Vec<Result<Receipt, Error>> {
         step(&mut self.members, Prepared::stage);
-        if self.members.iter().flatten().any(Prepared::is_local)
+        if self.members.iter().flatten().any(Prepared::needs_names)
             && let Err(error) = files.sync()
         {
             step(&mut self.members, |_| Err(error.repeat()));
@@ -188,6 +188,9 @@ pub(super) struct Prepared {
     suffix: Option<Suffix>,
     /// The copies for local recipients.
     local: Option<LocalPair>,
+    /// Whether the content's name is that of another file than at first, which must
+    /// be durable before the message can be ready: else it might be the first again.
+    has_new_content: bool,
 }
 
 impl Prepared {
@@ -209,6 +212,7 @@ impl Prepared {
             envelope: None,
             suffix: None,
             local: None,
+            has_new_content: false,
         };
         if has_local {
             prepared.local = Some(LocalPair::new(&mut prepared.writer, &text, is_only)?);
@@ -236,6 +240,7 @@ impl Prepared {
             envelope: None,
             suffix: None,
             local: None,
+            has_new_content: false,
         };
         prepared.write(&text)?;
         Ok(prepared)
@@ -261,7 +266,8 @@ impl Prepared {
 
     /// Goes on with the content file as it is now, which may be another one.
     pub(super) fn adopt_content(&mut self, seen: Metadata) -> Result<(), Error> {
-        self.writer.adopt(&seen)
+        self.has_new_content |= self.writer.adopt(&seen)?;
+        Ok(())
     }
 
     /// Goes on with the envelope file as it is now, which may be another one.
@@ -313,8 +319,9 @@ impl Prepared {
         file.write_all(text).at(Operation::Write, &name)
     }
 
-    fn is_local(&self) -> bool {
-        self.local.is_some()
+    /// Whether names must be durable before those that make the message ready.
+    fn needs_names(&self) -> bool {
+        self.local.is_some() || self.has_new_content
     }
 
     fn start_writeback(&self) {

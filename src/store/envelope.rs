@@ -77,6 +77,9 @@ pub struct Envelope {
     pub utf8: bool,
     /// The attempts to forward it so far.
     pub attempts: Attempts,
+    /// Forward-paths that were refused for good while others of the message still
+    /// wait; not among [`Envelope::remote_recipients`].
+    pub failed_recipients: Vec<OneLine>,
     /// All other lines after `End`, as they stand in the file.
     pub trailer: Vec<OneLine>,
 }
@@ -90,6 +93,10 @@ pub struct Attempts {
     pub last: i64,
     /// What was answered then.
     pub reply: OneLine,
+    /// Not before when to try again, in seconds since 1970; 0 for any time.
+    pub next: i64,
+    /// For how many seconds it has been tried, as far as that counts towards giving up.
+    pub spent: u64,
 }
 
 /// Why a message failed.
@@ -121,7 +128,7 @@ impl Envelope {
     /// The file's text.
     pub fn print(&self) -> Result<Vec<u8>, Unprintable> {
         let recipients = self.local_recipients.len() + self.remote_recipients.len();
-        if recipients > RECIPIENTS_MAX {
+        if recipients + self.failed_recipients.len() > RECIPIENTS_MAX {
             return Err(Unprintable::Recipients);
         }
         let mut printer = Printer::default();
@@ -163,7 +170,14 @@ impl Envelope {
             printer.field("Attempts", self.attempts.count.to_string().as_bytes());
             printer.field("LastAttempt", self.attempts.last.to_string().as_bytes());
             printer.field("LastReply", bounded(&self.attempts.reply).as_bytes());
+            if self.attempts.next != 0 {
+                printer.field("NextAttempt", self.attempts.next.to_string().as_bytes());
+            }
+            if self.attempts.spent != 0 {
+                printer.field("RetryTime", self.attempts.spent.to_string().as_bytes());
+            }
         }
+        printer.fields("FailedRecipient", &self.failed_recipients);
     }
 }
 

@@ -28,6 +28,10 @@ pub enum Operation {
     Examine,
     /// Giving a file another name.
     Rename,
+    /// Giving a file a second name.
+    Link,
+    /// Making a directory.
+    CreateDirectory,
     /// Removing a file.
     Remove,
     /// Laying out an envelope.
@@ -47,6 +51,8 @@ impl Operation {
             Operation::Read => "read",
             Operation::Examine => "examine",
             Operation::Rename => "rename",
+            Operation::Link => "link",
+            Operation::CreateDirectory => "create directory",
             Operation::Remove => "remove",
             Operation::Compose => "compose",
         }

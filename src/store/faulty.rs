@@ -13,6 +13,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::fs::{File, Fs, Kind, Metadata};
+use crate::sys::file::Directory;
 
 /// What goes wrong, and at which operation, counted from one.
 #[derive(Clone, Copy, Debug)]
@@ -360,6 +361,17 @@ impl Fs for Faulty {
         self.rename(from, to)
     }
 
+    fn link(&self, from: &[u8], to: &[u8]) -> io::Result<()> {
+        let mut disk = self.disk();
+        disk.step("link")?;
+        let inode = *disk.names.get(from).ok_or(io::ErrorKind::NotFound)?;
+        if disk.names.contains_key(to) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        disk.change(Change::Create(to.to_vec(), inode));
+        Ok(())
+    }
+
     fn remove(&self, name: &[u8]) -> io::Result<()> {
         self.run_hook("remove");
         let mut disk = self.disk();
@@ -389,6 +401,10 @@ impl Fs for Faulty {
         let held = disk.subdirectories.get(subdirectory);
         let held = held.ok_or(io::ErrorKind::NotFound)?;
         Ok(names.iter().any(|name| held.contains(name)))
+    }
+
+    fn directory(&self) -> io::Result<&Directory> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 
     fn sync(&self) -> io::Result<()> {

@@ -158,6 +158,25 @@ impl Files {
         Ok(Some(file))
     }
 
+    /// Makes what is in a file survive a power cut, which may need permission to
+    /// write.
+    pub(super) fn sync_file(
+        &self,
+        id: &StoredId,
+        suffix: Suffix,
+        file: &dyn File,
+    ) -> Result<(), Error> {
+        let name = id.file_name(suffix);
+        match file.sync() {
+            // Nothing was synced, so nothing can be missed by trying again.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                let file = self.fs.open_append(&name).at(Operation::Open, &name)?;
+                file.sync().at(Operation::Sync, &name)
+            }
+            result => result.at(Operation::Sync, &name),
+        }
+    }
+
     /// Renames, replacing what has the new suffix.
     pub(super) fn replace(&self, id: &StoredId, from: Suffix, to: Suffix) -> Result<(), Error> {
         let (from, to) = (id.file_name(from), id.file_name(to));
@@ -270,6 +289,15 @@ impl Files {
     /// Remembers which sub-directories there are, or that it is not known.
     pub(super) fn set_subdirectories(&self, subdirectories: Option<Vec<Vec<u8>>>) {
         self.known().subdirectories = subdirectories;
+    }
+
+    /// Remembers a sub-directory that may be newer than the last listing.
+    pub(super) fn note_subdirectory(&self, name: &[u8]) {
+        if let Some(subdirectories) = &mut self.known().subdirectories
+            && !subdirectories.iter().any(|known| known == name)
+        {
+            subdirectories.push(name.to_vec());
+        }
     }
 
     /// Whether it is the first time that this name is complained about.

@@ -3,6 +3,7 @@
 
 use std::io;
 
+use crate::sys::file::Directory;
 pub(super) use crate::sys::file::{Kind, Metadata};
 
 /// One directory. Names are single path components; no operation follows a
@@ -18,6 +19,9 @@ pub(super) trait Fs: Send + Sync {
     fn rename(&self, from: &[u8], to: &[u8]) -> io::Result<()>;
     /// Renames; fails with `AlreadyExists` where something has the new name.
     fn rename_to_new(&self, from: &[u8], to: &[u8]) -> io::Result<()>;
+    /// Gives a file a second name, which must not exist yet.
+    fn link(&self, from: &[u8], to: &[u8]) -> io::Result<()>;
+
     /// Removes a file.
     fn remove(&self, name: &[u8]) -> io::Result<()>;
     /// Shows each name in the directory.
@@ -26,6 +30,9 @@ pub(super) trait Fs: Send + Sync {
     fn metadata(&self, name: &[u8]) -> io::Result<Metadata>;
     /// Whether a directory in this one has any of the names.
     fn subdirectory_has(&self, subdirectory: &[u8], names: &[Vec<u8>]) -> io::Result<bool>;
+    /// The directory itself, where it is a real one.
+    fn directory(&self) -> io::Result<&Directory>;
+
     /// Makes the names survive a power cut.
     fn sync(&self) -> io::Result<()>;
     /// How many files are worth syncing at the same time.

@@ -37,6 +37,21 @@ pub struct Attempt {
     pub at: i64,
     /// What was answered.
     pub reply: OneLine,
+    /// Not before when to make the next, in seconds since 1970; 0 for any time.
+    pub next: i64,
+    /// How much longer, in seconds, the message has been tried by now.
+    pub spent: u64,
+}
+
+/// What an attempt has come to where not all recipients share the same fate.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Part {
+    /// Who still waits; all others have the message or have been refused.
+    pub remaining: Vec<OneLine>,
+    /// Who was refused for good, to be kept for the end.
+    pub failed: Vec<OneLine>,
+    /// Why.
+    pub reasons: Vec<Reason>,
 }
 
 /// A message that is ours to forward. Dropped, it is ready to be taken again.
@@ -169,14 +184,21 @@ impl Claim {
         Ok((parsed, file, content.octets))
     }
 
-    /// The content as it is now, with a lock on it.
+    /// The content as it is now, durable and with a lock on it.
     fn content(&self) -> Result<Found, Error> {
         let name = self.id.file_name(Suffix::Content);
         let found = self.files.find(&self.id, Suffix::Content)?;
-        if let Found::File(file) = &found
-            && let Ok(false) = file.try_lock_shared()
-        {
+        let is_free = match &found {
+            Found::File(file) => !matches!(file.try_lock_shared(), Ok(false)),
+            Found::Held => false,
+            Found::Missing | Found::Odd => true,
+        };
+        if !is_free {
             return Err(io::ErrorKind::WouldBlock.into()).at(Operation::Open, &name);
+        }
+        if let Found::File(file) = &found {
+            self.files
+                .sync_file(&self.id, Suffix::Content, file.as_ref())?;
         }
         Ok(found)
     }
@@ -292,7 +314,7 @@ impl Locked {
         self.held = Some(Held::new(&self.claim.files, self.id()));
     }
 
-    /// Reads the files again, as filters have left them.
+    /// Reads the files again, as filters have left them, and makes that durable.
     pub fn reread(self, check: Check<'_>) -> Result<LockOutcome, Error> {
         let Locked {
             mut claim,
@@ -315,16 +337,9 @@ impl Locked {
             Found::Odd => return Ok(odd_envelope(&files, &id)),
             Found::Held => return Ok(LockOutcome::HeldElsewhere),
         };
-        let name = id.file_name(busy);
-        let seen = file.metadata().at(Operation::Examine, &name)?;
-        let text = read_envelope(file.as_mut(), &name)?;
-        if claim
-            .file
-            .metadata()
-            .at(Operation::Examine, &name)?
-            .identity
-            != seen.identity
-        {
+        let text = read_envelope(file.as_mut(), &id.file_name(busy))?;
+        files.sync_file(&id, busy, file.as_ref())?;
+        if !files.is_named(&id, busy, claim.file.as_ref())? {
             if let Ok(false) = file.try_lock() {
                 claim.settled = true;
                 return Ok(LockOutcome::HeldElsewhere);
@@ -332,6 +347,7 @@ impl Locked {
             claim.file = file;
         }
         let content = claim.content()?;
+        files.sync()?;
         match claim.check_filtered(&text, content, &before, check) {
             Ok((envelope, content, content_octets)) => Ok(LockOutcome::Locked(Box::new(Locked {
                 claim,
@@ -369,14 +385,57 @@ impl Locked {
     pub fn release(mut self, attempt: Option<Attempt>) -> Result<(), Error> {
         let mut noted = Ok(());
         if let Some(attempt) = attempt {
-            let attempts = &mut self.envelope.attempts;
-            attempts.count = attempts.count.saturating_add(1);
-            attempts.last = attempt.at;
-            attempts.reply = attempt.reply;
+            self.note(attempt);
             noted = self.claim.rewrite(&self.envelope);
         }
         self.claim.rename(Suffix::Envelope)?;
         noted
+    }
+
+    /// Gives the message back for those recipients that still wait, and makes that
+    /// survive a power cut, so that nobody gets it again who has it. Where that
+    /// cannot be noted the message becomes `.bad`, for the same reason.
+    pub fn release_in_part(mut self, attempt: Attempt, part: Part) -> Result<(), Error> {
+        self.note(attempt);
+        self.envelope.remote_recipients = part.remaining;
+        self.envelope.failed_recipients.extend(part.failed);
+        let reasons = &part.reasons;
+        reasons.iter().for_each(|one| self.envelope.add_reason(one));
+        let files = Arc::clone(&self.claim.files);
+        let noted = self.claim.rewrite(&self.envelope);
+        self.claim.rename(match noted {
+            Ok(()) => Suffix::Envelope,
+            Err(_) => Suffix::EnvelopeBad,
+        })?;
+        noted.and_then(|()| files.sync())
+    }
+
+    fn note(&mut self, attempt: Attempt) {
+        let attempts = &mut self.envelope.attempts;
+        attempts.count = attempts.count.saturating_add(1);
+        attempts.last = attempt.at;
+        attempts.reply = attempt.reply;
+        attempts.next = attempt.next;
+        attempts.spent = attempts.spent.saturating_add(attempt.spent);
+    }
+
+    /// The first octets of the content, at most so many, however much of it has
+    /// been read.
+    pub fn head(&self, octets_max: usize) -> Result<Vec<u8>, Error> {
+        let Found::File(mut file) = self.claim.files.find(self.id(), Suffix::Content)? else {
+            return Ok(Vec::new());
+        };
+        let name = self.id().file_name(Suffix::Content);
+        let mut head = vec![0; octets_max];
+        let mut filled = 0;
+        while filled < octets_max {
+            match file.read(&mut head[filled..]).at(Operation::Read, &name)? {
+                0 => break,
+                count => filled += count,
+            }
+        }
+        head.truncate(filled);
+        Ok(head)
     }
 
     /// Gives the message up: it is `.bad` from now on, with the reasons, and if so
@@ -388,6 +447,10 @@ impl Locked {
         if let Some(remaining) = remaining {
             self.envelope.remote_recipients = remaining.to_vec();
         }
+        // Whoever makes the message ready again means all of them, and to begin anew.
+        let earlier = std::mem::take(&mut self.envelope.failed_recipients);
+        self.envelope.remote_recipients.extend(earlier);
+        (self.envelope.attempts.next, self.envelope.attempts.spent) = (0, 0);
         // Where there is a bad envelope already the message stays ready, and would
         // gather reasons with every further try.
         let bad = Suffix::EnvelopeBad;

@@ -1,8 +1,11 @@
 //! The spool directory: names, envelope files, storing, locking, recovery.
 #![forbid(unsafe_code)]
 
+pub mod below;
 mod change;
 mod commit;
+pub mod companions;
+mod draft;
 pub mod envelope;
 mod error;
 mod files;
@@ -17,6 +20,7 @@ mod scan;
 mod scatter;
 mod spool;
 mod staged;
+mod survey;
 mod writer;
 
 #[cfg(test)]
@@ -26,9 +30,10 @@ mod tests;
 
 pub use change::{Change, Outcome};
 pub use commit::{Candidate, Commit, Receipt, commit};
+pub use draft::{Content, Draft, NewContent};
 pub use envelope::{Attempts, Encoding, Envelope, Malformed, Reason};
 pub use error::{Error, Operation};
-pub use lock::{Attempt, LockOutcome, Locked};
+pub use lock::{Attempt, LockOutcome, Locked, Part};
 pub use name::{StoredId, Suffix};
 pub use queue::{Details, Entry, Queue, State};
 pub use recover::Report;
@@ -36,4 +41,5 @@ pub use scan::READY_MAX;
 pub use scatter::{Scattered, scatter};
 pub use spool::{Scan, Spool};
 pub use staged::{Check, Left, Staged};
+pub use survey::{Routing, Surveyed};
 pub use writer::Writer;

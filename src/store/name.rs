@@ -24,6 +24,8 @@ const PREFIX: &[u8] = b"emailrelay.";
 pub enum Suffix {
     /// The message's header and body.
     Content,
+    /// The new form of a content, until it replaces that.
+    ContentNew,
     /// The envelope of a message that waits to be forwarded.
     Envelope,
     /// An envelope that is not yet acknowledged.
@@ -48,8 +50,9 @@ pub enum Suffix {
 
 impl Suffix {
     /// All suffixes; none is the end of another.
-    pub const ALL: [Suffix; 11] = [
+    pub const ALL: [Suffix; 12] = [
         Suffix::Content,
+        Suffix::ContentNew,
         Suffix::Envelope,
         Suffix::EnvelopeNew,
         Suffix::EnvelopeBusy,
@@ -66,6 +69,7 @@ impl Suffix {
     pub fn as_str(self) -> &'static str {
         match self {
             Suffix::Content => ".content",
+            Suffix::ContentNew => ".content.new",
             Suffix::Envelope => ".envelope",
             Suffix::EnvelopeNew => ".envelope.new",
             Suffix::EnvelopeBusy => ".envelope.busy",

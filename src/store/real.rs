@@ -56,6 +56,10 @@ impl Fs for RealFs {
         self.directory.rename_to_new(from, to)
     }
 
+    fn link(&self, from: &[u8], to: &[u8]) -> io::Result<()> {
+        self.directory.link(from, to)
+    }
+
     fn remove(&self, name: &[u8]) -> io::Result<()> {
         self.directory.remove(name)
     }
@@ -81,6 +85,10 @@ impl Fs for RealFs {
             }
         }
         Ok(false)
+    }
+
+    fn directory(&self) -> io::Result<&Directory> {
+        Ok(&self.directory)
     }
 
     fn sync(&self) -> io::Result<()> {

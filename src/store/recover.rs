@@ -121,7 +121,10 @@ pub(super) fn recover(files: &Files, listing: &mut Listing) -> Report {
         }
         let is_new = matches!(
             suffix,
-            Suffix::EnvelopeNew | Suffix::ContentLocalNew | Suffix::EnvelopeLocalNew
+            Suffix::ContentNew
+                | Suffix::EnvelopeNew
+                | Suffix::ContentLocalNew
+                | Suffix::EnvelopeLocalNew
         );
         let is_done = matches!(outcome, Ok(Outcome::Removed | Outcome::Completed));
         let left_content = is_new && is_done;
@@ -151,6 +154,9 @@ struct Suspect<'a> {
 
 impl Suspect<'_> {
     fn recover(&self) -> Result<Outcome, Error> {
+        if self.files.held.has(self.id) {
+            return Ok(Outcome::Nothing);
+        }
         let file = match self.files.find(self.id, self.suffix)? {
             Found::File(file) => file,
             Found::Missing | Found::Held => return Ok(Outcome::Nothing),
@@ -165,7 +171,7 @@ impl Suspect<'_> {
         }
         match self.suffix {
             Suffix::Content => self.recover_content(file.as_ref()),
-            Suffix::EnvelopeNew => self.with_claim(file, Suspect::remove_new),
+            Suffix::ContentNew | Suffix::EnvelopeNew => self.with_claim(file, Suspect::remove_new),
             Suffix::EnvelopeBusy => self.with_claim(file, Suspect::recover_busy),
             Suffix::EnvelopeBusyTmp => self.with_claim(file, Suspect::recover_tmp),
             Suffix::ContentLocalNew => self.with_claim(file, Suspect::recover_local_content),
@@ -179,6 +185,7 @@ impl Suspect<'_> {
         let never_acknowledged = matches!(
             self.suffix,
             Suffix::Content
+                | Suffix::ContentNew
                 | Suffix::EnvelopeNew
                 | Suffix::ContentLocalNew
                 | Suffix::EnvelopeLocalNew
@@ -190,7 +197,9 @@ impl Suspect<'_> {
     /// a rename that was cut short leaves the old name beside the new one.
     fn recover_linked(&self, file: &dyn File) -> Result<Outcome, Error> {
         let new_names: &[Suffix] = match self.suffix {
-            Suffix::Content => &[],
+            // Filters give one content to several messages; each has its own name.
+            Suffix::Content => return self.recover_content(file),
+            Suffix::ContentNew => &[Suffix::Content],
             Suffix::ContentLocalNew => &[Suffix::ContentLocal, Suffix::Content],
             Suffix::EnvelopeLocalNew => &[Suffix::EnvelopeLocal],
             _ => &[Suffix::Envelope, Suffix::EnvelopeBad],

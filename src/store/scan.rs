@@ -29,6 +29,8 @@ pub(super) const SUBDIRECTORIES_MAX: usize = 1000;
 pub(super) struct Listing {
     /// The oldest messages that are ready, the youngest of them on top.
     ready: BinaryHeap<StoredId>,
+    /// Where only messages after one are asked for: that one, and how many.
+    after: Option<(StoredId, usize)>,
     /// Envelopes in a state that should not last.
     pub(super) suspects: Vec<(StoredId, Suffix)>,
     /// Each content and envelope: the id and the suffix's bit.
@@ -43,20 +45,40 @@ impl Listing {
     /// Reads the directory, and learns which sub-directories there are.
     pub(super) fn read(files: &Files) -> Result<Listing, Error> {
         let mut listing = Listing::default();
-        let path = files.path.as_os_str().as_encoded_bytes();
-        files
-            .fs
-            .names(&mut |name| listing.add(name))
-            .at(Operation::List, path)?;
+        listing.read_names(files)?;
         listing.suspects.sort();
         files.set_subdirectories(listing.subdirectories(files));
         Ok(listing)
     }
 
+    /// Reads the directory for messages that are ready and come after that one.
+    pub(super) fn read_after(files: &Files, last: &StoredId, max: usize) -> Result<Listing, Error> {
+        let mut listing = Listing {
+            after: Some((last.clone(), max)),
+            ..Listing::default()
+        };
+        listing.read_names(files)?;
+        Ok(listing)
+    }
+
+    fn read_names(&mut self, files: &Files) -> Result<(), Error> {
+        let path = files.path.as_os_str().as_encoded_bytes();
+        files
+            .fs
+            .names(&mut |name| self.add(name))
+            .at(Operation::List, path)
+    }
+
     /// Adds a message that has become ready.
     pub(super) fn add_ready(&mut self, id: StoredId) {
+        let max = self.after.as_ref().map_or(READY_MAX, |(_, max)| *max);
+        // Most names of a long queue are too young, and not worth a push.
+        let is_full = self.ready.len() >= max.min(READY_MAX);
+        if is_full && self.ready.peek().is_none_or(|youngest| *youngest <= id) {
+            return;
+        }
         self.ready.push(id);
-        if self.ready.len() > READY_MAX {
+        if is_full {
             self.ready.pop();
         }
     }
@@ -93,10 +115,17 @@ impl Listing {
             push(&mut self.others, name.to_vec(), SUBDIRECTORIES_MAX + 1);
             return;
         };
+        if let Some((last, _)) = &self.after {
+            if suffix == Suffix::Envelope && id > *last {
+                self.add_ready(id);
+            }
+            return;
+        }
         self.overflow |= !push(&mut self.files, (id.clone(), suffix.bit()), FILES_MAX);
         match suffix {
             Suffix::Envelope => self.add_ready(id),
-            Suffix::EnvelopeNew
+            Suffix::ContentNew
+            | Suffix::EnvelopeNew
             | Suffix::EnvelopeBusy
             | Suffix::EnvelopeBusyTmp
             | Suffix::ContentLocalNew
@@ -156,19 +185,34 @@ mod tests {
     }
 
     #[test]
+    fn goes_on_after_a_message() {
+        let mut listing = Listing {
+            after: Some((id(10), 3)),
+            ..Listing::default()
+        };
+        for number in (0..20).rev() {
+            listing.add(&id(number).file_name(Suffix::Envelope));
+            listing.add(&id(number).file_name(Suffix::Content));
+            listing.add(&id(number + 100).file_name(Suffix::EnvelopeBusy));
+        }
+        assert!(listing.suspects.is_empty() && listing.files.is_empty());
+        assert_eq!(listing.into_ready(), [id(11), id(12), id(13)]);
+    }
+
+    #[test]
     fn finds_contents_without_envelope() {
         let mut listing = Listing::default();
-        for number in 1..=13 {
+        for number in 1..=14 {
             listing.add(&id(number).file_name(Suffix::Content));
         }
         for (number, suffix) in Suffix::ALL.into_iter().enumerate() {
             listing.add(&id(number + 1).file_name(suffix));
         }
-        listing.add(&id(13).file_name(Suffix::ContentLocal));
-        listing.add(&id(13).file_name(Suffix::EnvelopeLocal));
+        listing.add(&id(14).file_name(Suffix::ContentLocal));
+        listing.add(&id(14).file_name(Suffix::EnvelopeLocal));
         // The first of all suffixes is that of a content.
-        assert_eq!(listing.take_orphans(), [id(1), id(12), id(13)]);
-        assert_eq!(listing.suspects.len(), 5);
+        assert_eq!(listing.take_orphans(), [id(1), id(13), id(14)]);
+        assert_eq!(listing.suspects.len(), 6);
     }
 
     #[test]

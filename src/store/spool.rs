@@ -13,6 +13,7 @@ use super::queue::Queue;
 use super::real::RealFs;
 use super::recover::{self, Report};
 use super::scan::Listing;
+use super::survey::{self, Surveyed};
 use super::writer::Writer;
 use crate::sys::file::native_name;
 
@@ -20,7 +21,7 @@ use crate::sys::file::native_name;
 /// thread; all but [`Spool::create`] wait for the disk.
 #[derive(Clone)]
 pub struct Spool {
-    files: Arc<Files>,
+    pub(super) files: Arc<Files>,
 }
 
 /// What a look at the directory found.
@@ -49,6 +50,10 @@ impl Spool {
         }
     }
 
+    pub(super) fn files(&self) -> Arc<Files> {
+        Arc::clone(&self.files)
+    }
+
     pub(super) fn of(files: &Arc<Files>) -> Spool {
         Spool {
             files: Arc::clone(files),
@@ -70,6 +75,20 @@ impl Spool {
             ready: listing.into_ready(),
             report,
         })
+    }
+
+    /// Lists the messages that are ready and come after that one, the oldest `max`
+    /// of them (but never more than [`READY_MAX`](super::READY_MAX)), and puts
+    /// nothing in order: how a queue is worked off that is longer than one scan gives.
+    pub fn ready_after(&self, last: &StoredId, max: usize) -> Result<Vec<StoredId>, Error> {
+        Ok(Listing::read_after(&self.files, last, max)?.into_ready())
+    }
+
+    /// Looks into the envelopes of messages that are ready, in that order, without
+    /// taking them. Those that are gone or cannot be read are left out or shown as
+    /// if there was nothing special about them: taking them tells.
+    pub fn survey(&self, ids: Vec<StoredId>) -> Vec<Surveyed> {
+        survey::survey(&self.files, ids)
     }
 
     /// Puts in order what processes that died have left behind. May run beside

@@ -102,19 +102,20 @@ impl Writer {
     }
 
     /// Goes on with the content file that has the name now and was seen to be so;
-    /// filters may have put another in its place.
-    pub(super) fn adopt(&mut self, seen: &Metadata) -> Result<(), Error> {
+    /// filters may have put another in its place. Returns whether it is another.
+    pub(super) fn adopt(&mut self, seen: &Metadata) -> Result<bool, Error> {
         let State::Open(file) = &mut self.state else {
             return Err(self.ended());
         };
-        if let Some(other) = self
+        let other = self
             .files
-            .adopt(&self.id, Suffix::Content, file.as_ref(), seen)?
-        {
+            .adopt(&self.id, Suffix::Content, file.as_ref(), seen)?;
+        let is_other = other.is_some();
+        if let Some(other) = other {
             *file = other;
         }
         self.octets = seen.octets;
-        Ok(())
+        Ok(is_other)
     }
 
     /// Leaves the content where it is, and closes it.

@@ -8,6 +8,7 @@
 //! topic. They hold what is the same everywhere and call a `platform` folder
 //! (`unix/`, `windows/`), which supplies, under the same names:
 //!
+//! - `account`: `user_id`
 //! - `caller`: what `caller.rs` lists; `set_aside_group` and `take_group_back`
 //! - `child`: `Child` with `spawn`, `read` and `try_wait`; `check_permission`, `end_all`
 //! - `file`: `Directory`, `Names`, locks and write-back
@@ -30,6 +31,7 @@
 //! nothing or by an `Unsupported` error, so that nothing above asks where it runs.
 #![allow(unsafe_code)]
 
+pub mod account;
 mod address;
 pub mod caller;
 pub mod child;
@@ -37,6 +39,7 @@ pub mod datagram;
 pub mod file;
 pub mod file_mode;
 pub mod interface;
+pub mod patience;
 pub mod poll;
 pub mod process;
 pub mod random;

@@ -183,6 +183,61 @@ fn refuses_addresses_that_cannot_be_connected_to() {
 }
 
 #[test]
+fn next_hops_may_be_beyond_a_proxy() {
+    for (text, shown) in [
+        ("far:25@socks:1080", "far:25@socks:1080"),
+        ("[::1]:smtp@::1:1080", "[::1]:25@[::1]:1080"),
+        ("far:25@socks5:1080", "far:25@socks5:1080"),
+        ("1.2.3.4:25@socks5:near:9", "1.2.3.4:25@socks5:near:9"),
+    ] {
+        let address = Address::parse_next_hop(text).unwrap();
+        assert_eq!(address.to_string(), shown);
+        assert_eq!(Address::parse_next_hop(shown), Ok(address.clone()));
+        let is_5 = matches!(address, Address::Socks { is_v5: true, .. });
+        assert_eq!(is_5, text.contains("near"), "{text}");
+    }
+    let path = Address::parse_next_hop("/run/a@b");
+    assert_eq!(path, Ok(Address::Unix("/run/a@b".into())));
+    for (bad, fault) in [
+        ("far@socks:1080", Fault::NoPort),
+        ("far:25@socks", Fault::NoPort),
+        ("far:25@", Fault::Empty),
+        ("@socks:1080", Fault::Empty),
+        ("a@b:25@socks:1080", Fault::NotAHostName),
+    ] {
+        assert_eq!(Address::parse_next_hop(bad), Err(fault), "{bad}");
+    }
+}
+
+#[test]
+fn connections_come_from_an_address_or_an_interface() {
+    for (text, shown) in [
+        ("127.0.0.1", "127.0.0.1"),
+        ("0.0.0.0", "0.0.0.0"),
+        ("::", "::"),
+        ("[::1]", "::1"),
+        ("127.0.0.1:2000", "127.0.0.1:2000"),
+        ("[::1]:2000", "[::1]:2000"),
+        ("fe80::1%eth0", "fe80::1%eth0"),
+        ("eth0", "eth0"),
+        ("ppp0-ipv6", "ppp0-ipv6"),
+    ] {
+        let interface = ClientInterface::parse(text).unwrap();
+        assert_eq!(interface.to_string(), shown, "{text}");
+    }
+    for (bad, fault) in [
+        ("", Fault::NotAnAddress),
+        ("fe80::1", Fault::NoZone),
+        ("eth0:25", Fault::InterfacePort),
+        ("1.2.3", Fault::NotAnAddress),
+        ("/run/x", Fault::NoPort),
+        ("a b", Fault::NotAnInterface),
+    ] {
+        assert_eq!(ClientInterface::parse(bad), Err(fault), "{bad}");
+    }
+}
+
+#[test]
 fn socket_paths_are_bounded() {
     let path = format!("/{}", "x".repeat(UNIX_PATH_MAX - 1));
     assert!(Address::parse(&path).is_ok() && Interface::parse(&path).is_ok());

@@ -1,6 +1,7 @@
 //! Makes a configuration of the options given, or says all that is wrong with them.
 
 mod client_security;
+mod forwarding;
 pub(super) mod path;
 mod pop;
 mod rules;
@@ -9,7 +10,10 @@ mod security;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::address::{Address, Host, Interface, ListenAddress, Literal, ServerName};
+use super::address::{
+    Address, ClientInterface, Host, Interface, IpFamily, ListenAddress, ServerName,
+};
+use super::client_extensions::{ClientExtensions, client_extensions};
 use super::client_security::TlsStart;
 use super::extensions::{self, Extensions};
 use super::filter::Filter;
@@ -32,9 +36,6 @@ pub(super) const IMPLIED: [(&str, &[&str]); 3] = [
     ),
     ("as-server", &["log", "close-stderr"]),
 ];
-
-/// The options that name the server to forward to; the first that is given counts.
-const NEXT_HOP: [&str; 3] = ["as-client", "as-proxy", "forward-to"];
 
 /// The configuration that the options ask for, or every problem with them.
 pub(super) fn check(raw: &Raw, context: &Context) -> Result<(Config, Vec<Warning>), Vec<Problem>> {
@@ -60,13 +61,19 @@ pub(super) fn check(raw: &Raw, context: &Context) -> Result<(Config, Vec<Warning
 
 fn warnings(config: &Config, interfaces: &[Interface]) -> Vec<Warning> {
     let stops = config.log.enabled && config.log.close_stderr;
-    let idle =
-        |forward: &Forward| !forward.on_start && !forward.on_disconnect && forward.poll.is_none();
+    let idle = |forward: &Forward| {
+        !forward.on_start && !forward.on_disconnect && !forward.immediate && forward.poll.is_none()
+    };
+    let waits = config
+        .forward
+        .as_ref()
+        .is_some_and(|forward| forward.immediate);
     let never = config.forward.as_ref().is_some_and(idle);
     let hopes = config.forward.as_ref().is_some_and(verifies_if_offered);
     let all = [
         stops.then_some(Warning::LoggingStops),
         never.then_some(Warning::NeverForwards),
+        waits.then_some(Warning::ClientsWait),
         hopes.then_some(Warning::VerifiesIfOffered),
     ];
     let all = all.into_iter().flatten();
@@ -204,20 +211,30 @@ impl Check<'_> {
     /// All values are read, so that their problems are told, even where there is
     /// no server to forward to.
     fn forward(&mut self, anonymous: Anonymous) -> Option<Forward> {
-        let from = |text: &str| Literal::parse(text).map(Some);
+        let from = |text: &str| ClientInterface::parse(text).map(Some);
+        let extensions = self.text(
+            "client-smtp-config",
+            ClientExtensions::default(),
+            client_extensions,
+        );
         let client_interface = self.text("client-interface", None, from);
         let poll = self.text("poll", None, |text| value::period(text).map(Some));
         let connection_timeout = self.timeout("connection-timeout", settings::CONNECTION_TIMEOUT);
         let response_timeout = self.timeout("response-timeout", settings::RESPONSE_TIMEOUT);
         let prompt_timeout = self.timeout("prompt-timeout", settings::PROMPT_TIMEOUT);
         let (tls, auth) = (self.client_tls(), self.client_auth());
+        let traffic = self.traffic();
+        let retry_period = self.timeout("retry-period", settings::RETRY_PERIOD);
         let filters = self.filters("client-filter");
-        let to = self.next_hop()?;
+        let to = self.next_hops()?;
         if let Some(from) = &client_interface {
-            self.check_family(from, &to);
+            to.iter().for_each(|to| self.check_family(from, to));
         }
         Some(Forward {
             to,
+            traffic,
+            retry_period,
+            bounce: self.flag("bounce"),
             filters,
             filter_timeout: self.timeout("filter-timeout", settings::FILTER_TIMEOUT),
             on_start: self.flag("forward"),
@@ -227,23 +244,37 @@ impl Check<'_> {
             connection_timeout,
             response_timeout,
             prompt_timeout,
+            extensions,
+            to_some: self.to_some(),
+            immediate: self.flag("immediate"),
             tls,
             auth,
             anonymous,
         })
     }
 
-    fn next_hop(&mut self) -> Option<Address> {
-        let given =
-            NEXT_HOP.map(|name| self.text(name, None, |text| Address::parse(text).map(Some)));
-        given.into_iter().flatten().next()
+    /// Whether a message goes to those of its recipients that the server accepts,
+    /// where it refuses others.
+    fn to_some(&self) -> bool {
+        self.flag("forward-to-some") && !self.flag("forward-to-all")
     }
 
-    fn check_family(&mut self, from: &Literal, to: &Address) {
-        let is_other = match to {
-            Address::Unix(_) => true,
-            Address::Tcp(Host::Ip(to), _) => to.ip.is_ipv4() != from.ip.is_ipv4(),
-            Address::Tcp(Host::Name(_), _) => false,
+    fn check_family(&mut self, from: &ClientInterface, to: &Address) {
+        let first = match to {
+            Address::Unix(_) => None,
+            Address::Tcp(host, _)
+            | Address::Socks {
+                proxy: (host, _), ..
+            } => Some(host),
+        };
+        let is_ipv4 = match from {
+            ClientInterface::Ip(literal, _) => Some(literal.ip.is_ipv4()),
+            ClientInterface::Interface { only, .. } => only.map(|only| only == IpFamily::Ipv4),
+        };
+        let is_other = match first {
+            None => true,
+            Some(Host::Ip(to)) => is_ipv4.is_some_and(|from| from != to.ip.is_ipv4()),
+            Some(Host::Name(_)) => false,
         };
         if is_other {
             let to = to.to_string();

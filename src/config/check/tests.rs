@@ -4,8 +4,8 @@ use super::*;
 use crate::config::option::Platform;
 use crate::config::parse;
 use crate::config::settings::{CONNECTION_TIMEOUT, PROMPT_TIMEOUT, RESPONSE_TIMEOUT};
-use crate::config::settings::{ServerAuth, ServerTls, Verify};
-use crate::config::{Host, IpFamily};
+use crate::config::settings::{ServerAuth, ServerTls, Traffic, Verify};
+use crate::config::{Host, IpFamily, Literal};
 
 fn check_line(line: &str) -> Result<(Config, Vec<Warning>), Vec<String>> {
     let mut read = parse::words(line.split_whitespace().map(Into::into));
@@ -78,7 +78,14 @@ fn defaults() -> Config {
 /// What `--forward-to mail.example.com:25` alone comes to.
 fn forward() -> Forward {
     Forward {
-        to: Address::Tcp(Host::Name("mail.example.com".to_owned()), 25),
+        to: vec![Address::Tcp(Host::Name("mail.example.com".to_owned()), 25)],
+        traffic: Traffic {
+            connections: 4,
+            per_minute: None,
+            per_connection: None,
+        },
+        retry_period: Some(Duration::from_secs(432_000)),
+        bounce: false,
         on_start: false,
         on_disconnect: false,
         poll: None,
@@ -86,6 +93,9 @@ fn forward() -> Forward {
         connection_timeout: Some(Duration::from_secs(40)),
         response_timeout: Some(Duration::from_secs(60)),
         prompt_timeout: Some(Duration::from_secs(20)),
+        extensions: ClientExtensions::default(),
+        to_some: false,
+        immediate: false,
         filters: Vec::new(),
         filter_timeout: Some(Duration::from_secs(60)),
         tls: None,
@@ -282,8 +292,18 @@ const FORWARD_CHANGES: &[(&str, ForwardChange)] = &[
         f.poll = Some(Duration::from_millis(500))
     }),
     ("--client-interface ::", |f| {
-        f.client_interface = Some(literal("::"))
+        f.client_interface = Some(ClientInterface::Ip(literal("::"), 0))
     }),
+    ("--client-interface eth0-ipv4", |f| {
+        let (name, only) = ("eth0".to_owned(), Some(IpFamily::Ipv4));
+        f.client_interface = Some(ClientInterface::Interface { name, only });
+    }),
+    ("--client-smtp-config nochunking,eightbitstrict", |f| {
+        f.extensions.chunking = false;
+        f.extensions.strict_eight_bit = true;
+    }),
+    ("--forward-to-some", |f| f.to_some = true),
+    ("--forward-to-all", |f| f.to_some = false),
     ("--connection-timeout 1", |f| {
         f.connection_timeout = Some(Duration::from_secs(1))
     }),
@@ -295,7 +315,46 @@ const FORWARD_CHANGES: &[(&str, ForwardChange)] = &[
         f.prompt_timeout = Some(Duration::from_secs(3))
     }),
     ("--prompt-timeout 0", |f| f.prompt_timeout = None),
+    ("--forward-connections 50", |f| f.traffic.connections = 50),
+    ("--forward-rate 60", |f| f.traffic.per_minute = Some(60)),
+    ("--forward-rate 0", |_| {}),
+    ("--forward-per-connection 9", |f| {
+        f.traffic.per_connection = Some(9)
+    }),
+    ("--forward-per-connection 0", |_| {}),
+    ("--retry-period 3600", |f| {
+        f.retry_period = Some(Duration::from_secs(3600))
+    }),
+    ("--retry-period 0", |f| f.retry_period = None),
+    ("--bounce", |f| f.bounce = true),
 ];
+
+#[test]
+fn several_servers_are_a_list_in_order() {
+    let all = |line: &str| {
+        let to = good(line).forward.unwrap().to;
+        to.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let expected = ["a:25", "[::1]:26", "/run/x"];
+    assert_eq!(all("-t -o a:25,[::1]:26,/run/x"), expected);
+    assert_eq!(all("-t -o a:25 -o [::1]:26,a:25 -o /run/x"), expected);
+    assert_eq!(all("-q a:25,[::1]:26,/run/x"), expected);
+    // A path is one, since it may have commas in it.
+    assert_eq!(all("-t -o /run/x,b:25"), ["/run/x,b:25"]);
+    assert_eq!(all("-t -y /run/x,b:25"), ["/run/x,b:25"]);
+}
+
+#[test]
+fn the_servers_of_a_list_are_checked_one_by_one() {
+    let problems = bad("-t -o a:25,b,:25 --forward-connections 51");
+    let about = |text: &str| problems.iter().any(|one| one.contains(text));
+    assert!(problems.len() == 3 && about("\"b\"") && about("\":25\"") && about("51"));
+    let many: Vec<String> = (1..=21).map(|number| format!("h{number}:25")).collect();
+    let problems = bad(&format!("-t -o {}", many.join(",")));
+    assert!(problems.len() == 1 && problems[0].contains("more than 20"));
+    let problems = bad("-t -o 127.0.0.1:25,[::1]:25 --client-interface 127.0.0.2");
+    assert!(problems.len() == 1 && problems[0].contains("[::1]:25"));
+}
 
 #[test]
 fn each_option_changes_how_mail_is_forwarded() {
@@ -341,7 +400,10 @@ fn modes_stand_for_other_options() {
     assert_eq!(proxy, good(spelt_out));
     assert_eq!(good("-t --as-server"), good("-t --log --close-stderr"));
     let both = good("-d -q mail.example.com:25 -y other.example.com:25");
-    assert_eq!(both.forward.unwrap().to.to_string(), "mail.example.com:25");
+    assert_eq!(
+        both.forward.unwrap().to[0].to_string(),
+        "mail.example.com:25"
+    );
     assert!(both.serve.is_none() && both.log.close_stderr);
 }
 
@@ -442,8 +504,8 @@ fn bad_values_name_option_value_and_what_is_allowed() {
         ("--domain=", "--domain: \"\" is empty"),
         ("--spool-dir=", "--spool-dir: \"\" is empty"),
         (
-            "--client-interface lo",
-            "--client-interface: \"lo\" is not an IP address",
+            "--client-interface lo:25",
+            "--client-interface: \"lo:25\" has a port; that goes with an address only, [address]:port",
         ),
         (
             "--as-client foo",
@@ -479,7 +541,7 @@ fn bad_values_name_option_value_and_what_is_allowed() {
 #[test]
 fn all_problems_are_told_together() {
     let line = "--pop -v --port=x --size=y --interface=1.2.3,b! --domain=? --connection-timeout=z \
-                --client-interface=lo --poll=0 --idle-timeout=i";
+                --client-interface=lo:25 --poll=0 --idle-timeout=i";
     let problems = bad(line);
     for name in [
         "pop",

@@ -23,11 +23,62 @@ pub(super) const OPTIONS: &[Opt] = &[
         long: "forward-to",
         short: Some('o'),
         argument: Required("host:port"),
+        repeat: true,
         status: Ready,
         summary: "server that mail is forwarded to",
         doc: "Names the SMTP server that mail is forwarded to: a host name or IP address followed \
             by a colon and a port number or service such as smtp or submission (an IPv6 address \
-            can be put in square brackets), or the absolute path of a unix-domain socket.",
+            can be put in square brackets), or the absolute path of a unix-domain socket. For a \
+            server beyond a SOCKS proxy write host:port@proxy:port, and \
+            host:port@socks5:proxy:port where the proxy speaks version 5 and not 4a. With \
+            several, in order and separated by commas, the first that can be reached is used.",
+        ..Opt::FLAG
+    },
+    Opt {
+        long: "forward-connections",
+        argument: Required("number"),
+        status: Ready,
+        summary: "connections to the remote server at once",
+        doc: "Limits how many connections to one remote server may be used at once, from 1 to 50; \
+            a further one is opened where many messages wait. With 1, messages arrive in their \
+            order. The default is 4.",
+        ..Opt::FLAG
+    },
+    Opt {
+        long: "forward-rate",
+        argument: Required("number"),
+        status: Ready,
+        summary: "messages that a server is sent in a minute",
+        doc: "Limits how many messages one remote server is sent in a minute, evenly spread; 0 \
+            means no limit, which is the default.",
+        ..Opt::FLAG
+    },
+    Opt {
+        long: "forward-per-connection",
+        argument: Required("number"),
+        status: Ready,
+        summary: "messages that are sent over one connection",
+        doc: "Limits how many messages are sent over one connection before another one is opened; \
+            0 means no limit, which is the default.",
+        ..Opt::FLAG
+    },
+    Opt {
+        long: "retry-period",
+        argument: Required("time"),
+        status: Ready,
+        summary: "seconds before a message is given up",
+        doc: "Limits for how many seconds a message is tried again that the remote server puts \
+            off, before it has failed; 0 means for ever. The default is 432000, which are five \
+            days.",
+        ..Opt::FLAG
+    },
+    Opt {
+        long: "bounce",
+        status: Ready,
+        summary: "tell senders about mail that cannot be delivered",
+        doc: "Sends a delivery status notification to the sender of a message that cannot be \
+            delivered, instead of keeping the message as failed; never about a notification, and \
+            not more than 100 in an hour.",
         ..Opt::FLAG
     },
     Opt {
@@ -59,8 +110,10 @@ pub(super) const OPTIONS: &[Opt] = &[
         status: Ready,
         summary: "local address of outgoing connections",
         doc: "Binds the local end of outgoing SMTP connections to this IP address, and so confines \
-            them to its address family: 0.0.0.0 allows any IPv4 route, and :: any IPv6 route. By \
-            default the system's routing decides.",
+            them to its address family: 0.0.0.0 allows any IPv4 route, and :: any IPv6 route. An \
+            address can have a port, as in 192.0.2.1:2000 or [::1]:2000, for one connection at a \
+            time; and the name of an interface, or that with -ipv4 or -ipv6 after it, stands for \
+            the addresses that it has at start. By default the system's routing decides.",
         ..Opt::FLAG
     },
     Opt {
@@ -94,10 +147,32 @@ pub(super) const OPTIONS: &[Opt] = &[
     },
     Opt {
         long: "forward-to-some",
-        status: Planned,
+        status: Ready,
         summary: "forward even if some recipients are refused",
         doc: "Sends a message to those of its recipients that the remote server accepts, even if \
             it refuses others.",
+        ..Opt::FLAG
+    },
+    Opt {
+        long: "forward-to-all",
+        status: Ready,
+        summary: "do not forward if some recipients are refused",
+        doc: "Sends a message to nobody where the remote server refuses one of its recipients; \
+            that is the default, and this option prevails over --forward-to-some.",
+        ..Opt::FLAG
+    },
+    Opt {
+        long: "client-smtp-config",
+        short: Some('c'),
+        argument: Required("switches"),
+        status: Ready,
+        summary: "SMTP extensions to use when forwarding",
+        doc: "Switches features of the SMTP client on and off; the words are separated by commas, \
+            and - or no before a word switches it off: pipelining (on by default), chunking (on), \
+            eightbitstrict (off; on does not send 8-bit content to servers without 8BITMIME), \
+            smtputf8strict (on; off sends addresses in UTF-8 to servers without SMTPUTF8), \
+            binarymimestrict (on; off sends binary content as lines to servers without \
+            BINARYMIME), and linger (always on).",
         ..Opt::FLAG
     },
     Opt {

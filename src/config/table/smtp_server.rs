@@ -43,8 +43,11 @@ pub(super) const OPTIONS: &[Opt] = &[
             first line that is ignored and the address to use as the second; 3 refuses for now, \
             100 drops the connection, and any other refuses, with the text for the client and \
             one for the log as output. The value is the name of one file, without arguments. \
-            Instead, net:<host:port> or net:<path> asks a service, and exit:<number> acts like a \
-            program that only exits.",
+            Instead, net:<host:port> or net:<path> asks a service, exit:<number> acts like a \
+            program that only exits, and account:<range>;<words> takes the users of this system \
+            with numbers in that range (1000-32767 by default) for local mailboxes of the domain \
+            of --domain: with the word lowercase by their names in lower case, with remote to be \
+            relayed, and with check all others are relayed instead of refused.",
         ..Opt::FLAG
     },
     Opt {

@@ -77,7 +77,17 @@ const DOCUMENTED: [&str; 68] = [
 ];
 
 /// Options that the documented program does not have, in the same form.
-const ADDED: [&str; 2] = ["Z server-smtp-config=", "- strict-secrets"];
+const ADDED: [&str; 9] = [
+    "- forward-to-all",
+    "c client-smtp-config=",
+    "Z server-smtp-config=",
+    "- strict-secrets",
+    "- forward-connections=",
+    "- forward-rate=",
+    "- forward-per-connection=",
+    "- retry-period=",
+    "- bounce",
+];
 
 /// What this version can do.
 const READY: &[&str] = &[
@@ -90,7 +100,15 @@ const READY: &[&str] = &[
     "forward",
     "forward-on-disconnect",
     "forward-to",
+    "forward-connections",
+    "forward-rate",
+    "forward-per-connection",
+    "retry-period",
+    "bounce",
     "poll",
+    "forward-to-some",
+    "forward-to-all",
+    "client-smtp-config",
     "client-filter",
     "client-interface",
     "client-auth",
@@ -171,6 +189,7 @@ fn ready_options_are_those_that_this_version_can_do() {
 fn lists_are_the_options_that_may_be_repeated() {
     let lists: Vec<&str> = options().filter(|o| o.repeat).map(|o| o.long).collect();
     let expected = [
+        "forward-to",
         "client-filter",
         "dnsbl",
         "filter",

@@ -119,7 +119,7 @@ impl SmtpClient {
     }
 
     fn filtered(&mut self, filtered: Filtered, context: &mut Context) {
-        let (next, stop) = client_filter::next(filtered, context.wall_clock());
+        let (next, stop) = client_filter::next(filtered, context.wall_clock(), &self.route.terms);
         if stop {
             self.traffic.no_more = true;
             context.post(self.forwarder, Message::Mail(Mail::StopPass));

@@ -25,6 +25,8 @@ pub(super) struct Traffic {
     pub(super) no_more: bool,
     /// Whether a message has had a final reply over this connection.
     was_useful: bool,
+    /// How many messages have an outcome that is not known.
+    doubtful: usize,
 }
 
 /// A message on its way.
@@ -49,6 +51,12 @@ impl Traffic {
     /// A job has died; what it held has been put back by its Drop.
     pub(super) fn forget_absent(&mut self) {
         self.moving.retain(|moving| moving.mail.is_some());
+    }
+
+    /// Whether several messages are in doubt, as can be where they follow each
+    /// other without waits.
+    pub(super) fn has_doubtful(&self) -> bool {
+        self.doubtful > 1
     }
 
     fn has_chunk_to_give(&self) -> bool {
@@ -245,10 +253,16 @@ impl SmtpClient {
         else {
             return;
         };
-        let settlement = match self.traffic.was_useful && outcome.is_unattempted() {
-            // Next hops may well take only so many messages over one connection.
+        self.traffic.doubtful += usize::from(outcome.is_in_doubt());
+        // Next hops may well take only so many messages over one connection.
+        let is_innocent = self.traffic.was_useful || outcome.is_chunking_fault();
+        let settlement = match is_innocent && outcome.is_unattempted() {
             true => Settlement::Untouched,
-            false => Settlement::of(&outcome, &mail.mail, context.wall_clock()),
+            false => {
+                let (terms, clock) = (&self.route.terms, context.wall_clock());
+                let is_strict = self.route.machine.strict_recipients;
+                Settlement::of(&outcome, &mail.mail, clock, terms, is_strict)
+            }
         };
         self.traffic.was_useful |= outcome.reply.is_some();
         summary.log(&outcome, &settlement, &self.peer);

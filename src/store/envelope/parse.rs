@@ -88,6 +88,9 @@ pub(super) fn envelope(text: &[u8]) -> Result<Envelope, Malformed> {
     reader.later_fields(&format, &mut envelope)?;
     reader.end()?;
     reader.trailer(&mut envelope)?;
+    if envelope.failed_recipients.len() > RECIPIENTS_MAX {
+        return Err(Malformed::TooManyRecipients);
+    }
     Ok(envelope)
 }
 
@@ -211,13 +214,26 @@ impl<'a> Reader<'a> {
 /// Takes what this program, or a later format, writes after `End`; says whether
 /// the line was such.
 fn take_known(line: &[u8], envelope: &mut Envelope) -> bool {
-    let Attempts { count, last, reply } = &mut envelope.attempts;
+    let Attempts {
+        count,
+        last,
+        reply,
+        next,
+        spent,
+    } = &mut envelope.attempts;
     if let Some(value) = value_of(line, "Attempts") {
         set(count, number(value))
     } else if let Some(value) = value_of(line, "LastAttempt") {
         set(last, number(value))
     } else if let Some(value) = value_of(line, "LastReply") {
         set(reply, Some(kept(value)))
+    } else if let Some(value) = value_of(line, "NextAttempt") {
+        set(next, number(value))
+    } else if let Some(value) = value_of(line, "RetryTime") {
+        set(spent, number(value))
+    } else if let Some(value) = value_of(line, "FailedRecipient") {
+        envelope.failed_recipients.push(kept(value));
+        true
     } else if let Some(value) = value_of(line, "ClientAccountSelector") {
         set(&mut envelope.client_account_selector, Some(kept(value)))
     } else if let Some(value) = value_of(line, "Utf8MailboxNames") {

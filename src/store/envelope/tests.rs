@@ -63,7 +63,10 @@ fn full() -> Envelope {
             count: 3,
             last: 1_795_361_082,
             reply: line("451 4.3.0 later \u{e9}"),
+            next: 1_795_361_142,
+            spent: 60,
         },
+        failed_recipients: vec![line("c@z.net")],
         trailer: vec![line("X-MailRelay-Foo: bar"), line(""), line("anything")],
         ..plain()
     }
@@ -93,7 +96,10 @@ fn writes_local_recipients_first_and_folds_certificates() {
         X-MailRelay-Utf8MailboxNames: 1\r\n\
         X-MailRelay-Attempts: 3\r\n\
         X-MailRelay-LastAttempt: 1795361082\r\n\
-        X-MailRelay-LastReply: 451 4.3.0 later \u{e9}\r\n";
+        X-MailRelay-LastReply: 451 4.3.0 later \u{e9}\r\n\
+        X-MailRelay-NextAttempt: 1795361142\r\n\
+        X-MailRelay-RetryTime: 60\r\n\
+        X-MailRelay-FailedRecipient: c@z.net\r\n";
     assert!(text.ends_with(trailer), "{text}");
 }
 
@@ -315,6 +321,7 @@ fn reasons_and_replies_are_cut() {
         count: 1,
         last: 1,
         reply: line(&"z".repeat(5000)),
+        ..Attempts::default()
     };
     let text = envelope.print().unwrap();
     let parsed = Envelope::parse(&text).unwrap();

@@ -11,7 +11,8 @@ use crate::store::envelope::Reason;
 use crate::store::error::Error;
 use crate::store::faulty::{Fault, Loss};
 use crate::store::fs::{Fs, Kind};
-use crate::store::lock::Attempt;
+use crate::store::lock::{Attempt, Part};
+use crate::store::staged::{Left, Staged};
 
 /// How many subsets of what is not durable are lost in turn.
 const SUBSETS: u64 = 50;
@@ -148,6 +149,66 @@ fn store_as(
     }
 }
 
+/// Stores a message by way of a filter that puts another content in place of the
+/// first, and a recipient more into the envelope.
+fn store_filtered(spool: &Spool, ledger: &mut Ledger, local: &[&str], remote: &[&str]) {
+    let body = b"changed".to_vec();
+    let writer = spool.create();
+    let id = writer.id().clone();
+    let (mut places, accepted) = match (local, remote) {
+        ([], _) => (vec![Place::Bare], Place::Ready(recipients())),
+        (_, []) => (Vec::new(), self::local(Place::Absent)),
+        _ => {
+            let copies = [Place::Absent, Place::Bare].map(self::local);
+            let ready = [Place::Bare, Place::Ready(recipients())];
+            let accepted = self::local(Place::Ready(recipients()));
+            ([&copies[..], &ready].concat(), accepted)
+        }
+    };
+    places.extend([Place::Absent, accepted.clone()]);
+    let expected = Expected {
+        body: body.clone(),
+        now: vec![Place::Absent],
+        after_power_cut: places,
+        deleted: false,
+    };
+    ledger.insert(id.clone(), expected);
+    let commit = Commit {
+        writer,
+        last: b"received".to_vec(),
+        envelope: envelope(&["a@x"]),
+    };
+    let Ok(staged) = Staged::write(commit) else {
+        return;
+    };
+    let mut changed = Envelope {
+        local_recipients: local.iter().copied().map(line).collect(),
+        ..envelope(remote)
+    };
+    changed.trailer.push(line("X-MailRelay-Mine: 1"));
+    let text = changed.print().unwrap();
+    let filter = || {
+        for (suffix, octets) in [(Suffix::Content, &body), (Suffix::EnvelopeNew, &text)] {
+            let name = id.file_name(suffix);
+            spool.files.fs.remove(&name)?;
+            spool.files.fs.create_new(&name)?.write_all(octets)?;
+        }
+        io::Result::Ok(())
+    };
+    if filter().is_err() {
+        return staged.discard();
+    }
+    let Ok(Left::Message(staged)) = staged.reread(false, &|_, _| Ok(())) else {
+        return;
+    };
+    for receipt in crate::store::commit(vec![staged]).into_iter().flatten() {
+        assert_eq!((&receipt.id, receipt.octets), (&id, body.len() as u64));
+        let expected = ledger.get_mut(&receipt.id).unwrap();
+        expected.now = vec![accepted.clone()];
+        expected.after_power_cut = expected.now.clone();
+    }
+}
+
 fn stored_three(disk: Faulty, ledger: &mut Ledger) -> Faulty {
     store_group(
         &spool(&disk, 1),
@@ -206,6 +267,8 @@ fn release(locked: Box<Locked>, _: &mut Expected) -> Result<(), Error> {
     locked.release(Some(Attempt {
         at: 5,
         reply: line("451 later"),
+        next: 0,
+        spent: 0,
     }))
 }
 
@@ -234,6 +297,30 @@ fn narrow_and_release(mut locked: Box<Locked>, expected: &mut Expected) -> Resul
         expected.now = vec![Place::Ready(remaining())];
     }
     locked.release(None).and(narrowed)
+}
+
+fn release_in_part(locked: Box<Locked>, expected: &mut Expected) -> Result<(), Error> {
+    let places = [
+        Place::Ready(remaining()),
+        Place::Bad(remaining()),
+        Place::Bad(recipients()),
+    ];
+    expected.now.extend(places.clone());
+    expected.after_power_cut.extend(places);
+    let attempt = Attempt {
+        at: 5,
+        reply: line("451 later"),
+        next: 65,
+        spent: 0,
+    };
+    let part = Part {
+        remaining: remaining(),
+        ..Part::default()
+    };
+    locked.release_in_part(attempt, part)?;
+    expected.now = vec![Place::Ready(remaining())];
+    expected.after_power_cut = expected.now.clone();
+    Ok(())
 }
 
 /// What several processes leave that died at different moments.
@@ -336,6 +423,11 @@ fn scenarios() -> Vec<Scenario> {
             store_local(spool, ledger, &[&[b"one", b"1"], &[b""]]);
             store_group(spool, ledger, &[&[b"three"]]);
         }),
+        storing(|spool, ledger| store_filtered(spool, ledger, &[], &["a@x", "b@x", "c@x"])),
+        storing(|spool, ledger| store_filtered(spool, ledger, &["alice"], &[])),
+        storing(|spool, ledger| {
+            store_filtered(spool, ledger, &["alice"], &["a@x", "b@x", "c@x"]);
+        }),
         Scenario {
             setup: stored_mixed,
             run: |spool, ledger| forward(spool, ledger, delete_mixed),
@@ -357,6 +449,7 @@ fn scenarios() -> Vec<Scenario> {
         forwarding(|spool, ledger| forward(spool, ledger, release)),
         forwarding(|spool, ledger| forward(spool, ledger, fail)),
         forwarding(|spool, ledger| forward(spool, ledger, narrow_and_release)),
+        forwarding(|spool, ledger| forward(spool, ledger, release_in_part)),
         forwarding(|spool, ledger| {
             forward(spool, ledger, |locked, _| {
                 drop(locked);

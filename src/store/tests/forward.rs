@@ -4,7 +4,8 @@ use super::*;
 use crate::store::envelope::{Attempts, Reason};
 use crate::store::faulty::Fault;
 use crate::store::fs::{Fs, Kind};
-use crate::store::lock::Attempt;
+use crate::store::lock::{Attempt, Part};
+use crate::store::survey::Routing;
 
 /// A directory with one message in it.
 fn with_message() -> (Faulty, Spool, StoredId) {
@@ -125,6 +126,8 @@ fn attempts_are_counted_and_the_rest_is_kept() {
         let attempt = Attempt {
             at: 100 + i64::from(count),
             reply: line("451 later"),
+            next: 0,
+            spent: 0,
         };
         take(&spool, &id).release(Some(attempt)).unwrap();
         let after = read(&disk, &id, Suffix::Envelope);
@@ -132,6 +135,8 @@ fn attempts_are_counted_and_the_rest_is_kept() {
             count,
             last: 100 + i64::from(count),
             reply: line("451 later"),
+            next: 0,
+            spent: 0,
         };
         assert_eq!(
             after,
@@ -152,6 +157,8 @@ fn attempts_are_counted_and_the_rest_is_kept() {
     let attempt = Attempt {
         at: 200,
         reply: line("421"),
+        next: 0,
+        spent: 0,
     };
     take(&spool, &id).release(Some(attempt)).unwrap();
     assert_eq!(read(&disk, &id, Suffix::Envelope).attempts.count, 4);
@@ -166,6 +173,8 @@ fn an_attempt_that_cannot_be_noted_does_not_keep_the_message() {
     let attempt = Attempt {
         at: 1,
         reply: line("451"),
+        next: 0,
+        spent: 0,
     };
     assert!(locked.release(Some(attempt)).unwrap_err().is_full());
     assert_eq!(suffixes(&disk, &id), [Suffix::Content, Suffix::Envelope]);
@@ -192,6 +201,93 @@ fn a_failure_keeps_its_reasons_and_those_who_were_not_served() {
         X-MailRelay-Reason: 550 5.1.1 no such user\r\nX-MailRelay-ReasonCode: 550\r\n\
         X-MailRelay-Reason: peer disconnected\r\nX-MailRelay-ReasonCode:\r\n";
     assert!(text.ends_with(end), "{text}");
+}
+
+#[test]
+fn those_who_wait_are_kept_and_those_who_were_refused_are_remembered() {
+    let (disk, spool, id) = with_message();
+    let attempt = || Attempt {
+        at: 100,
+        reply: line("451 later"),
+        next: 160,
+        spent: 7,
+    };
+    let part = Part {
+        remaining: vec![line("b@x")],
+        failed: vec![line("a@x")],
+        reasons: vec![Reason::without_code("no such user")],
+    };
+    take(&spool, &id).release_in_part(attempt(), part).unwrap();
+    take(&spool, &id).release(Some(attempt())).unwrap();
+    let waiting = read(&disk, &id, Suffix::Envelope);
+    assert_eq!(waiting.remote_recipients, [line("b@x")]);
+    assert_eq!(waiting.failed_recipients, [line("a@x")]);
+    assert_eq!((waiting.attempts.next, waiting.attempts.spent), (160, 14));
+    // At the end they are who is left, and whoever makes it ready begins anew.
+    take(&spool, &id).fail(&[], Some(&[])).unwrap();
+    let bad = read(&disk, &id, Suffix::EnvelopeBad);
+    assert_eq!(bad.remote_recipients, [line("a@x")]);
+    assert_eq!(bad.failed_recipients, []);
+    assert_eq!((bad.attempts.next, bad.attempts.spent), (0, 0));
+    assert_eq!(bad.attempts.count, 2);
+    assert_eq!(bad.trailer.len(), 2);
+}
+
+#[test]
+fn nobody_gets_a_message_again_because_the_disk_is_full() {
+    let (disk, spool, id) = with_message();
+    let locked = take(&spool, &id);
+    disk.set_fault(Fault::Fail(3, std::io::ErrorKind::StorageFull));
+    let attempt = Attempt {
+        at: 1,
+        reply: line("451"),
+        next: 0,
+        spent: 0,
+    };
+    let part = Part {
+        remaining: vec![line("b@x")],
+        ..Part::default()
+    };
+    assert!(locked.release_in_part(attempt, part).unwrap_err().is_full());
+    assert_eq!(suffixes(&disk, &id), [Suffix::Content, Suffix::EnvelopeBad]);
+}
+
+#[test]
+fn a_survey_tells_where_messages_go_and_takes_none() {
+    let (disk, spool, id) = with_message();
+    let mut routed = read(&disk, &id, Suffix::Envelope);
+    routed.forward_to_address = line("127.0.0.1:26");
+    routed.client_account_selector = line("second");
+    routed.attempts = Attempts {
+        count: 2,
+        next: 99,
+        ..Attempts::default()
+    };
+    let text = routed.print().unwrap();
+    disk.plant(&name(&id, Suffix::Envelope), Kind::File, &text);
+    let (gone, odd) = (other(1), other(2));
+    disk.plant(&name(&odd, Suffix::Envelope), Kind::File, b"nonsense");
+    let seen = spool.survey(vec![gone, id.clone(), odd.clone()]);
+    assert_eq!(seen.len(), 2);
+    assert_eq!((&seen[0].id, &seen[1].id), (&id, &odd));
+    assert_eq!(seen[0].routing, Routing::of(&routed));
+    assert_eq!((seen[0].attempts, seen[0].next_attempt), (2, 99));
+    assert_eq!(seen[1].routing, Routing::default());
+    assert_eq!(suffixes(&disk, &id), [Suffix::Content, Suffix::Envelope]);
+}
+
+#[test]
+fn the_head_of_a_content_is_there_whatever_has_been_read() {
+    let (_disk, spool, id) = with_message();
+    let mut locked = take(&spool, &id);
+    let mut buffer = [0; 1000];
+    let count = locked.read(&mut buffer).unwrap();
+    assert_eq!(locked.head(1000).unwrap(), buffer[..count]);
+    assert_eq!(locked.head(2).unwrap(), buffer[..2]);
+}
+
+fn other(number: u32) -> StoredId {
+    StoredId::parse(format!("emailrelay.1.1.{number}").as_bytes()).unwrap()
 }
 
 #[test]

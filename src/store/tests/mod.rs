@@ -7,6 +7,7 @@ mod left_behind;
 mod local;
 mod queue;
 mod real;
+mod staged;
 mod store;
 
 use std::path::PathBuf;

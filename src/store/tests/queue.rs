@@ -73,6 +73,8 @@ fn a_message_is_looked_at() {
         .release(Some(Attempt {
             at: 5,
             reply: line("451 later"),
+            next: 0,
+            spent: 0,
         }))
         .unwrap();
     let queue = spool.queue().unwrap();

@@ -181,7 +181,19 @@ fn prepare() -> io::Result<()> {
         libc::umask(UMASK);
         libc::signal(libc::SIGIO, libc::SIG_DFL);
     }
+    die_with_parent();
     Ok(())
+}
+
+/// Should this process be killed, nobody would wait for the program any more, nor
+/// end it when it is late.
+fn die_with_parent() {
+    #[cfg(target_os = "linux")]
+    // SAFETY: the call takes no pointers, and may be made between fork and exec.
+    // What counts is the thread that starts the program, which waits for it.
+    unsafe {
+        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+    }
 }
 
 fn signal_group(group: libc::pid_t, signal: libc::c_int) {

@@ -110,6 +110,33 @@ impl Directory {
         check(unsafe { libc::linkat(fd, from.as_ptr(), fd, to.as_ptr(), 0) })
     }
 
+    /// Creates a directory within this one. The process's umask applies to `mode`.
+    pub fn create_subdirectory(&self, name: &[u8], mode: u32) -> io::Result<()> {
+        let name = c_name(name)?;
+        #[allow(clippy::unnecessary_cast)] // the mode's type differs between systems
+        let mode = mode as libc::mode_t;
+        // SAFETY: the descriptor is open and the name is NUL-ended and outlives the call.
+        check(unsafe { libc::mkdirat(self.file.as_raw_fd(), name.as_ptr(), mode) })
+    }
+
+    /// Gives a file a second name in another directory, where it must not exist yet.
+    pub fn link_into(&self, from: &[u8], other: &Directory, to: &[u8]) -> io::Result<()> {
+        let (from, to) = (c_name(from)?, c_name(to)?);
+        let (here, there) = (self.file.as_raw_fd(), other.file.as_raw_fd());
+        // SAFETY: both descriptors are open, and both names are NUL-ended and outlive
+        // the call.
+        check(unsafe { libc::linkat(here, from.as_ptr(), there, to.as_ptr(), 0) })
+    }
+
+    /// Renames into another directory, replacing what has the new name there.
+    pub fn move_into(&self, from: &[u8], other: &Directory, to: &[u8]) -> io::Result<()> {
+        let (from, to) = (c_name(from)?, c_name(to)?);
+        let (here, there) = (self.file.as_raw_fd(), other.file.as_raw_fd());
+        // SAFETY: both descriptors are open, and both names are NUL-ended and outlive
+        // the call.
+        check(unsafe { libc::renameat(here, from.as_ptr(), there, to.as_ptr()) })
+    }
+
     /// Removes a name that is not a directory's.
     pub fn remove(&self, name: &[u8]) -> io::Result<()> {
         let name = c_name(name)?;

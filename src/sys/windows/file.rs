@@ -128,6 +128,22 @@ impl Directory {
         fs::hard_link(self.join(from)?, self.join(to)?)
     }
 
+    /// Creates a directory within this one. The access list of this one is inherited,
+    /// and `mode` does not apply.
+    pub fn create_subdirectory(&self, name: &[u8], _mode: u32) -> io::Result<()> {
+        fs::create_dir(self.join(name)?)
+    }
+
+    /// Gives a file a second name in another directory, where it must not exist yet.
+    pub fn link_into(&self, from: &[u8], other: &Directory, to: &[u8]) -> io::Result<()> {
+        fs::hard_link(self.join(from)?, other.join(to)?)
+    }
+
+    /// Renames into another directory, replacing what has the new name there.
+    pub fn move_into(&self, from: &[u8], other: &Directory, to: &[u8]) -> io::Result<()> {
+        fs::rename(self.join(from)?, other.join(to)?)
+    }
+
     /// Removes a name that is not a directory's.
     pub fn remove(&self, name: &[u8]) -> io::Result<()> {
         fs::remove_file(self.join(name)?)

@@ -3,6 +3,7 @@
 
 mod ffi;
 
+pub(super) mod account;
 pub(super) mod caller;
 pub(super) mod child;
 pub(super) mod file;

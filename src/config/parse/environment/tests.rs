@@ -60,7 +60,7 @@ fn a_file_may_have_the_value() {
     let file = "@credentials/next-hop";
     let variables = [("EMAILRELAY_OPTION_FORWARD_TO_FILE", file)];
     let config = config("-t -f", &variables);
-    assert_eq!(config.forward.unwrap().to.to_string(), "mail.example:25");
+    assert_eq!(config.forward.unwrap().to[0].to_string(), "mail.example:25");
 }
 
 #[test]

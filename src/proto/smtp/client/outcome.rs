@@ -142,6 +142,25 @@ impl Outcome {
         !self.sent && self.reply.is_none() && self.recipients.iter().all(lost)
     }
 
+    /// Whether the session ended before it was known if the server has the message.
+    pub fn is_in_doubt(&self) -> bool {
+        let mut causes = self.causes();
+        causes.any(|cause| matches!(cause, Cause::OutcomeUnknown(_)))
+    }
+
+    /// Whether the session ended since the server does not know BDAT.
+    pub fn is_chunking_fault(&self) -> bool {
+        let mut causes = self.causes();
+        causes.any(|cause| matches!(cause, Cause::SessionLost(why) if why.is_chunking_fault()))
+    }
+
+    fn causes(&self) -> impl Iterator<Item = &Cause> {
+        self.recipients.iter().filter_map(|one| match one {
+            RecipientOutcome::Deferred(cause) => Some(cause),
+            _ => None,
+        })
+    }
+
     /// Whether there are recipients and every one has it: nothing is left to be done.
     pub fn is_complete(&self) -> bool {
         let delivered = |one: &RecipientOutcome| matches!(one, RecipientOutcome::Delivered);

@@ -1,0 +1,192 @@
+//! Telling senders that their mail could not be delivered.
+//!
+//! A bounce is a message like any other: it is in the spool, and safe there, before
+//! the message that it is about is touched, so a crash may at worst send two.
+
+use std::sync::{Mutex, PoisonError};
+
+use crate::base::{OneLine, WallClock};
+use crate::info;
+use crate::proto::report::{Failure, HEADER_OCTETS_MAX, RECIPIENTS_MAX, Report};
+use crate::store::{self, Commit, Encoding, Envelope, Error, Locked};
+
+/// The most bounces in an hour: whoever has us make more than that sends mail in
+/// other people's names. What goes beyond it fails without a bounce.
+pub const PER_HOUR_MAX: u32 = 100;
+
+const SECONDS: i64 = 3600;
+
+/// Whoever makes bounces: all that forward mail of one spool.
+#[derive(Debug)]
+pub struct Bounces {
+    domain: OneLine,
+    budget: Mutex<Budget>,
+}
+
+/// How many more may be made.
+#[derive(Clone, Copy, Debug)]
+struct Budget {
+    left: u32,
+    /// When one was last added, in seconds since 1970.
+    since: i64,
+}
+
+/// A bounce that is to be made.
+#[derive(Debug)]
+pub struct Bounce(Report);
+
+impl Bounces {
+    /// Bounces in the name of that domain.
+    pub fn new(domain: OneLine) -> Bounces {
+        let budget = Budget {
+            left: PER_HOUR_MAX,
+            since: 0,
+        };
+        Bounces {
+            domain,
+            budget: Mutex::new(budget),
+        }
+    }
+
+    /// The bounce for a message with these failures; nothing where there must not be
+    /// one, and the message is to be kept as failed.
+    // RFC 5321 4.5.5 and 6.1: never for a message with a null reverse-path.
+    pub fn bounce(
+        &self,
+        envelope: &Envelope,
+        original_id: String,
+        failures: Vec<Failure>,
+        clock: WallClock,
+    ) -> Option<Bounce> {
+        let is_fit =
+            !envelope.reverse_path.is_empty() && (1..=RECIPIENTS_MAX).contains(&failures.len());
+        if !is_fit || !self.take(clock.unix_seconds()) {
+            return None;
+        }
+        Some(Bounce(Report {
+            domain: self.domain.clone(),
+            to: envelope.reverse_path.clone(),
+            date: clock.mail_date(),
+            original_id,
+            failures,
+        }))
+    }
+
+    fn take(&self, now: i64) -> bool {
+        let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
+        let each = SECONDS / i64::from(PER_HOUR_MAX);
+        let added = now.saturating_sub(budget.since) / each;
+        if added != 0 {
+            // A clock that was put back adds nothing.
+            let added = u32::try_from(added).unwrap_or(0);
+            budget.left = budget.left.saturating_add(added).min(PER_HOUR_MAX);
+            budget.since = now;
+        }
+        let may = budget.left > 0;
+        budget.left = budget.left.saturating_sub(1);
+        may
+    }
+}
+
+impl Bounce {
+    /// Puts the bounce into the spool that the message is in; durable when done.
+    pub fn store(self, about: &Locked) -> Result<(), Error> {
+        let Bounce(report) = self;
+        // One octet more shows whether the last line is whole.
+        let header = about.head(HEADER_OCTETS_MAX + 1)?;
+        let writer = about.spool().create();
+        let text = report.print(&writer.id().to_string(), &header);
+        let envelope = Envelope {
+            encoding: match text.is_ascii() {
+                true => Encoding::SevenBit,
+                false => Encoding::EightBit,
+            },
+            remote_recipients: vec![report.to.clone()],
+            utf8: about.envelope().utf8,
+            ..Envelope::default()
+        };
+        let commit = Commit {
+            writer,
+            last: text,
+            envelope,
+        };
+        for result in store::commit(vec![commit]) {
+            let id = result?.id;
+            info!(
+                "bounced message: id={} bounce={id} to=<{}>",
+                about.id(),
+                report.to
+            );
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure() -> Failure {
+        Failure {
+            path: OneLine::escaped("a@x"),
+            status: "5.1.1".to_owned(),
+            why: OneLine::escaped("550 no"),
+            is_reply: true,
+        }
+    }
+
+    fn from(reverse_path: &str) -> Envelope {
+        Envelope {
+            reverse_path: OneLine::escaped(reverse_path),
+            ..Envelope::default()
+        }
+    }
+
+    fn at(seconds: i64) -> WallClock {
+        WallClock {
+            unix_ms: seconds * 1000,
+            zone_minutes: 0,
+        }
+    }
+
+    fn bounce(bounces: &Bounces, from: &Envelope, failures: usize, seconds: i64) -> bool {
+        let failures = vec![failure(); failures];
+        let bounce = bounces.bounce(from, "id".to_owned(), failures, at(seconds));
+        bounce.is_some()
+    }
+
+    #[test]
+    fn a_bounce_is_never_bounced() {
+        let bounces = Bounces::new(OneLine::escaped("relay.test"));
+        assert!(!bounce(&bounces, &from(""), 1, 1_000_000));
+        assert!(bounce(&bounces, &from("me@src.test"), 1, 1_000_000));
+    }
+
+    #[test]
+    fn failures_that_make_no_report_make_no_bounce() {
+        let bounces = Bounces::new(OneLine::escaped("relay.test"));
+        let from = from("me@src.test");
+        assert!(!bounce(&bounces, &from, 0, 1_000_000));
+        assert!(!bounce(&bounces, &from, RECIPIENTS_MAX + 1, 1_000_000));
+        assert!(bounce(&bounces, &from, RECIPIENTS_MAX, 1_000_000));
+    }
+
+    #[test]
+    fn so_many_an_hour_and_no_more_whatever_the_clock_does() {
+        let bounces = Bounces::new(OneLine::escaped("relay.test"));
+        let from = from("me@src.test");
+        let count = |from_second: i64| {
+            (0..3600)
+                .filter(|second| bounce(&bounces, &from, 1, from_second + second))
+                .count()
+        };
+        let per_hour = usize::try_from(PER_HOUR_MAX).unwrap();
+        assert!(count(1_000_000) <= 2 * per_hour);
+        let next = count(1_003_600);
+        assert!((per_hour - 2..=per_hour + 1).contains(&next), "{next}");
+        // Put back by a day, and forward by ten years.
+        let back = count(1_003_600 - 86_400);
+        assert!(back <= per_hour + 1, "{back}");
+        assert!(count(300_000_000) <= 2 * per_hour);
+    }
+}

@@ -1,0 +1,260 @@
+//! The messages of a pass that go the same way, and the sessions that carry them.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use crate::event::Token;
+use crate::relay::limits::ROUTE_FAILURES_MAX;
+use crate::relay::mail::{Ending, Line};
+use crate::store::{Routing, StoredId};
+use crate::warning;
+
+use super::pace::Pace;
+use super::pauses::{Hop, Trouble};
+
+/// A further session is begun only if there are so many messages for each.
+pub(super) const SPREAD_MIN: usize = 20;
+
+/// How long a session with nothing to do is kept while the queue is still being
+/// looked at.
+pub(super) const IDLE_MAX: Duration = Duration::from_secs(5);
+
+/// The messages with the same routing.
+#[derive(Debug)]
+pub(super) struct Lane {
+    /// Where they go.
+    pub(super) routing: Routing,
+    /// The next hops that will do, the first one first.
+    pub(super) hops: Vec<Hop>,
+    /// Messages that have not been tried yet.
+    pub(super) fresh: VecDeque<StoredId>,
+    /// Messages that have, which go last so that they keep no others waiting.
+    pub(super) retries: VecDeque<StoredId>,
+    /// The sessions.
+    pub(super) seats: Vec<Seat>,
+    /// Those of them that have nothing to do.
+    pub(super) waiting: VecDeque<Waiting>,
+    /// Sessions that broke off one after the other, with no message settled.
+    pub(super) failures_in_a_row: u32,
+    /// Whether the next hop has refused a further connection.
+    pub(super) is_crowded: bool,
+    /// What was wrong with the next hop that was tried last.
+    pub(super) trouble: Option<String>,
+    /// How fast messages may go.
+    pub(super) pace: Pace,
+    /// When the next message may go, if one has to wait for that.
+    pub(super) resume_at: Option<Instant>,
+}
+
+/// One session.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seat {
+    /// Its number.
+    pub(super) line: Line,
+    /// Which next hop it is with.
+    pub(super) hop: usize,
+    /// Whether it has come so far that it can take messages.
+    pub(super) is_established: bool,
+    /// How many messages it has been given.
+    pub(super) given: usize,
+}
+
+/// A session that wants messages.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Waiting {
+    /// The session.
+    pub(super) by: Token,
+    /// Its number.
+    pub(super) line: Line,
+    /// How many messages it can take.
+    pub(super) count: usize,
+    /// Since when.
+    pub(super) since: Instant,
+}
+
+impl Lane {
+    /// An empty lane.
+    pub(super) fn new(routing: Routing, hops: Vec<Hop>, pace: Pace) -> Lane {
+        Lane {
+            routing,
+            hops,
+            fresh: VecDeque::new(),
+            retries: VecDeque::new(),
+            seats: Vec::new(),
+            waiting: VecDeque::new(),
+            failures_in_a_row: 0,
+            is_crowded: false,
+            trouble: None,
+            pace,
+            resume_at: None,
+        }
+    }
+
+    /// Adds a message.
+    pub(super) fn push(&mut self, id: StoredId, is_retry: bool) {
+        match is_retry {
+            true => self.retries.push_back(id),
+            false => self.fresh.push_back(id),
+        }
+    }
+
+    /// How many messages wait.
+    pub(super) fn queued(&self) -> usize {
+        self.fresh.len() + self.retries.len()
+    }
+
+    /// Whether there is nothing left to do.
+    pub(super) fn is_idle(&self) -> bool {
+        self.queued() == 0 && self.seats.is_empty()
+    }
+
+    /// Takes up to so many messages that may go now. Where fewer may, says when to
+    /// ask again.
+    pub(super) fn take(&mut self, count: usize, now: Instant) -> Vec<StoredId> {
+        let mut taken = Vec::new();
+        self.resume_at = None;
+        while taken.len() < count && self.queued() > 0 {
+            if let Err(later) = self.pace.take(now) {
+                self.resume_at = Some(later);
+                break;
+            }
+            let next = self.fresh.pop_front();
+            taken.extend(next.or_else(|| self.retries.pop_front()));
+        }
+        taken
+    }
+
+    /// How many sessions there should be now; `max` at most.
+    pub(super) fn sessions_wanted(&self, max: usize) -> usize {
+        let queued = self.queued();
+        let is_connecting = self.seats.iter().any(|seat| !seat.is_established);
+        match self.seats.len() {
+            _ if queued == 0 => 0,
+            0 => 1,
+            some if self.is_crowded || is_connecting => some,
+            _ => (1 + queued / SPREAD_MIN).min(max),
+        }
+    }
+
+    /// The session of that number.
+    pub(super) fn seat(&mut self, line: Line) -> Option<&mut Seat> {
+        self.seats.iter_mut().find(|seat| seat.line == line)
+    }
+
+    /// Forgets a session that is over.
+    pub(super) fn leave(&mut self, line: Line) -> Option<Seat> {
+        self.waiting.retain(|waiting| waiting.line != line);
+        let place = self.seats.iter().position(|seat| seat.line == line)?;
+        Some(self.seats.swap_remove(place))
+    }
+
+    /// What a session that is over has to say against its next hop.
+    pub(super) fn judge(&mut self, seat: Seat, ending: Ending) -> Option<(Trouble, String)> {
+        match ending {
+            Ending::Done => None,
+            Ending::RouteFailed(trouble) => Some((Trouble::Route, trouble)),
+            Ending::LoginFailed(trouble) => Some((Trouble::Login, trouble)),
+            Ending::Dropped(trouble) if !seat.is_established => Some((Trouble::Route, trouble)),
+            Ending::Dropped(trouble) => {
+                warning!("forwarding: {trouble}");
+                self.failures_in_a_row += 1;
+                let is_enough = self.failures_in_a_row >= ROUTE_FAILURES_MAX;
+                is_enough.then(|| {
+                    self.failures_in_a_row = 0;
+                    (Trouble::Route, trouble)
+                })
+            }
+        }
+    }
+
+    /// Whether a session with that next hop can take messages.
+    pub(super) fn is_served_by(&self, hop: usize) -> bool {
+        let mut seats = self.seats.iter();
+        seats.any(|seat| seat.hop == hop && seat.is_established)
+    }
+
+    /// When something has to be done though nothing happens.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let idle = self.waiting.front().map(|waiting| waiting.since + IDLE_MAX);
+        // With messages there, it is the pace that is waited for.
+        let idle = idle.filter(|_| self.queued() == 0);
+        [self.resume_at, idle].into_iter().flatten().min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(number: usize) -> StoredId {
+        StoredId::parse(format!("emailrelay.1.{number}.1").as_bytes()).unwrap()
+    }
+
+    fn lane(messages: usize) -> Lane {
+        let mut lane = Lane::new(Routing::default(), Vec::new(), Pace::new(None));
+        (0..messages).for_each(|number| lane.push(id(number), number % 2 == 0));
+        lane
+    }
+
+    fn seat(line: Line, is_established: bool) -> Seat {
+        Seat {
+            line,
+            hop: 0,
+            is_established,
+            given: 0,
+        }
+    }
+
+    #[test]
+    fn what_was_tried_before_goes_last_and_nothing_goes_twice() {
+        let (now, mut lane) = (Instant::now(), lane(6));
+        let taken = [lane.take(4, now), lane.take(4, now), lane.take(4, now)].concat();
+        assert_eq!(taken, [1, 3, 5, 0, 2, 4].map(id));
+        assert!(lane.is_idle());
+    }
+
+    #[test]
+    fn sessions_are_added_one_by_one_as_long_as_there_is_work_for_them() {
+        let mut lane = lane(SPREAD_MIN * 10);
+        assert_eq!(lane.sessions_wanted(4), 1);
+        lane.seats.push(seat(1, false));
+        assert_eq!(lane.sessions_wanted(4), 1);
+        lane.seats[0].is_established = true;
+        assert_eq!(lane.sessions_wanted(4), 4);
+        assert_eq!(lane.sessions_wanted(1), 1);
+        lane.is_crowded = true;
+        assert_eq!(lane.sessions_wanted(4), 1);
+        lane.is_crowded = false;
+        lane.take(SPREAD_MIN * 9 + 1, Instant::now());
+        assert_eq!(lane.sessions_wanted(4), 1);
+        lane.take(SPREAD_MIN, Instant::now());
+        assert_eq!(lane.sessions_wanted(4), 0);
+    }
+
+    #[test]
+    fn a_pace_holds_messages_back_and_says_until_when() {
+        let (now, mut lane) = (Instant::now(), lane(5));
+        lane.pace = Pace::new(Some(60));
+        assert_eq!(lane.take(5, now).len(), 1);
+        assert_eq!(lane.deadline(), Some(now + Duration::from_secs(1)));
+        assert_eq!(lane.take(5, now + Duration::from_millis(999)).len(), 0);
+        assert_eq!(lane.take(5, now + Duration::from_secs(1)).len(), 1);
+    }
+
+    #[test]
+    fn a_session_that_is_over_waits_for_nothing() {
+        let (now, mut lane) = (Instant::now(), lane(0));
+        lane.seats.extend([seat(1, true), seat(2, false)]);
+        lane.waiting.push_back(Waiting {
+            by: Token::NOBODY,
+            line: 1,
+            count: 1,
+            since: now,
+        });
+        assert_eq!(lane.deadline(), Some(now + IDLE_MAX));
+        assert!(lane.is_served_by(0));
+        assert_eq!(lane.leave(1).map(|seat| seat.line), Some(1));
+        assert!(lane.leave(1).is_none() && !lane.is_served_by(0));
+        assert_eq!(lane.deadline(), None);
+    }
+}

@@ -1,0 +1,173 @@
+//! What all passes have at their disposal: the next hops, how to get in there, and
+//! what is remembered of them from one pass to the next.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::base::OneLine;
+use crate::event::Token;
+use crate::net::address::Target;
+use crate::relay::access::Access;
+use crate::relay::context::Context;
+use crate::relay::disk;
+use crate::relay::mail::Line;
+use crate::relay::smtp_client::{Route, SmtpClient};
+use crate::store::{Routing, Spool};
+use crate::sys::random;
+
+use super::pace::Pace;
+use super::pauses::{Hop, Pauses, Trouble};
+
+/// How many ways there may be for messages to go at the same time.
+pub(super) const LANES_MAX: usize = 100;
+
+/// How many sessions with next hops there may be altogether.
+pub(super) const LINES_MAX: usize = 64;
+
+/// How many of the messages are sent at once, and how fast.
+#[derive(Clone, Copy, Debug)]
+pub struct Traffic {
+    /// How many connections there may be to one next hop, from 1.
+    pub connections: usize,
+    /// How many messages may go to one next hop in a minute.
+    pub per_minute: Option<u32>,
+    /// How many messages may go over one connection.
+    pub per_connection: Option<usize>,
+}
+
+impl Default for Traffic {
+    fn default() -> Traffic {
+        Traffic {
+            connections: 1,
+            per_minute: None,
+            per_connection: None,
+        }
+    }
+}
+
+/// What sessions are begun with.
+pub(super) struct Means {
+    pub(super) token: Token,
+    pub(super) spool: Spool,
+    pub(super) traffic: Traffic,
+    pub(super) pauses: Pauses,
+    route: Route,
+    /// Away while its files are looked at.
+    access: Option<Box<Access>>,
+    /// Which reading of the secrets the refused logins were with.
+    generation: u64,
+    last_line: Line,
+    /// The paces of next hops that have messages waiting for their time.
+    paces: Vec<(Routing, Pace)>,
+}
+
+/// What came of the wish to begin a session.
+pub(super) enum Begun {
+    /// It is on its way.
+    Session(Line),
+    /// The files have to be looked at first; more is known when they have been.
+    NotYet,
+    /// There is no account to log in with.
+    NoAccount(String),
+}
+
+impl Means {
+    pub(super) fn new(spool: Spool, route: Route, access: Access, traffic: Traffic) -> Means {
+        Means {
+            token: Token::NOBODY,
+            spool,
+            traffic,
+            pauses: Pauses::default(),
+            route,
+            generation: access.generation(),
+            access: Some(Box::new(access)),
+            last_line: 0,
+            paces: Vec::new(),
+        }
+    }
+
+    /// Has the files looked at, if it is time.
+    pub(super) fn refresh(&mut self, context: &mut Context) {
+        let due = |access: &mut Box<Access>| access.is_due(context.now);
+        if let Some(access) = self.access.take_if(due) {
+            context.submit(self.token, disk::Job::Refresh(access));
+        }
+    }
+
+    /// The files have been looked at.
+    pub(super) fn refreshed(&mut self, access: Box<Access>) {
+        if access.generation() != self.generation {
+            self.generation = access.generation();
+            self.pauses.forget_logins();
+        }
+        self.access = Some(access);
+    }
+
+    /// Whether the files are being looked at.
+    pub(super) fn is_refreshing(&self) -> bool {
+        self.access.is_none()
+    }
+
+    /// The next hops for messages with that routing, or why there are none.
+    pub(super) fn hops(&self, routing: &Routing) -> Result<Vec<Hop>, String> {
+        let hop = |target: &Target| Hop {
+            target: target.clone(),
+            selector: routing.selector.clone(),
+        };
+        if routing.address.is_empty() {
+            let all = std::iter::once(&self.route.target).chain(&self.route.others);
+            return Ok(all.map(hop).collect());
+        }
+        let text = String::from_utf8_lossy(routing.address.as_bytes());
+        let target = Target::parse(&text).map_err(|error| error.to_string())?;
+        Ok(vec![hop(&target)])
+    }
+
+    /// Begins a session.
+    pub(super) fn begin(&mut self, hop: &Hop, context: &mut Context) -> Begun {
+        self.refresh(context);
+        let Some(access) = &self.access else {
+            return Begun::NotYet;
+        };
+        match self.route.towards(&hop.target, access, &hop.selector) {
+            Ok(route) => {
+                self.last_line += 1;
+                let client = SmtpClient::new(Arc::new(route), self.token, self.last_line);
+                context.begin(Box::new(client));
+                Begun::Session(self.last_line)
+            }
+            Err(trouble) => Begun::NoAccount(trouble),
+        }
+    }
+
+    /// Notes that a next hop has failed.
+    pub(super) fn fail(&mut self, hop: &Hop, trouble: Trouble, now: Instant) {
+        self.pauses.fail(hop.clone(), trouble, now, random::u64());
+    }
+
+    /// The pace of messages with that routing.
+    pub(super) fn take_pace(&mut self, routing: &Routing) -> Pace {
+        match self.paces.iter().position(|(of, _)| of == routing) {
+            Some(place) => self.paces.swap_remove(place).1,
+            None => Pace::new(self.traffic.per_minute),
+        }
+    }
+
+    /// Remembers a pace as long as it makes a difference.
+    pub(super) fn put_pace(&mut self, routing: Routing, pace: Pace, now: Instant) {
+        self.paces.retain(|(_, pace)| pace.is_behind(now));
+        if pace.is_behind(now) && self.paces.len() < LANES_MAX {
+            self.paces.push((routing, pace));
+        }
+    }
+
+    /// The spool whose mail is forwarded.
+    pub(super) fn spool(&self) -> Spool {
+        self.spool.clone()
+    }
+}
+
+/// The reason of a message that has nowhere to go.
+pub(super) fn nowhere(trouble: &str) -> OneLine {
+    OneLine::escaped(format!("cannot be routed: {trouble}"))
+}

@@ -1,0 +1,325 @@
+//! When to forward, and what one pass over the spool has come to.
+//!
+//! A pass works off the queue as far as it is due: see [`pass`]. A message that
+//! cannot be sent now stays queued, to be tried again by the schedule of [`retry`];
+//! a next hop that cannot be reached is left alone for a while, see [`pauses`].
+
+mod lane;
+mod means;
+mod pace;
+mod pass;
+mod pauses;
+mod retry;
+mod window;
+
+use std::time::{Duration, Instant};
+
+use crate::event::{Interest, Ready, Token};
+use crate::store::Spool;
+use crate::{error, info, verbose};
+
+use super::access::Access;
+use super::context::Context;
+use super::disk;
+use super::limits::{DELETIONS_UNSYNCED_MAX, FLUSHES_MAX};
+use super::mail::{Mail, PassReport, Trigger};
+use super::session::{Kind, Message, Session};
+use super::smtp_client::Route;
+use lane::Waiting;
+use means::Means;
+use pass::Pass;
+
+pub use means::Traffic;
+pub use retry::{next_attempt, spent};
+
+/// When to forward, and how much at once.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Schedule {
+    /// `--forward`
+    pub on_start: bool,
+    /// `--poll`
+    pub poll: Option<Duration>,
+    /// The program ends after the first pass.
+    pub once: bool,
+    /// Whether the forwarder comes back by itself to what was deferred.
+    pub retries: bool,
+    /// How much at once.
+    pub traffic: Traffic,
+}
+
+/// Decides when to forward and hands out the messages of a pass.
+pub struct Forwarder {
+    token: Token,
+    means: Means,
+    schedule: Schedule,
+    poll_at: Option<Instant>,
+    /// When to come back to what was deferred.
+    retry_at: Option<Instant>,
+    pass: Option<Pass>,
+    again: Option<Trigger>,
+    /// Who waits for a pass that has not begun.
+    flushes: Vec<Token>,
+    over: bool,
+}
+
+impl Forwarder {
+    /// Makes a forwarder for one spool and one route.
+    pub fn new(spool: Spool, route: Route, access: Access, schedule: Schedule) -> Forwarder {
+        Forwarder {
+            token: Token::NOBODY,
+            means: Means::new(spool, route, access, schedule.traffic),
+            schedule,
+            poll_at: None,
+            retry_at: None,
+            pass: None,
+            again: None,
+            flushes: Vec::new(),
+            over: false,
+        }
+    }
+
+    fn trigger(&mut self, trigger: Trigger, context: &mut Context) {
+        if context.stopping {
+            return;
+        }
+        if self.pass.is_some() {
+            // What somebody asks for counts for more than what comes by itself.
+            let again = self.again.filter(|again| again.is_asked_for());
+            self.again = again.or(Some(trigger));
+            return;
+        }
+        verbose!("forwarding: [{trigger}]");
+        self.retry_at = None;
+        let is_asked_for = trigger.is_asked_for();
+        let mut pass = Pass::begin(is_asked_for, &mut self.means, context);
+        if is_asked_for {
+            pass.flushes = std::mem::take(&mut self.flushes);
+        }
+        self.pass = Some(pass);
+    }
+
+    fn flush(&mut self, by: Token, context: &mut Context) {
+        let trouble = match context.stopping {
+            true => "the program stops",
+            false => "too many wait already",
+        };
+        if context.stopping || self.flushes.len() >= FLUSHES_MAX {
+            let report = PassReport::of_trouble(trouble);
+            context.post(by, Message::Flushed(report));
+            return;
+        }
+        self.flushes.push(by);
+        self.trigger(Trigger::Admin, context);
+    }
+
+    /// Does what can be done, and ends the pass if that is all.
+    fn go_on(&mut self, context: &mut Context) {
+        let Some(pass) = self.pass.as_mut().filter(|pass| !pass.is_ending) else {
+            return;
+        };
+        pass.go_on(&mut self.means, context);
+        if pass.unsynced >= DELETIONS_UNSYNCED_MAX {
+            pass.unsynced = 0;
+            context.submit(Token::NOBODY, disk::Job::Sync(self.means.spool()));
+        }
+        if !pass.is_over(context.stopping) {
+            return;
+        }
+        pass.is_ending = true;
+        match pass.unsynced {
+            0 => self.end_pass(context),
+            _ => context.submit(self.token, disk::Job::Sync(self.means.spool())),
+        }
+    }
+
+    fn end_pass(&mut self, context: &mut Context) {
+        let Some(mut pass) = self.pass.take() else {
+            return;
+        };
+        self.retry_at = self.next_retry(&pass, context);
+        let flushes = std::mem::take(&mut pass.flushes);
+        let report = pass.finish();
+        log(&report);
+        if self.schedule.once {
+            context.conclude(self.token, u8::from(!report.is_success()));
+            self.over = true;
+        }
+        for by in flushes {
+            context.post(by, Message::Flushed(report.clone()));
+        }
+        if context.stopping {
+            self.over = true;
+            return;
+        }
+        self.poll_at = self.schedule.poll.map(|period| context.now + period);
+        if let Some(trigger) = self.again.take() {
+            self.trigger(trigger, context);
+        }
+    }
+
+    /// When to come back to what this pass leaves behind.
+    fn next_retry(&self, pass: &Pass, context: &Context) -> Option<Instant> {
+        if !self.schedule.retries {
+            return None;
+        }
+        let now = context.wall_clock().unix_seconds();
+        let due = pass
+            .next_due
+            .map(|due| context.now + retry::sleep(due, now));
+        let hop = pass
+            .next_hop_at
+            .map(|at| at.max(context.now + pauses::PAUSE_MIN));
+        [due, hop].into_iter().flatten().min()
+    }
+
+    fn end_flushes(&mut self, context: &mut Context) {
+        let report = PassReport::of_trouble("the program stops");
+        for by in self.flushes.drain(..) {
+            context.post(by, Message::Flushed(report.clone()));
+        }
+    }
+
+    fn on_mail(&mut self, mail: Mail, context: &mut Context) {
+        let (means, now) = (&mut self.means, context.now);
+        match mail {
+            Mail::Trigger(trigger) => self.trigger(trigger, context),
+            Mail::Flush { by } => self.flush(by, context),
+            Mail::Wanted { by, line, count } => {
+                let waiting = Waiting {
+                    by,
+                    line,
+                    count,
+                    since: now,
+                };
+                match &mut self.pass {
+                    Some(pass) => pass.wanted(waiting, means, context),
+                    None => context.post(by, Message::NoMoreMail),
+                }
+            }
+            Mail::Returned { line, id } => {
+                if let Some(pass) = &mut self.pass {
+                    pass.returned(line, id);
+                }
+            }
+            Mail::Settled {
+                line,
+                fate,
+                recorded,
+                ..
+            } => {
+                if let Some(pass) = &mut self.pass {
+                    pass.settled(line, fate, recorded, means);
+                }
+            }
+            Mail::StopPass => {
+                if let Some(pass) = &mut self.pass {
+                    pass.stop();
+                }
+            }
+            Mail::ClientOver { line, ending } => {
+                if let Some(pass) = &mut self.pass {
+                    pass.client_over(line, ending, means, context);
+                }
+            }
+        }
+    }
+
+    fn on_disk(&mut self, done: Option<disk::Done>, context: &mut Context) {
+        let (means, pass) = (&mut self.means, &mut self.pass);
+        match (done, pass) {
+            (Some(disk::Done::Refreshed(access)), _) => means.refreshed(access),
+            (Some(disk::Done::Scanned(listing)), Some(pass)) => pass.scanned(listing),
+            (Some(disk::Done::Surveyed(seen)), Some(pass)) => pass.surveyed(seen, means, context),
+            (Some(disk::Done::Refused(is_recorded)), Some(pass)) => pass.refused(is_recorded),
+            (Some(disk::Done::Synced(result)), Some(pass)) => {
+                if let Err(trouble) = result {
+                    pass.report.trouble = Some(trouble);
+                }
+                self.end_pass(context);
+            }
+            (None, Some(pass)) => {
+                if means.is_refreshing() {
+                    // Perhaps it was that which panicked: without it nothing is sent.
+                    context.exit = Some(1);
+                }
+                pass.job_died();
+                if pass.is_ending {
+                    self.end_pass(context);
+                }
+            }
+            (Some(other), _) => disk::abandon(Message::Disk(Some(other)), context),
+            (None, None) => {}
+        }
+    }
+}
+
+fn log(report: &PassReport) {
+    match report.is_success() {
+        true => info!("forwarding: {report}"),
+        false => error!("forwarding: {report}"),
+    }
+}
+
+impl Session for Forwarder {
+    fn kind(&self) -> Kind {
+        Kind::Forwarder
+    }
+
+    fn start(&mut self, token: Token, context: &mut Context) {
+        self.token = token;
+        self.means.token = token;
+        self.poll_at = self.schedule.poll.map(|period| context.now + period);
+        if self.schedule.on_start {
+            self.trigger(Trigger::Startup, context);
+        }
+    }
+
+    fn interest(&self, _now: Instant) -> Option<Interest> {
+        None
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let pass = self.pass.as_ref().and_then(Pass::deadline);
+        let all = [self.poll_at, self.retry_at, pass];
+        all.into_iter().flatten().min()
+    }
+
+    fn on_ready(&mut self, _ready: Ready, _context: &mut Context) {}
+
+    fn on_timeout(&mut self, context: &mut Context) {
+        let is_past = |at: Option<Instant>| at.is_some_and(|at| at <= context.now);
+        let (is_poll, is_retry) = (is_past(self.poll_at), is_past(self.retry_at));
+        if is_poll {
+            self.poll_at = self.schedule.poll.map(|period| context.now + period);
+            self.trigger(Trigger::Poll, context);
+        } else if is_retry {
+            self.trigger(Trigger::Retry, context);
+        }
+        self.go_on(context);
+    }
+
+    fn on_message(&mut self, message: Message, context: &mut Context) {
+        match message {
+            Message::Mail(mail) => self.on_mail(mail, context),
+            Message::Disk(done) => self.on_disk(done, context),
+            other => disk::abandon(other, context),
+        }
+        self.go_on(context);
+    }
+
+    /// A pass under way ends once its sessions have.
+    fn on_shutdown(&mut self, context: &mut Context) {
+        (self.poll_at, self.retry_at, self.again) = (None, None, None);
+        self.end_flushes(context);
+        self.over = self.pass.is_none();
+        if self.schedule.once && self.pass.is_some() {
+            // The end of the pass, if there is time for it, knows better.
+            context.conclude(self.token, 1);
+        }
+        self.go_on(context);
+    }
+
+    fn is_over(&self) -> bool {
+        self.over
+    }
+}

@@ -1,0 +1,458 @@
+//! One pass over the spool.
+//!
+//! ```text
+//! scan --ids, oldest first--> window --survey, some at a time--> lanes --> sessions
+//!   ^                            |
+//!   +---- after the last one ----+
+//! ```
+//!
+//! What is known of the queue is bounded: the ids of a window, which is filled again
+//! as it runs out. Messages that are due are sorted into lanes by where they go. A
+//! session takes from its lane; where it breaks off, what it had comes back.
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use crate::event::Token;
+use crate::relay::context::Context;
+use crate::relay::disk;
+use crate::relay::mail::{Ending, Fate, Line, PassReport};
+use crate::relay::session::Message;
+use crate::store::{Routing, StoredId, Surveyed};
+use crate::warning;
+
+use super::lane::{IDLE_MAX, Lane, Seat, Waiting};
+use super::means::{Begun, LANES_MAX, LINES_MAX, Means, nowhere};
+use super::pauses::{Hop, Trouble};
+use super::retry;
+use super::window::{Need, Window};
+
+/// One pass.
+#[derive(Debug)]
+pub(super) struct Pass {
+    /// Since when, if somebody has asked for everything to be tried.
+    asked: Option<Instant>,
+    window: Window,
+    /// What has been looked at while there was no room for one more lane.
+    unplaced: VecDeque<Surveyed>,
+    lanes: Vec<Lane>,
+    /// Messages that are being given up, since there is nowhere for them to go.
+    refusing: usize,
+    /// What it has come to so far.
+    pub(super) report: PassReport,
+    /// When the first of the messages that wait is due, in seconds since 1970.
+    pub(super) next_due: Option<i64>,
+    /// When the first of the next hops that rest may be tried again.
+    pub(super) next_hop_at: Option<Instant>,
+    /// Deletions since the directory was last synced.
+    pub(super) unsynced: u32,
+    /// Whether no further message is to be begun.
+    is_stopped: bool,
+    /// Whether the last sync is under way.
+    pub(super) is_ending: bool,
+    /// Who is to be told how it ends.
+    pub(super) flushes: Vec<Token>,
+}
+
+impl Pass {
+    /// Begins with a scan. Where somebody has asked for it, delays do not count.
+    pub(super) fn begin(is_asked_for: bool, means: &mut Means, context: &mut Context) -> Pass {
+        context.submit(means.token, disk::Job::Scan(means.spool()));
+        means.refresh(context);
+        Pass {
+            asked: is_asked_for.then_some(context.now),
+            window: Window::new(),
+            unplaced: VecDeque::new(),
+            lanes: Vec::new(),
+            refusing: 0,
+            report: PassReport::default(),
+            next_due: None,
+            next_hop_at: None,
+            unsynced: 0,
+            is_stopped: false,
+            is_ending: false,
+            flushes: Vec::new(),
+        }
+    }
+
+    // ---- the queue
+
+    /// Takes in a part of the queue.
+    pub(super) fn scanned(&mut self, listing: Result<disk::Listing, String>) {
+        match listing {
+            Ok(disk::Listing { ready, is_whole }) => {
+                self.window.scanned(ready, is_whole);
+                if self.is_stopped {
+                    self.report.left += self.window.stop();
+                }
+            }
+            Err(trouble) => {
+                self.window.scanned(Vec::new(), true);
+                self.give_up(trouble);
+            }
+        }
+    }
+
+    /// Sorts messages that have been looked at.
+    pub(super) fn surveyed(
+        &mut self,
+        seen: Vec<Surveyed>,
+        means: &mut Means,
+        context: &mut Context,
+    ) {
+        self.window.surveyed();
+        if self.is_stopped {
+            self.report.left += seen.len();
+            return;
+        }
+        self.unplaced.extend(seen);
+        self.place_all(means, context);
+    }
+
+    fn place_all(&mut self, means: &mut Means, context: &mut Context) {
+        let now = context.wall_clock().unix_seconds();
+        while let Some(seen) = self.unplaced.pop_front() {
+            let is_due = self.asked.is_some() || retry::is_due(seen.next_attempt, now);
+            if !is_due {
+                self.report.waiting += 1;
+                self.note_due(seen.next_attempt);
+            } else if let Err(seen) = self.place(seen, means, context) {
+                self.unplaced.push_front(seen);
+                return;
+            }
+        }
+    }
+
+    /// Gives the message back where there is no room for one more lane.
+    fn place(
+        &mut self,
+        seen: Surveyed,
+        means: &mut Means,
+        context: &mut Context,
+    ) -> Result<(), Surveyed> {
+        let is_retry = seen.attempts > 0;
+        if let Some(lane) = self.lane(&seen.routing) {
+            lane.push(seen.id, is_retry);
+            return Ok(());
+        }
+        let hops = match means.hops(&seen.routing) {
+            Ok(hops) => hops,
+            Err(trouble) => {
+                self.refusing += 1;
+                let job = disk::Job::Refuse(means.spool(), seen.id, nowhere(&trouble));
+                context.submit(means.token, job);
+                return Ok(());
+            }
+        };
+        let may_try = |hop: &Hop| means.pauses.may_try(hop, context.now, self.asked);
+        if !hops.iter().any(may_try) {
+            self.report.waiting += 1;
+            self.note_hop(means.pauses.until(&hops));
+            return Ok(());
+        }
+        if self.lanes.len() >= LANES_MAX {
+            return Err(seen);
+        }
+        let pace = means.take_pace(&seen.routing);
+        let mut lane = Lane::new(seen.routing, hops, pace);
+        lane.push(seen.id, is_retry);
+        self.lanes.push(lane);
+        Ok(())
+    }
+
+    fn lane(&mut self, routing: &Routing) -> Option<&mut Lane> {
+        self.lanes.iter_mut().find(|lane| lane.routing == *routing)
+    }
+
+    fn lane_of(&mut self, line: Line) -> Option<&mut Lane> {
+        let mut lanes = self.lanes.iter_mut();
+        lanes.find(|lane| lane.seats.iter().any(|seat| seat.line == line))
+    }
+
+    fn queued(&self) -> usize {
+        self.lanes.iter().map(Lane::queued).sum()
+    }
+
+    /// Whether all of the queue has been sorted.
+    fn is_sorted(&self) -> bool {
+        self.window.is_done() && self.unplaced.is_empty()
+    }
+
+    fn note_due(&mut self, at: i64) {
+        self.next_due = Some(self.next_due.map_or(at, |due| due.min(at)));
+    }
+
+    fn note_hop(&mut self, at: Option<Instant>) {
+        self.next_hop_at = [self.next_hop_at, at].into_iter().flatten().min();
+    }
+
+    /// Does all that can be done now.
+    pub(super) fn go_on(&mut self, means: &mut Means, context: &mut Context) {
+        if !context.stopping {
+            self.look_ahead(means, context);
+            self.staff(means, context);
+        }
+        self.serve(means, context);
+        self.clear(means, context);
+    }
+
+    fn look_ahead(&mut self, means: &Means, context: &mut Context) {
+        let queued = self.queued();
+        if !self.unplaced.is_empty() {
+            return;
+        }
+        let job = match self.window.need(queued) {
+            Some(Need::Survey(ids)) => disk::Job::Survey(means.spool(), ids),
+            Some(Need::More(last, max)) => disk::Job::ScanAfter(means.spool(), last, max),
+            None => return,
+        };
+        context.submit(means.token, job);
+    }
+
+    // ---- the sessions
+
+    /// Begins sessions where there is work for them, and closes lanes that have no
+    /// next hop left.
+    fn staff(&mut self, means: &mut Means, context: &mut Context) {
+        let mut lines: usize = self.lanes.iter().map(|lane| lane.seats.len()).sum();
+        for place in 0..self.lanes.len() {
+            let lane = &mut self.lanes[place];
+            let wanted = lane.sessions_wanted(means.traffic.connections);
+            if lane.seats.len() >= wanted || lines >= LINES_MAX {
+                continue;
+            }
+            let may_try = |hop: &Hop| means.pauses.may_try(hop, context.now, self.asked);
+            let Some(hop) = lane.hops.iter().position(may_try) else {
+                if lane.seats.is_empty() {
+                    self.close(place, means);
+                }
+                continue;
+            };
+            match means.begin(&lane.hops[hop], context) {
+                Begun::Session(line) => {
+                    lines += 1;
+                    lane.seats.push(Seat {
+                        line,
+                        hop,
+                        is_established: false,
+                        given: 0,
+                    });
+                }
+                Begun::NotYet => return,
+                Begun::NoAccount(trouble) => {
+                    means.fail(&lane.hops[hop], Trouble::Login, context.now);
+                    lane.trouble = Some(trouble);
+                    self.close(place, means);
+                }
+            }
+        }
+    }
+
+    /// Leaves the messages of a lane for another time.
+    fn close(&mut self, place: usize, means: &Means) {
+        let lane = &mut self.lanes[place];
+        let left = lane.queued();
+        (lane.fresh, lane.retries) = (VecDeque::new(), VecDeque::new());
+        self.report.left += left;
+        let until = means.pauses.until(&lane.hops);
+        let trouble = lane.trouble.take();
+        self.note_hop(until);
+        self.note_trouble(trouble);
+    }
+
+    fn note_trouble(&mut self, trouble: Option<String>) {
+        match trouble {
+            Some(trouble) if self.report.trouble.is_none() => self.report.trouble = Some(trouble),
+            Some(trouble) => warning!("forwarding: {trouble}"),
+            None => {}
+        }
+    }
+
+    /// A session wants messages.
+    pub(super) fn wanted(&mut self, waiting: Waiting, means: &Means, context: &mut Context) {
+        let (by, line) = (waiting.by, waiting.line);
+        let Some(lane) = self.lane_of(line) else {
+            context.post(by, Message::NoMoreMail);
+            return;
+        };
+        if let Some(seat) = lane.seat(line) {
+            seat.is_established = true;
+        }
+        lane.waiting.push_back(waiting);
+        self.serve(means, context);
+    }
+
+    /// Hands messages out to those who wait for them.
+    fn serve(&mut self, means: &Means, context: &mut Context) {
+        let is_sorted = self.is_sorted();
+        for lane in &mut self.lanes {
+            while let Some(waiting) = lane.waiting.front().copied() {
+                let given = lane.seat(waiting.line).map_or(0, |seat| seat.given);
+                let per_connection = means.traffic.per_connection.unwrap_or(usize::MAX);
+                let room = per_connection.saturating_sub(given).min(waiting.count);
+                let is_idle =
+                    lane.queued() == 0 && (is_sorted || waiting.since + IDLE_MAX <= context.now);
+                if context.stopping || room == 0 || is_idle {
+                    lane.waiting.pop_front();
+                    context.post(waiting.by, Message::NoMoreMail);
+                    continue;
+                }
+                let ids = lane.take(room, context.now);
+                if ids.is_empty() {
+                    break;
+                }
+                lane.waiting.pop_front();
+                if let Some(seat) = lane.seat(waiting.line) {
+                    seat.given += ids.len();
+                }
+                let job = disk::Job::Lock(means.spool(), ids, lane.routing.clone());
+                context.submit(waiting.by, job);
+            }
+        }
+    }
+
+    /// Removes lanes that are done with, and makes use of the room.
+    fn clear(&mut self, means: &mut Means, context: &mut Context) {
+        let (done, going): (Vec<_>, Vec<_>) = std::mem::take(&mut self.lanes)
+            .into_iter()
+            .partition(Lane::is_idle);
+        self.lanes = going;
+        let has_room = !done.is_empty() && !self.unplaced.is_empty();
+        for lane in done {
+            self.note_trouble(lane.trouble);
+            means.put_pace(lane.routing, lane.pace, context.now);
+        }
+        if has_room && !context.stopping {
+            self.place_all(means, context);
+            self.look_ahead(means, context);
+            self.staff(means, context);
+        }
+    }
+
+    /// A message that a session was given has not been tried.
+    pub(super) fn returned(&mut self, line: Line, id: StoredId) {
+        let is_stopped = self.is_stopped;
+        match self.lane_of(line).filter(|_| !is_stopped) {
+            Some(lane) => lane.fresh.push_front(id),
+            None => self.report.left += 1,
+        }
+    }
+
+    /// An attempt at a message has ended.
+    pub(super) fn settled(&mut self, line: Line, fate: Fate, recorded: bool, means: &mut Means) {
+        if !recorded {
+            self.report.trouble = Some("the spool could not be updated".to_owned());
+        }
+        match fate {
+            Fate::Sent => {
+                self.report.sent += 1;
+                self.unsynced += 1;
+            }
+            Fate::Failed => self.report.failed += 1,
+            Fate::Deferred { until } => {
+                self.report.deferred += 1;
+                self.note_due(until);
+                return;
+            }
+        }
+        if let Some(lane) = self.lane_of(line) {
+            lane.failures_in_a_row = 0;
+            let hop = lane.seat(line).map(|seat| seat.hop);
+            if let Some(hop) = hop.and_then(|hop| lane.hops.get(hop)) {
+                means.pauses.succeed(hop);
+            }
+        }
+    }
+
+    /// A message with nowhere to go has been given up.
+    pub(super) fn refused(&mut self, is_recorded: bool) {
+        self.refusing = self.refusing.saturating_sub(1);
+        match is_recorded {
+            true => self.report.failed += 1,
+            false => self.report.left += 1,
+        }
+    }
+
+    /// A session is over.
+    pub(super) fn client_over(
+        &mut self,
+        line: Line,
+        ending: Ending,
+        means: &mut Means,
+        context: &mut Context,
+    ) {
+        let asked = self.asked;
+        let Some(lane) = self.lane_of(line) else {
+            return;
+        };
+        let Some(seat) = lane.leave(line) else { return };
+        if context.stopping {
+            return;
+        }
+        let Some((kind, trouble)) = lane.judge(seat, ending) else {
+            return;
+        };
+        if lane.is_served_by(seat.hop) {
+            // It has others of ours, and does not want so many.
+            lane.is_crowded = true;
+            warning!("forwarding: {trouble}");
+            return;
+        }
+        if let Some(hop) = lane.hops.get(seat.hop) {
+            means.fail(hop, kind, context.now);
+        }
+        let may_try = |hop: &Hop| means.pauses.may_try(hop, context.now, asked);
+        match lane.hops.iter().any(may_try) {
+            true => warning!("forwarding: {trouble}; trying the next"),
+            false => lane.trouble = Some(trouble),
+        }
+    }
+
+    // ---- the end
+
+    /// Whether nothing is under way and nothing is left to be done.
+    pub(super) fn is_over(&self, is_stopping: bool) -> bool {
+        let is_quiet = self.lanes.iter().all(|lane| lane.seats.is_empty())
+            && !self.window.is_busy()
+            && self.refusing == 0;
+        is_quiet && (is_stopping || (self.is_sorted() && self.lanes.is_empty()))
+    }
+
+    /// Goes no further, for this reason.
+    pub(super) fn give_up(&mut self, trouble: String) {
+        self.stop();
+        self.refusing = 0;
+        self.report.trouble = Some(trouble);
+    }
+
+    /// A job of the pass has died, and nobody knows which.
+    pub(super) fn job_died(&mut self) {
+        self.window.forget_jobs();
+        self.give_up("internal error".to_owned());
+    }
+
+    /// Begins no further message.
+    pub(super) fn stop(&mut self) {
+        self.is_stopped = true;
+        self.report.left += self.window.stop() + self.unplaced.len() + self.queued();
+        self.unplaced.clear();
+        for lane in &mut self.lanes {
+            (lane.fresh, lane.retries) = (VecDeque::new(), VecDeque::new());
+        }
+    }
+
+    /// What it has come to.
+    pub(super) fn finish(mut self) -> PassReport {
+        for lane in std::mem::take(&mut self.lanes) {
+            self.report.left += lane.queued();
+            self.note_trouble(lane.trouble);
+        }
+        self.report.left += self.window.len() + self.unplaced.len();
+        self.report
+    }
+
+    /// When to go on though nothing has happened.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.lanes.iter().filter_map(Lane::deadline).min()
+    }
+}
