@@ -6,7 +6,6 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::base::ascii;
 use crate::store::{self, Outcome, State, StoredId, Suffix};
 use crate::sys::file::native_name;
 use crate::sys::{caller, process, random, stderr};
@@ -134,9 +133,10 @@ fn run(words: Vec<Vec<u8>>) -> Result<u8, Failure> {
     }
 }
 
-/// Says why, in the form that filters do, and gives the exit status.
+/// Says why, in the form that filters do, and gives the exit status. The reason is
+/// one line.
 fn fail(reason: &str) -> Result<u8, Failure> {
-    let reason = ascii::escape(reason.as_bytes()).replace(">>", "> >");
+    let reason = reason.replace(">>", "> >");
     tool::print(&format!("<<filter failed>>\n<<filter error: {reason}>>\n"))?;
     Ok(FAILURE)
 }

@@ -12,6 +12,7 @@ use crate::base::ascii;
 pub struct Field {
     text: Vec<u8>,
     name_length: usize,
+    is_clean: bool,
 }
 
 impl Field {
@@ -45,6 +46,7 @@ impl Field {
         let mut field = Field {
             text: Vec::new(),
             name_length,
+            is_clean: true,
         };
         field.push(line);
         Some(field)
@@ -57,6 +59,7 @@ impl Field {
             b'\r' | 0 => b' ',
             _ => *octet,
         };
+        self.is_clean &= !line.iter().any(|octet| matches!(octet, b'\r' | 0));
         self.text.extend(line.iter().map(clean));
         self.text.extend_from_slice(b"\r\n");
     }
@@ -65,6 +68,12 @@ impl Field {
     pub fn is(&self, name: &str) -> bool {
         let own = self.text.get(..self.name_length).unwrap_or_default();
         ascii::eq(own, name.as_bytes())
+    }
+
+    /// Whether its lines are as they came, without anything that could be taken for
+    /// their end.
+    pub fn is_clean(&self) -> bool {
+        self.is_clean
     }
 
     /// Its lines.
@@ -226,6 +235,7 @@ mod tests {
         let (section, _) = section(&["Subject: x\rBcc: y\0z", " c\r\r"]);
         assert_eq!(section.to_bytes(), b"Subject: x Bcc: y z\r\n c  \r\n\r\n");
         assert!(!section.has("bcc"));
+        assert!(section.all("subject").all(|field| !field.is_clean()));
     }
 
     #[test]

@@ -63,6 +63,9 @@ fn describe(request: &Request, envelope: &Envelope, field: &mut dyn FnMut(&str, 
     for recipient in &envelope.remote_recipients {
         field("to", &format!("<{recipient}>"));
     }
+    for recipient in &envelope.failed_recipients {
+        field("failed", &format!("<{recipient}>"));
+    }
     for recipient in &envelope.local_recipients {
         field("to local", &recipient.to_string());
     }
@@ -87,8 +90,8 @@ fn describe(request: &Request, envelope: &Envelope, field: &mut dyn FnMut(&str, 
         );
         field("last reply", &attempts.reply.to_string());
     }
-    if let Some(next) = envelope.next_attempt().filter(|next| *next > request.now) {
-        let left = units::age(next.saturating_sub(request.now));
+    if attempts.next > request.now {
+        let left = units::age(attempts.next.saturating_sub(request.now));
         field("next attempt", &format!("in {left}"));
     }
     for reason in envelope.reasons() {

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::base::{OneLine, WallClock};
+use crate::base::{OneLine, WallClock, ascii};
 use crate::proto::header_section::{Field, HeaderSection};
 use crate::proto::mailbox_list;
 use crate::proto::smtp::path::{PathRules, is_domain};
@@ -22,7 +22,7 @@ const LINE_LENGTH: usize = 76;
 
 /// Reads one argument with recipients.
 pub(super) fn add_recipients(list: &[u8], to: &mut Vec<OneLine>) -> Result<(), Problem> {
-    let list = list.trim_ascii();
+    let list = ascii::trim(list);
     // An address that is not to be looked up in aliases; here none is.
     let list = list.strip_prefix(b"\\").unwrap_or(list);
     let found = mailbox_list::parse(list, RECIPIENTS_MAX.saturating_sub(to.len()));
@@ -143,12 +143,20 @@ fn listed(
 ) -> Result<Vec<OneLine>, Problem> {
     let mut found = Vec::new();
     for field in header.all(name) {
-        let list = mailbox_list::parse(&field.body(), RECIPIENTS_MAX);
-        let list = list.map_err(|fault| Problem::data(format!("invalid {name} field: {fault}")))?;
+        let list = addresses(field)
+            .map_err(|fault| Problem::data(format!("invalid {name} field: {fault}")))?;
         let list = list.iter().filter(|address| !address.is_empty());
         found.extend(list.map(|address| qualified(address, domain)));
     }
     Ok(found)
+}
+
+/// The addresses in a field.
+fn addresses(field: &Field) -> Result<Vec<OneLine>, mailbox_list::Fault> {
+    match field.is_clean() {
+        true => mailbox_list::parse(&field.body(), RECIPIENTS_MAX),
+        false => Err(mailbox_list::Fault::Control),
+    }
 }
 
 /// The reverse-path of the message.
@@ -165,8 +173,7 @@ pub(super) fn sender(
         DefaultFrom::Header => match header.all("From").next() {
             None => Ok(OneLine::escaped(ANONYMOUS)),
             Some(field) => {
-                let list = mailbox_list::parse(&field.body(), RECIPIENTS_MAX);
-                let list = list.map_err(|fault| {
+                let list = addresses(field).map_err(|fault| {
                     Problem::data(format!("invalid From field: {fault}; use --from"))
                 })?;
                 let first = list.into_iter().next();

@@ -257,88 +257,48 @@ mod tests {
         assert_eq!(super::role(b"", Vec::new()), (None, Vec::new()));
     }
 
-    // What is found in the sources and manuals of callers.
+    /// A command line in words; how many recipients it has, its reverse-path,
+    /// whether there are more in the header section, and whether a dot ends it.
+    type Called<'a> = (&'a str, usize, Option<&'a str>, bool, bool);
+
+    // What is found in the sources and manuals of cron (Debian's and cronie), PHP,
+    // mutt, s-nail and others.
     #[test]
     fn takes_what_callers_write() {
-        for (words, to, from, to_header, ends_at_dot) in [
-            // cron of Debian, and cronie
+        let cronie = "-FCronDaemon -i -odi -oem -oi -t -f root";
+        let mutt = "-oem -oi -f me@x -N failure -R hdrs -- a@x b@y";
+        let table: [Called<'_>; 8] = [
             (
-                &["-i", "-FCronDaemon", "-B8BITMIME", "-oem", "root"][..],
+                "-i -FCronDaemon -B8BITMIME -oem root",
                 1,
                 None,
                 false,
                 false,
             ),
+            (cronie, 0, Some("root"), true, false),
+            ("-t -i", 0, None, true, false),
+            ("-t -i -fbounce@x.net", 0, Some("bounce@x.net"), true, false),
+            (mutt, 2, Some("me@x"), false, false),
+            ("-i -f me@x -Fme -- a@x", 1, Some("me@x"), false, false),
             (
-                &[
-                    "-FCronDaemon",
-                    "-i",
-                    "-odi",
-                    "-oem",
-                    "-oi",
-                    "-t",
-                    "-f",
-                    "root",
-                ],
-                0,
-                Some("root"),
-                true,
-                false,
-            ),
-            // PHP
-            (&["-t", "-i"], 0, None, true, false),
-            (
-                &["-t", "-i", "-fbounce@x.net"],
-                0,
-                Some("bounce@x.net"),
-                true,
-                false,
-            ),
-            // mutt
-            (
-                &[
-                    "-oem", "-oi", "-f", "me@x", "-N", "failure", "-R", "hdrs", "--", "a@x", "b@y",
-                ],
-                2,
-                Some("me@x"),
-                false,
-                false,
-            ),
-            // s-nail, git send-email, Ruby, Django
-            (
-                &["-i", "-f", "me@x", "-Fme", "--", "a@x"],
-                1,
-                Some("me@x"),
-                false,
-                false,
-            ),
-            (&["-i", "a@x"], 1, None, false, false),
-            (&["-f", "", "a@x"], 1, Some(""), false, true),
-            (
-                &["-ti", "-r<>", "-Am", "-V", "id", "-Xlog", "-O", "x=y", "-v"],
+                "-ti -r<> -Am -V id -Xlog -O x=y -v",
                 0,
                 Some(""),
                 true,
                 false,
             ),
-            (
-                &["-bm", "-odX", "-oX", "-dx", "a, b@y", "c"],
-                3,
-                None,
-                false,
-                true,
-            ),
-        ] {
-            let given = parse(words);
-            assert_eq!(given.to.len(), to, "{words:?}");
+            ("-bm -odX -oX -dx a,b@y c", 3, None, false, true),
+        ];
+        for (line, to, from, to_header, ends_at_dot) in table {
+            let words: Vec<&str> = line.split(' ').collect();
+            let given = parse(&words);
+            assert_eq!(given.to.len(), to, "{line}");
             let found = given.from.map(|from| from.to_string());
-            assert_eq!(found.as_deref(), from, "{words:?}");
-            assert_eq!(
-                (given.to_header, given.ends_at_dot),
-                (to_header, ends_at_dot),
-                "{words:?}"
-            );
+            assert_eq!(found.as_deref(), from, "{line}");
+            let found = (given.to_header, given.ends_at_dot);
+            assert_eq!(found, (to_header, ends_at_dot), "{line}");
         }
+        assert_eq!(parse(&["-f", "", "a@x"]).from, Some(OneLine::default()));
         assert_eq!(parse(&["-F", "A B", "x"]).full_name, Some(b"A B".to_vec()));
     }
 
