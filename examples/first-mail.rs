@@ -45,8 +45,10 @@ fn walk_through(spool: &Path) -> io::Result<()> {
     let next_hop = start_next_hop(arrived)?;
     println!("1. A next hop listens on {next_hop}; it shows what it is sent.");
 
+    // Only root's own processes may write to a folder that root has just made.
+    let user = if cfg!(unix) { "--user root " } else { "" };
     let options = format!(
-        "--no-daemon --log --no-syslog --domain relay.example --interface 127.0.0.1 --port 0 \
+        "{user}--no-daemon --log --no-syslog --domain relay.example --interface 127.0.0.1 --port 0 \
          --forward-on-disconnect --forward-to {next_hop} --spool-dir {}",
         spool.display()
     );

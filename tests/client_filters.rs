@@ -323,3 +323,14 @@ fn killed_while_a_filter_runs_the_message_is_sent_again() {
     assert_eq!(status, 0, "{log}");
     assert_eq!(fixture.sink.arrived().len(), 1);
 }
+
+#[test]
+fn a_filter_is_given_the_names_of_both_files() {
+    let fixture = Fixture::new(&["echo $# $1 $2 >${0%/*}/seen"]);
+    let names = fixture.spool.names();
+    let (status, log) = fixture.forward();
+    assert_eq!(status, 0, "{log}");
+    let [content, envelope] = [0, 1].map(|index| fixture.spool.join(&names[index]));
+    let seen = fs::read_to_string(fixture.work.join("seen")).unwrap();
+    assert_eq!(seen, format!("2 {content} {envelope}.busy\n"));
+}

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use crate::support::client::{Client, submit};
-use crate::support::program::{Program, Scratch, program, run};
+use crate::support::program::{Program, Scratch, as_ourselves, program, run};
 use crate::support::sink::Sink;
 
 const MESSAGE: &[u8] = b"Subject: x\r\n\r\nhello\r\n";
@@ -80,6 +80,7 @@ fn the_environment_gives_options() {
     std::fs::write(&port_file, "0\n").unwrap();
     let mut command = Command::new(program());
     command
+        .args(as_ourselves())
         .arg("--no-daemon")
         .env("EMAILRELAY_OPTION_LOG", "yes")
         .env("EMAILRELAY_OPTION_SPOOL_DIR", scratch.path())

@@ -13,7 +13,7 @@ use crate::support::name_server::{
     NO_ERROR, NO_SUCH_NAME, NameServer, SERVER_FAILURE, TRUNCATED, framed, record, reply,
 };
 use crate::support::network::{ADDRESSES, in_private_network, replace_file};
-use crate::support::program::{PATIENCE, Program, Scratch, program, run};
+use crate::support::program::{PATIENCE, Program, Scratch, as_ourselves, program, run};
 use crate::support::skip_without;
 
 const LISTED: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
@@ -22,6 +22,7 @@ const PORT: u16 = 2525;
 /// A server for everybody, with these block lists.
 fn serve(spool: &Scratch, lists: &[&str]) -> Program {
     let mut command = Command::new(program());
+    command.args(as_ourselves());
     command.args(["--no-daemon", "--log", "--verbose", "--no-syslog", "-r"]);
     command.args(["--domain", "relay.test", "--port", &PORT.to_string()]);
     command.arg("--spool-dir").arg(spool.path());

@@ -152,6 +152,8 @@ fn edits_are_what_is_kept() {
     assert!(text.ends_with("\r\n\r\ngood bye\r\n"), "{text}");
     let envelope = fs::read_to_string(fixture.file(".envelope")).unwrap();
     assert!(envelope.contains("To-Remote: b@dst.test\r\n"), "{envelope}");
+    let log = fixture.server.program.wait_for("accepted message: ");
+    assert!(log.contains(" to=<b@dst.test> "), "{log}");
 }
 
 #[test]
@@ -647,4 +649,66 @@ rm "$own/running.$$"
         counts.iter().all(|count| *count <= FILTERS_MAX),
         "{counts:?}"
     );
+}
+
+#[test]
+fn what_a_filter_leaves_running_keeps_nobody_waiting() {
+    let fixture = Fixture::by_subject(&["--filter-timeout=30"]);
+    let started = Instant::now();
+    assert!(is_stored(&fixture.send("sleep 25 & exit 0")));
+    assert!(started.elapsed().as_secs() < 20);
+}
+
+#[test]
+fn a_link_to_another_users_file_is_not_a_message() {
+    let fixture = Fixture::by_subject(&[]);
+    let secret = fixture.work.join("secret");
+    fs::write(&secret, "root:x:0:0\r\n").unwrap();
+    if std::os::unix::fs::chown(&secret, Some(4711), None).is_err() {
+        eprintln!("skipped: only root can give files away");
+        return;
+    }
+    let link = format!("rm $content; ln {secret} $content");
+    assert_eq!(
+        fixture.send(&link),
+        "451 4.3.0 cannot filter the message now"
+    );
+    fixture
+        .server
+        .program
+        .wait_for("the content is another user's");
+    assert_eq!(fixture.spool.names(), [""; 0]);
+    assert!(std::path::Path::new(&secret).exists());
+}
+
+#[test]
+fn a_slow_filter_is_not_the_clients_idleness() {
+    let text = "sleep 2; exit 0";
+    let fixture = Fixture::new(text, &["--idle-timeout=1"]);
+    let mut client = fixture.client();
+    assert!(is_stored(&send(&mut client, "x")));
+    client.quit();
+}
+
+#[test]
+fn delays_and_bare_codes_need_no_program() {
+    let failed = "451 4.3.0 cannot filter the message now";
+    for (filters, reply, log) in [
+        ("exit:0,sleepms:20", "250 2.0.0 ", "filter: "),
+        ("exit:100,exit:1", "250 2.0.0 ", "abandoned by [exit:100]"),
+        (
+            "exit:0,exit:7",
+            "452 4.7.1 rejected",
+            "rejected by [exit:7]: [rejected] [exit:7]",
+        ),
+        ("sleepms:60000", failed, "[sleepms:60000] failed: timed out"),
+    ] {
+        let spool = Scratch::new();
+        let server = Server::start(&spool, &["--filter", filters, "--filter-timeout=1"]);
+        let mut client = Client::connect(server.port);
+        client.hello();
+        let got = send(&mut client, "x");
+        assert!(got.starts_with(reply), "{filters}: {got}");
+        server.program.wait_for(log);
+    }
 }

@@ -459,6 +459,103 @@ fn the_account_is_the_one_that_the_envelope_selects() {
     assert_eq!(ending(&spool, ".envelope").len(), 1);
 }
 
+/// A client filter that notes which message it sees, and then does that.
+#[cfg(unix)]
+fn filter(directory: &Scratch, action: &str) -> String {
+    use std::os::unix::fs::PermissionsExt;
+    let (path, log) = (directory.join("filter.sh"), directory.join("seen"));
+    let script = format!("#!/bin/sh\necho \"$1\" >> {log}\n{action}\n");
+    fs::write(&path, script).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    path
+}
+
+#[cfg(unix)]
+#[test]
+fn a_client_filter_decides_where_a_message_goes_and_sees_it_once() {
+    let (spool, directory) = (Scratch::new(), Scratch::new());
+    store(&spool, 30);
+    let (usual, other) = (Sink::start(), Sink::start());
+    for index in [3, 4, 20] {
+        edit(&spool, index, "ForwardTo: ", "ForwardTo: elsewhere");
+    }
+    let address = other.address();
+    let to = format!("s/ForwardToAddress: .*/ForwardToAddress: {address}/");
+    let action = format!("if grep -q 'ForwardTo: e' \"$2\"; then sed -i '{to}' \"$2\"; fi");
+    let filter = filter(&directory, &action);
+    let options = ["--client-filter", &filter];
+    let (status, log) = forward(&spool, &usual.address(), &options);
+    assert_eq!(status, 0, "{log}");
+    let count = (usual.arrived().len(), other.arrived().len());
+    assert_eq!(count, (27, 3), "{log}");
+    let seen = fs::read_to_string(directory.join("seen")).unwrap();
+    let different: BTreeSet<&str> = seen.lines().collect();
+    assert_eq!((seen.lines().count(), different.len()), (30, 30));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_message_that_is_routed_needs_no_connection_to_fail_or_to_be_left() {
+    for (action, suffix) in [("exit 1", ".envelope.bad"), ("exit 100", ".envelope")] {
+        let (spool, directory) = (Scratch::new(), Scratch::new());
+        store(&spool, 1);
+        edit(&spool, 0, "ForwardTo: ", "ForwardTo: elsewhere");
+        let filter = filter(&directory, action);
+        let (status, log) = forward(&spool, &dead(), &["--client-filter", &filter]);
+        assert_eq!(status, 1, "{log}");
+        assert_eq!(ending(&spool, suffix).len(), 1, "{action}: {log}");
+        assert!(!log.contains("cannot connect"), "{log}");
+    }
+}
+
+// ---- recipients
+
+#[test]
+fn h7_who_is_served_refused_or_put_off_is_so_each_by_itself() {
+    for bounce in [false, true] {
+        let spool = Scratch::new();
+        let server = Server::start(&spool, &[]);
+        let all = ["a@x.test", "b@x.test", "c@x.test"];
+        submit(server.port, "me@src.test", &all, b"x: y\r\n\r\n");
+        drop(server);
+        let sink = Sink::scripted(&EXTENSIONS, |_, command| match command {
+            "RCPT TO:<b@x.test>" => Answer::Reply("550 5.1.1 unknown".to_owned()),
+            "RCPT TO:<c@x.test>" => Answer::Reply("451 4.3.0 later".to_owned()),
+            _ => Answer::Usual,
+        });
+        let options = ["--forward-to-some", "--bounce"];
+        let options = &options[..1 + usize::from(bounce)];
+        let (status, log) = forward(&spool, &sink.address(), options);
+        assert_eq!((status, recipients(&[&sink]).len()), (1, 1), "{log}");
+        let names = ending(&spool, ".envelope");
+        assert_eq!(names.len(), 1 + usize::from(bounce), "{log}");
+        let text = read(&spool, &names[0]);
+        let only = "ToCount: 1\r\nX-MailRelay-To-Remote: c@x.test\r\n";
+        assert!(text.contains(only), "{text}");
+        let is_noted = text.contains("FailedRecipient: b@x.test");
+        assert_eq!(is_noted, !bounce, "{text}");
+        h7_in_the_end(&spool, options, bounce);
+    }
+}
+
+fn h7_in_the_end(spool: &Scratch, options: &[&str], bounce: bool) {
+    let willing = Sink::start();
+    let (status, log) = forward(spool, &willing.address(), options);
+    if bounce {
+        assert_eq!(status, 0, "{log}");
+        assert_eq!(recipients(&[&willing]), ["c@x.test", "me@src.test"]);
+        assert_eq!(spool.names(), [""; 0]);
+        return;
+    }
+    assert_eq!(status, 1, "{log}");
+    assert_eq!(recipients(&[&willing]), ["c@x.test"]);
+    let bad = read(spool, &ending(spool, ".envelope.bad")[0]);
+    let only = "ToCount: 1\r\nX-MailRelay-To-Remote: b@x.test\r\n";
+    assert!(bad.contains(only), "{bad}");
+    let reason = "Reason: <b@x.test>: 550 5.1.1 unknown";
+    assert!(bad.contains(reason), "{bad}");
+}
+
 // ---- bounces
 
 #[test]

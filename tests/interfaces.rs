@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 
 use crate::support::client::Client;
 use crate::support::network::{ADDRESSES, in_private_network};
-use crate::support::program::{Program, Scratch, program, run};
+use crate::support::program::{Program, Scratch, as_ourselves, program, run};
 
 const PORT: u16 = 2525;
 
@@ -255,7 +255,8 @@ fn sockets_of_the_unix_domain_come_and_go() {
 fn start_with(socket: impl Into<OwnedFd>, first: &str, arguments: &[String]) -> Program {
     let script = format!("exec 3<&0 </dev/null; {first} exec \"$0\" \"$@\"");
     let mut command = Command::new("sh");
-    command.args(["-c", &script]).arg(program()).args(arguments);
+    command.args(["-c", &script]).arg(program());
+    command.args(as_ourselves()).args(arguments);
     Program::spawn_with_input(command, Stdio::from(socket.into()))
 }
 

@@ -96,15 +96,6 @@ fn wait_for_port(port: u16) {
 }
 
 #[test]
-fn serving_in_the_background_says_what_it_lacks() {
-    let spool = Scratch::new();
-    let spool = spool.path().to_str().unwrap();
-    let (status, _, log) = run(&["--as-server", "--spool-dir", spool, "--port", "0"]);
-    assert_eq!(status, 1, "{log}");
-    assert!(log.contains("--no-daemon"), "{log}");
-}
-
-#[test]
 fn two_forwarders_of_one_spool_send_each_message_once() {
     let spool = Scratch::new();
     let server = Server::start(&spool, &[]);

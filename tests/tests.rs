@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod account_verifier;
+mod admin;
 mod client_auth;
 mod client_filters;
 mod client_tls;
@@ -14,17 +15,20 @@ mod exhaustion;
 mod filter_copy;
 mod filters;
 mod forwarding;
+mod immediate;
 mod interfaces;
 mod interop;
 mod interop_extensions;
 mod kill;
 mod layering;
 mod local_recipients;
+mod metrics;
 mod modes;
 mod net_filters;
 mod net_verifier;
 mod outcomes;
 mod postfix;
+mod processes;
 mod sendmail;
 #[cfg(unix)]
 mod server_auth;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::Secrets;
 use crate::base::hash::{Algorithm, hmac};
-use crate::base::secret::eq_constant_time;
+use crate::base::secret::{Secret, eq_constant_time};
 use crate::base::{OneLine, ascii};
 use crate::proto::sasl::{Credentials, Given, Mechanism, Proof, cram};
 
@@ -38,6 +38,7 @@ pub fn check(secrets: &Secrets, credentials: &Credentials) -> Result<Identity, R
     let proof = known.map(|credential| &credential.proof);
     let fits = match &credentials.given {
         Given::Password(password) => is_password(proof, password.expose()),
+        Given::Digest { timestamp, digest } => is_digest(proof, timestamp, digest),
         Given::Proof {
             algorithm,
             challenge,
@@ -70,6 +71,21 @@ fn is_password(proof: Option<&Proof>, given: &[u8]) -> bool {
     };
     let right = Algorithm::Sha256.digest(password);
     eq_constant_time(&right, &Algorithm::Sha256.digest(given)) & is_known
+}
+
+// RFC 1939 7: the digest is in lower-case hexadecimal; we take either case.
+fn is_digest(proof: Option<&Proof>, timestamp: &[u8], given: &[u8]) -> bool {
+    let (password, is_known) = match proof {
+        Some(Proof::Password(password)) => (password.expose(), true),
+        _ => (DUMMY, false),
+    };
+    let text = Secret::new([timestamp, password].concat());
+    let right = Algorithm::Md5.digest(text.expose());
+    let right: Vec<u8> = right
+        .iter()
+        .flat_map(|octet| format!("{octet:02x}").into_bytes())
+        .collect();
+    eq_constant_time(&right, &given.to_ascii_lowercase()) & is_known
 }
 
 /// Makes the key from a password even where the key itself is stored, so that

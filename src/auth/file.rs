@@ -2,7 +2,6 @@
 //! files block: they are for workers.
 
 use std::fmt;
-use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,6 +14,7 @@ use crate::base::hash::Algorithm;
 use crate::base::secret::Secret;
 use crate::sys;
 use crate::sys::file_mode::{self, Stamp};
+use crate::sys::reopen;
 
 /// Files are looked at no more often than this.
 pub const LOOK_AFTER: Duration = Duration::from_secs(1);
@@ -214,11 +214,7 @@ impl Reading {
     fn one(&mut self, path: &Path, octets_max: usize) -> io::Result<Secret> {
         let at = self.seen.stamps.len();
         self.seen.stamps.push((path.to_owned(), None));
-        // To open a pipe would wait for a writer.
-        if !fs::metadata(path)?.is_file() {
-            return Err(io::Error::other("not a regular file"));
-        }
-        let file = File::open(path)?;
+        let file = reopen::open(path)?;
         let metadata = file.metadata()?;
         if let Some((_, stamp)) = self.seen.stamps.get_mut(at) {
             *stamp = Some(file_mode::stamp(&metadata));
@@ -239,7 +235,7 @@ impl Reading {
 }
 
 fn stamp_of(path: &Path) -> Option<Stamp> {
-    fs::metadata(path)
+    reopen::metadata(path)
         .ok()
         .map(|metadata| file_mode::stamp(&metadata))
 }

@@ -103,9 +103,14 @@ impl Secrets {
     /// The secret of a user who logs in here with that mechanism: the stored key
     /// of the hash function that it uses, otherwise the password.
     pub fn server_credential(&self, mechanism: Mechanism, id: &[u8]) -> Option<&Credential> {
+        let serves = |proof: &Proof| match (mechanism, proof) {
+            // Only a server that knows the password can check it.
+            (Mechanism::Apop, Proof::Password(_)) => true,
+            _ => proof.serves(mechanism),
+        };
         let serving = || {
             let credentials = self.servers.get(id).into_iter().flatten();
-            credentials.filter(|credential| credential.proof.serves(mechanism))
+            credentials.filter(|credential| serves(&credential.proof))
         };
         let is_state = |credential: &&Credential| matches!(credential.proof, Proof::State(_));
         serving().find(is_state).or_else(|| serving().next())

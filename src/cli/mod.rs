@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod filter_copy;
+mod identity;
 pub mod manuals;
 mod opened;
 mod options;
@@ -10,11 +11,13 @@ pub mod passwd;
 pub mod resubmit;
 mod serving;
 pub mod spool;
+mod spool_advice;
 mod spool_directory;
 mod startup;
 pub mod submit;
 mod tool;
 mod units;
+mod watching;
 
 use std::ffi::OsString;
 

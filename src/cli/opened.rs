@@ -1,73 +1,115 @@
-//! One configuration on its way from the options to sessions of the loop: first
-//! everything that can fail is opened and checked, then the sessions are added.
+//! One configuration on its way from the options to sessions of the loop: what may
+//! take the privileges of root is opened first, then what belongs to the user that
+//! the program has become, and last the sessions are added.
 
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::base::OneLine;
-use crate::config::{Config, ServerName, SmtpServer};
+use crate::config::{Config, PopServer, ServerName, SmtpServer};
 use crate::event::Token;
 use crate::net::listener::Listener;
 use crate::proto::dnsbl;
 use crate::relay::access::{self, Access};
 use crate::relay::forwarder::Forwarder;
 use crate::relay::instance;
+use crate::relay::limits;
 use crate::relay::run::Relay;
 use crate::relay::security::Site;
 use crate::relay::verification::Verifier;
+use crate::relay::watch::switches::Switches;
 use crate::store::Spool;
+use crate::sys::privileges::User;
 use crate::sys::random;
 use crate::warning;
 
 use super::own_name::own_name;
 use super::serving;
+use super::spool_advice;
 use super::startup::Failure;
+use super::watching::{self, Watched};
 
-/// What one configuration needs, open and checked.
+/// What one configuration needs that may take privileges: addresses, secrets, keys.
 pub(super) struct Opened {
     block_lists: Arc<[dnsbl::Config]>,
     listeners: Vec<(ServerName, Vec<Listener>)>,
+    metrics: Vec<Listener>,
+    site: Site,
+    pop_site: Site,
+    access: Option<Access>,
+}
+
+/// All that one configuration needs, open and checked.
+pub(super) struct Checked {
+    opened: Opened,
     spool: Spool,
     domain: OneLine,
     verifier: Option<Verifier>,
-    site: Site,
     connections: usize,
 }
 
 impl Opened {
-    /// Opens and checks it all, with the sockets that the parent process has opened
-    /// if they are for this configuration. Blocks.
-    pub(super) fn new(config: &Config, may_inherit: bool) -> Result<Opened, Failure> {
+    /// Opens it all, with the sockets that the parent process has opened if they are
+    /// for this configuration; that process has told of them to the process `told`.
+    /// What is created belongs to the user's group. Starts no thread. Blocks.
+    pub(super) fn new(
+        config: &Config,
+        told: Option<u32>,
+        user: Option<&User>,
+    ) -> Result<Opened, Failure> {
         let smtp = smtp_of(config);
         let block_lists = serving::block_lists(smtp)?;
         let listeners = match &config.serve {
-            Some(serve) => serving::listeners(serve, may_inherit)?,
+            Some(serve) => serving::listeners(serve, told, user)?,
             None => Vec::new(),
         };
-        let spool = open_spool(&config.spool_dir)?;
+        let metrics = watching::metrics_listeners(config.serve.as_ref())?;
+        let site = match smtp {
+            Some(smtp) => instance::site(config, smtp).map_err(Failure::new)?,
+            None => Site::default(),
+        };
+        let access = match &config.forward {
+            Some(forward) => Some(Access::open(config, forward).map_err(Failure::new)?),
+            None => None,
+        };
+        let pop_site = match pop_of(config) {
+            Some(pop) => instance::pop_site(config, pop).map_err(Failure::new)?,
+            None => Site::default(),
+        };
+        Ok(Opened {
+            block_lists,
+            listeners,
+            metrics,
+            site,
+            pop_site,
+            access,
+        })
+    }
+
+    /// Checks and opens the rest, as the user that the program has become. Blocks.
+    pub(super) fn check(self, config: &Config, user: Option<&User>) -> Result<Checked, Failure> {
+        let smtp = smtp_of(config);
+        let spool = open_spool(&config.spool_dir, user)?;
         let domain = config.domain.clone().unwrap_or_else(own_name);
         let verifier = match smtp {
             Some(smtp) => instance::verifier(smtp, &domain).map_err(Failure::new)?,
             None => None,
         };
-        let site = match smtp {
-            Some(smtp) => instance::site(config, smtp).map_err(Failure::new)?,
-            None => Site::default(),
-        };
-        Ok(Opened {
-            connections: smtp.map_or(0, instance::connections),
-            block_lists,
-            listeners,
+        Ok(Checked {
+            opened: self,
             spool,
             domain,
             verifier,
-            site,
+            connections: smtp.map_or(0, instance::connections),
         })
     }
+}
 
+impl Checked {
     /// How many sockets the check of one client may have open at once.
     pub(super) fn sockets_of_check(&self) -> usize {
-        serving::sockets_of_check(&self.block_lists)
+        serving::sockets_of_check(&self.opened.block_lists)
     }
 
     /// How many connections of its own a session with a client may have.
@@ -77,26 +119,48 @@ impl Opened {
 
     /// Adds its sessions to the loop; of each server as many as that at once.
     pub(super) fn add_to(
-        mut self,
+        self,
         relay: &mut Relay,
         config: &Config,
         sessions_max: usize,
     ) -> Result<(), Failure> {
-        let forwarder = add_forwarder(relay, &self.spool, config, &self.domain)?;
-        if let Some(smtp) = smtp_of(config) {
-            let site = relay.context().security.add(self.site);
-            let service = instance::service(
-                &self.spool,
-                site,
-                config,
-                smtp,
-                &self.domain,
-                self.verifier,
-                forwarder,
-            );
+        let Checked {
+            opened,
+            spool,
+            domain,
+            verifier,
+            ..
+        } = self;
+        let mut listeners = opened.listeners;
+        let forwarder = add_forwarder(relay, &spool, config, &domain, opened.access)?;
+        let switches = Rc::new(Switches::default());
+        let watched = Watched {
+            spool: spool.clone(),
+            forwarder,
+            switches: Rc::clone(&switches),
+            has_block_lists: !opened.block_lists.is_empty(),
+        };
+        let (smtp, pop) = (smtp_of(config), pop_of(config));
+        let (sessions_max, pop_sessions_max) =
+            limits::shares(sessions_max, smtp.is_some(), pop.is_some());
+        if let Some(smtp) = smtp {
+            let site = relay.context().security.add(opened.site);
+            let service =
+                instance::service(&spool, site, config, smtp, &domain, verifier, forwarder);
             let service = service.map_err(Failure::new)?;
-            let door = serving::smtp_door(relay, smtp, service, self.block_lists, sessions_max);
-            serving::open_door(relay, door, ServerName::Smtp, &mut self.listeners);
+            let lists = opened.block_lists;
+            let door = serving::smtp_door(relay, smtp, service, lists, switches, sessions_max);
+            serving::open_door(relay, door, ServerName::Smtp, &mut listeners);
+        }
+        if let Some(pop) = pop {
+            let site = relay.context().security.add(opened.pop_site);
+            let host = instance::pop_host(&spool, site, config, pop, &domain);
+            let host = host.map_err(Failure::new)?;
+            let door = serving::pop_door(pop, host, pop_sessions_max);
+            serving::open_door(relay, door, ServerName::Pop, &mut listeners);
+        }
+        if let Some(serve) = &config.serve {
+            watching::add(relay, serve, watched, &mut listeners, opened.metrics);
         }
         Ok(())
     }
@@ -106,8 +170,13 @@ fn smtp_of(config: &Config) -> Option<&SmtpServer> {
     config.serve.as_ref()?.smtp.as_ref()
 }
 
+fn pop_of(config: &Config) -> Option<&PopServer> {
+    config.serve.as_ref()?.pop.as_ref()
+}
+
 /// Opens the spool and tidies up after processes that died.
-fn open_spool(path: &Path) -> Result<Spool, Failure> {
+fn open_spool(path: &Path, user: Option<&User>) -> Result<Spool, Failure> {
+    spool_advice::check(path, user).map_err(Failure::new)?;
     let fail = |error| Failure::new(format!("invalid spool directory: {error}"));
     let spool = Spool::open(path, random::u64()).map_err(fail)?;
     let report = spool.recover().map_err(fail)?;
@@ -120,13 +189,13 @@ fn add_forwarder(
     spool: &Spool,
     config: &Config,
     domain: &OneLine,
+    access: Option<Access>,
 ) -> Result<Option<Token>, Failure> {
-    let Some(forward) = &config.forward else {
+    let (Some(forward), Some(access)) = (&config.forward, access) else {
         return Ok(None);
     };
     let login = access::login(forward).map_err(Failure::new)?;
     let route = instance::route(config, forward, domain, login).map_err(Failure::new)?;
-    let access = Access::open(config, forward).map_err(Failure::new)?;
     let forwarder = Forwarder::new(
         spool.clone(),
         route,

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::config::{Serve, ServerName, SmtpServer};
+use crate::config::{PopServer, Serve, ServerName, SmtpServer};
 use crate::net::activation;
 use crate::net::listener::Listener;
 use crate::proto::dnsbl;
@@ -13,9 +13,13 @@ use crate::relay::listener::{Door, ServerListener};
 use crate::relay::listening::{self, Place};
 use crate::relay::lookup;
 use crate::relay::name_servers::NameServerWatch;
+use crate::relay::pop_server::host::PopHost;
 use crate::relay::run::Relay;
 use crate::relay::smtp_server::Service;
 use crate::relay::smtp_server::host::SmtpHost;
+use crate::relay::watch::switches::Switches;
+use crate::sys;
+use crate::sys::privileges::{self, User};
 
 use super::startup::{FAILURE, Failure, NOT_BOUND};
 
@@ -31,25 +35,51 @@ fn places(serve: &Serve) -> Vec<Place<'_>> {
         addresses: &pop.listen,
         port: pop.port,
     });
-    smtp.into_iter().chain(pop).collect()
+    let mut places: Vec<_> = smtp.into_iter().chain(pop).collect();
+    if let Some(admin) = &serve.admin {
+        let place = |addresses| Place {
+            server: ServerName::Admin,
+            addresses,
+            port: admin.port,
+        };
+        // The addresses of its own come last.
+        let shared = admin.listens_at_shared().then_some(&admin.shared);
+        let own = Some(&admin.own).filter(|own| !own.is_empty());
+        places.extend([shared, own].into_iter().flatten().map(|all| place(all)));
+    }
+    places
 }
 
 /// Opens the listening sockets of all servers, or takes those that systemd has
-/// opened where it may.
+/// opened and told that process of, if any. Files of sockets belong to the user's
+/// group.
 pub(super) fn listeners(
     serve: &Serve,
-    may_inherit: bool,
+    told: Option<u32>,
+    user: Option<&User>,
 ) -> Result<Vec<(ServerName, Vec<Listener>)>, Failure> {
     let variable = |name: &str| std::env::var(name).ok();
     let places = places(serve);
     let servers: Vec<ServerName> = places.iter().map(|place| place.server).collect();
-    let inherits = may_inherit && places.iter().any(|place| place.addresses.is_empty());
-    let handed = match inherits {
-        true => activation::sockets(std::process::id(), &variable).map_err(Failure::new)?,
-        false => Vec::new(),
+    let may_inherit = places.iter().any(|place| place.addresses.is_empty());
+    let handed = match told.filter(|_| may_inherit) {
+        Some(process) => activation::sockets(process, &variable).map_err(Failure::new)?,
+        None => Vec::new(),
     };
-    let listeners = listening::check_handed(&handed, &servers)
-        .and_then(|()| listening::listen(&places, &handed));
+    let listen = || {
+        listening::check_handed(&handed, &servers)?;
+        listening::listen(&places, &handed)
+    };
+    let listeners = match user {
+        None => listen(),
+        Some(user) => privileges::with_group(user, listen).map_err(|error| {
+            let reason = sys::reason(&error);
+            Failure::new(format!(
+                "--user: cannot take group {}: {reason}",
+                user.group
+            ))
+        })?,
+    };
     let listeners = listeners.map_err(|error| Failure {
         status: NOT_BOUND,
         text: error.to_string(),
@@ -100,6 +130,7 @@ pub(super) fn smtp_door(
     smtp: &SmtpServer,
     service: Service,
     block_lists: Arc<[dnsbl::Config]>,
+    switches: Rc<Switches>,
     sessions_max: usize,
 ) -> Door {
     let lists = &block_lists;
@@ -111,8 +142,18 @@ pub(super) fn smtp_door(
         host: Box::new(SmtpHost {
             service: Arc::new(service),
             block_lists,
+            switches,
         }),
         remote_clients: smtp.remote_clients,
+        clients: Clients::new(sessions_max, SESSIONS_PER_CLIENT_MAX),
+    }
+}
+
+/// Makes the door of the POP server.
+pub(super) fn pop_door(pop: &PopServer, host: PopHost, sessions_max: usize) -> Door {
+    Door {
+        host: Box::new(host),
+        remote_clients: pop.remote_clients,
         clients: Clients::new(sessions_max, SESSIONS_PER_CLIENT_MAX),
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::base::{OneLine, log};
-use crate::config::{self, Advice, Config, FILE_MAX, Outcome, Platform, VARIABLE_PREFIX};
+use crate::config::{self, Advice, Config, FILE_MAX, Outcome, Platform, Process, VARIABLE_PREFIX};
 use crate::event::{Poller, Pool};
 use crate::relay::context::{Context, Pools};
 use crate::relay::disk::DiskWork;
@@ -20,10 +20,14 @@ use crate::relay::limits::{
 use crate::relay::lookup::LookupWork;
 use crate::relay::programs::ProgramWork;
 use crate::relay::run::Relay;
-use crate::sys::{child, process, signal, socket, stderr, time};
+use crate::sys::daemon::{self, Detached, Launch};
+use crate::sys::notify::{self, State};
+use crate::sys::{self, child, process, signal, socket, stderr, time};
 use crate::{tls, warning};
 
-use super::opened::Opened;
+use super::identity;
+use super::opened::{Checked, Opened};
+use super::watching;
 
 /// Files of the spool are for owner and group.
 const UMASK: u32 = 0o007;
@@ -91,51 +95,141 @@ fn start(configs: &[Config], program: &str, advice: &[Advice]) -> u8 {
     let Some((first, _)) = configs.split_first() else {
         return 0;
     };
-    match serve(first, configs, program) {
-        Ok(status) => status,
-        Err(Failure { status, text }) => {
-            stderr::write_line(&format!("{program}: error: {text}"));
-            status
+    // What the environment says is for this process, not for one that it starts.
+    let started = std::process::id();
+    let result = match background(&first.process) {
+        Ok(Detached::Over(status)) => return status,
+        Ok(Detached::Here(mut launch)) => {
+            let result = serve(first, configs, program, started, &mut launch);
+            result.map_err(|failure| (failure, launch))
         }
+        Err(failure) => Err((failure, Launch::default())),
+    };
+    result.unwrap_or_else(|(Failure { status, text }, mut launch)| {
+        stderr::write_line(&format!("{program}: error: {text}"));
+        launch.tell(status);
+        status
+    })
+}
+
+/// Goes into the background, if that is asked for.
+fn background(process: &Process) -> Result<Detached, Failure> {
+    if !process.daemon {
+        return Ok(Detached::Here(Launch::default()));
     }
+    daemon::detach().map_err(|error| {
+        let reason = sys::reason(&error);
+        Failure::new(format!(
+            "cannot go into the background: {reason}: add --no-daemon"
+        ))
+    })
 }
 
 /// Starts all configurations in one loop. What is for the whole process is the same
 /// in all of them, and taken from the first.
-fn serve(first: &Config, configs: &[Config], program: &str) -> Result<u8, Failure> {
+///
+/// The order matters. There is one thread, and there are all privileges, until the
+/// process has been divided; what takes privileges is done before.
+fn serve(
+    first: &Config,
+    configs: &[Config],
+    program: &str,
+    started: u32,
+    launch: &mut Launch,
+) -> Result<u8, Failure> {
     open_log(first, program);
     process::set_umask(UMASK);
     if let Err(error) = process::forbid_core_dumps() {
         warning!("cannot forbid core dumps: {error}");
     }
+    notify::open(&variable).map_err(Failure::new)?;
     let descriptors = process::raise_descriptor_limit();
-    let opened = configs.iter().enumerate().map(|(index, config)| {
+    let user = identity::target(&first.process)?;
+    let user = user.as_ref();
+    let opened = each(configs, |index, config| {
         // Sockets that systemd has opened do not say which configuration they are for.
-        let opened = Opened::new(config, index == 0);
-        opened.map_err(|failure| failure.of(config.name.as_deref()))
+        Opened::new(config, (index == 0).then_some(started), user)
+    })?;
+    let pid_file = identity::pid_file(&first.process, user)?;
+    let runs_programs = configs.iter().any(Config::runs_programs);
+    let lifeline = identity::give_up(&first.process, user, runs_programs, pid_file.as_ref())?;
+
+    let mut opened = opened.into_iter();
+    let checked = each(configs, |_, config| {
+        let opened = opened.next().expect("invariant: one for each");
+        opened.check(config, user)
+    })?;
+    let mut relay = assemble()?;
+    add_all(&mut relay, configs, checked, descriptors)?;
+    relay.beat(notify::heartbeat(started, &variable));
+    if let Some(lifeline) = lifeline {
+        let watched = lifeline.watch();
+        watched.map_err(|error| Failure::new(format!("cannot watch the monitor: {error}")))?;
+    }
+    ready(first, launch);
+    let result = relay.run();
+    child::end_all();
+    // It is removed only now.
+    drop(pid_file);
+    result.map_err(|error| Failure::new(format!("cannot wait for events: {error}")))
+}
+
+/// Does that for each configuration; what goes wrong is told with its name.
+fn each<T>(
+    configs: &[Config],
+    mut run: impl FnMut(usize, &Config) -> Result<T, Failure>,
+) -> Result<Vec<T>, Failure> {
+    let done = configs.iter().enumerate().map(|(index, config)| {
+        run(index, config).map_err(|failure| failure.of(config.name.as_deref()))
     });
-    let opened = opened.collect::<Result<Vec<_>, _>>()?;
-    let needs = |need: fn(&Opened) -> usize| opened.iter().map(need).max().unwrap_or(0);
+    done.collect()
+}
+
+/// Adds the sessions of all configurations, each with its share of what there may be.
+fn add_all(
+    relay: &mut Relay,
+    configs: &[Config],
+    checked: Vec<Checked>,
+    descriptors: u64,
+) -> Result<(), Failure> {
+    let needs = |need: fn(&Checked) -> usize| checked.iter().map(need).max().unwrap_or(0);
+    let watchers = configs
+        .iter()
+        .map(|config| watching::descriptors(config.serve.as_ref()));
     let sessions_max = sessions_max(
-        descriptors,
-        needs(Opened::sockets_of_check),
-        needs(Opened::connections),
+        descriptors.saturating_sub(watchers.sum::<usize>() as u64),
+        needs(Checked::sockets_of_check),
+        needs(Checked::connections),
     );
     let share = (sessions_max / configs.len()).max(1);
-    let mut relay = assemble()?;
-    for (config, opened) in configs.iter().zip(opened) {
-        opened
-            .add_to(&mut relay, config, share)
-            .map_err(|failure| failure.of(config.name.as_deref()))?;
+    let mut checked = checked.into_iter();
+    each(configs, |_, config| {
+        let checked = checked.next().expect("invariant: one for each");
+        checked.add_to(relay, config, share)
+    })
+    .map(drop)
+}
+
+/// Lets go of the standard streams as far as they are not used any more, and says
+/// that the program serves.
+fn ready(config: &Config, launch: &mut Launch) {
+    let daemon = config.process.daemon;
+    if daemon && let Err(error) = process::close_standard_input_and_output() {
+        warning!("cannot close the standard streams: {error}");
     }
-    if first.log.close_stderr
+    // Else whoever reads what a daemon says would wait for ever.
+    let is_quiet = daemon && !config.log.enabled;
+    if (config.log.close_stderr || is_quiet)
         && let Err(error) = process::close_standard_error()
     {
         warning!("cannot close standard error: {error}");
     }
-    let result = relay.run();
-    child::end_all();
-    result.map_err(|error| Failure::new(format!("cannot wait for events: {error}")))
+    notify::tell(State::Ready);
+    launch.tell(0);
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 fn open_log(config: &Config, program: &str) {

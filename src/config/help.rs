@@ -222,7 +222,7 @@ for all options: emailrelay --help --verbose
             assert_eq!(listed, is_listed(option, Platform::Unix), "{names}");
         }
         assert!(help.contains("\nSMTP client options:\n"));
-        assert!(!help.contains("POP server options"));
+        assert!(help.contains("\nPOP server options:\n"));
         assert!(help.contains("  -A, --anonymous[=<scope>] "));
         assert!(help.contains("      --idle-timeout=<time> "));
     }

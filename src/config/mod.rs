@@ -21,6 +21,7 @@ pub mod filter;
 mod grouped;
 pub mod help;
 pub mod man;
+mod metrics;
 pub mod option;
 pub mod parse;
 pub mod problem;
@@ -41,13 +42,16 @@ pub use client_extensions::ClientExtensions;
 pub use client_security::{ClientAccount, ClientAuth, ClientTls, TlsStart};
 pub use extensions::Extensions;
 pub use filter::Filter;
+pub use metrics::MetricsAddress;
 pub use option::Platform;
 pub use parse::environment::PREFIX as VARIABLE_PREFIX;
 pub use parse::file::FILE_MAX;
 pub use problem::{Advice, Problem, Warning};
 pub use program::Program;
 pub use raw::{LIST_MAX, VALUE_MAX};
-pub use settings::{Config, Forward, Log, PopServer, Serve, SmtpServer};
+pub use settings::{
+    AdminServer, Config, Forward, Log, MetricsServer, PopServer, Process, Serve, SmtpServer,
+};
 pub use value::Anonymous;
 
 use grouped::{Configuration, Grouped};

@@ -113,6 +113,8 @@ pub enum Kind {
     NoCredentials,
     /// The program would run in the background.
     Background,
+    /// Programs would run in the sandbox.
+    Programs,
     /// There are more problems than are told.
     More,
 }
@@ -265,7 +267,11 @@ impl fmt::Display for Kind {
             Kind::OtherSystem => f.write_str("not available on this system"),
             Kind::Unreadable { path, reason } => write!(f, "cannot read {path}: {reason}"),
             Kind::Background => f.write_str(
-                "running in the background is not available in this version: add --no-daemon",
+                "running in the background is not available on this system: add --no-daemon",
+            ),
+            Kind::Programs => f.write_str(
+                "cannot be used with filters or verifiers that are programs, which could do \
+                 nothing in it: make them services (net:<address>)",
             ),
             Kind::NoAppDir => f.write_str("cannot find the program's directory for @app"),
             Kind::NoBaseDir => f.write_str(

@@ -9,12 +9,16 @@ use super::client_extensions::ClientExtensions;
 use super::client_security::{ClientAuth, ClientTls};
 use super::extensions::Extensions;
 use super::filter::Filter;
+use super::metrics::MetricsAddress;
 use super::program::Program;
 use super::value::Anonymous;
 use crate::base::OneLine;
 
 /// Where spooled mail is kept unless told otherwise.
 pub const SPOOL_DIR: &str = "/var/spool/emailrelay";
+
+/// The user that the program runs as, if it is started by root, unless told otherwise.
+pub const USER: &str = "daemon";
 
 /// The port for incoming SMTP connections unless told otherwise.
 pub const SMTP_PORT: u16 = 25;
@@ -71,14 +75,29 @@ pub struct Config {
     pub strict_secrets: bool,
     /// The name by which this system calls itself; nothing means that of the host.
     pub domain: Option<OneLine>,
-    /// Whether to go into the background.
-    pub daemon: bool,
+    /// How the process runs.
+    pub process: Process,
     /// What is logged.
     pub log: Log,
     /// What to listen for; nothing means nothing.
     pub serve: Option<Serve>,
     /// How to forward; nothing means that mail is never forwarded.
     pub forward: Option<Forward>,
+}
+
+/// How the process runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Process {
+    /// Whether to go into the background.
+    pub daemon: bool,
+    /// Whether to do no more than to see whether the program could run so.
+    pub check: bool,
+    /// The file for the number of the process, absolute.
+    pub pid_file: Option<PathBuf>,
+    /// The user to run as when started by root.
+    pub user: String,
+    /// Whether to give up all that is not needed once everything is open.
+    pub sandbox: bool,
 }
 
 /// What is logged.
@@ -103,6 +122,10 @@ pub struct Serve {
     pub smtp: Option<SmtpServer>,
     /// The POP server.
     pub pop: Option<PopServer>,
+    /// The administration interface.
+    pub admin: Option<AdminServer>,
+    /// Where metrics are served.
+    pub metrics: Option<MetricsServer>,
 }
 
 /// The SMTP server.
@@ -134,6 +157,22 @@ pub struct SmtpServer {
     pub auth: Option<ServerAuth>,
     /// How connections are encrypted; nothing means that they are not.
     pub tls: Option<ServerTls>,
+}
+
+/// The administration interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdminServer {
+    /// The addresses that were named for it: there whoever may use the other servers
+    /// is let in.
+    pub own: Vec<ListenAddress>,
+    /// Its share of the other addresses, where only those on this system are let in.
+    pub shared: Vec<ListenAddress>,
+    /// The port to listen on; with 0 the system chooses one for each address.
+    pub port: u16,
+    /// Whether administrators may end the program.
+    pub terminate: bool,
+    /// Whether the other servers serve clients that are not local.
+    pub remote_clients: bool,
 }
 
 /// The POP server.
@@ -242,6 +281,23 @@ pub struct Forward {
     pub anonymous: Anonymous,
 }
 
+/// Where metrics are served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MetricsServer {
+    /// The address to listen on.
+    pub listen: MetricsAddress,
+    /// Whether the other servers serve clients that are not local.
+    pub remote_clients: bool,
+}
+
+impl AdminServer {
+    /// Whether it listens at its share of addresses, or by default at those of the
+    /// loopback: not where there are only addresses of its own.
+    pub fn listens_at_shared(&self) -> bool {
+        !self.shared.is_empty() || self.own.is_empty()
+    }
+}
+
 /// How much is sent at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Traffic {
@@ -254,13 +310,24 @@ pub struct Traffic {
 }
 
 impl Config {
+    /// Whether other programs are run, who may need privileges of their own.
+    pub fn runs_programs(&self) -> bool {
+        let is_program = |filter: &Filter| matches!(filter, Filter::File(_));
+        let smtp = self.serve.as_ref().and_then(|serve| serve.smtp.as_ref());
+        let serving = smtp.is_some_and(|smtp| {
+            smtp.filters.iter().any(is_program)
+                || matches!(smtp.address_verifier, Some(Program::File(_)))
+        });
+        let forward = self.forward.as_ref();
+        serving || forward.is_some_and(|forward| forward.filters.iter().any(is_program))
+    }
+
     /// Whether there is anything to do: something to listen for, or mail to be
     /// forwarded at start-up or later without being asked.
     pub fn has_work(&self) -> bool {
-        let serves = self
-            .serve
-            .as_ref()
-            .is_some_and(|serve| serve.smtp.is_some() || serve.pop.is_some());
+        let serves = self.serve.as_ref().is_some_and(|serve| {
+            serve.smtp.is_some() || serve.pop.is_some() || serve.admin.is_some()
+        });
         let forwards = self
             .forward
             .as_ref()

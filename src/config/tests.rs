@@ -181,8 +181,8 @@ fn nothing_to_do_is_no_mistake() {
         assert_eq!(outcome(line, None), Outcome::NothingToDo, "{line}");
     }
     assert_eq!(
-        problems("-x --pop", None),
-        ["--pop: not available in this version"]
+        problems("-x --pop -F x", None),
+        ["--pop: cannot be used with --dont-serve"]
     );
 }
 
@@ -197,13 +197,13 @@ fn warnings_come_with_the_configuration() {
 
 #[test]
 fn failures_are_told_line_by_line() {
-    let Outcome::Fail(problems) = outcome("-t --pop --admin 1", None) else {
+    let Outcome::Fail(problems) = outcome("-t --pop --size x", None) else {
         panic!("it fails");
     };
     assert_eq!(
         failure("emailrelay", &problems),
-        "emailrelay: error: --admin: not available in this version\n\
-         emailrelay: error: --pop: not available in this version\n\
+        "emailrelay: error: --pop: needs --pop-auth\n\
+         emailrelay: error: --size: \"x\" is not a number from 0 to 9223372036854775807\n\
          \x20           try \"emailrelay --help --verbose\" for more information\n"
     );
 }

@@ -254,6 +254,14 @@ pub(super) fn domain(text: &str) -> Result<OneLine, Fault> {
 // RFC 1123 2.1: letters, digits and hyphens; the underscore is common practice.
 // RFC 3696 2: the last label of a name is not all digits, so that names and
 // addresses cannot be confused.
+/// The name of a user.
+pub(super) fn user(text: &str) -> Result<String, Fault> {
+    match text {
+        "" => Err(Fault::Empty),
+        _ => Ok(text.to_owned()),
+    }
+}
+
 pub(super) fn host_name(text: &str) -> Result<(), Fault> {
     if text.is_empty() {
         return Err(Fault::Empty);

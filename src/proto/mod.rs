@@ -2,16 +2,20 @@
 //! out. No socket, file, clock, thread or environment is touched here.
 #![forbid(unsafe_code)]
 
+pub mod admin;
 pub mod content;
 pub mod dns;
 pub mod dnsbl;
+pub mod exposition;
 pub mod header_section;
+pub mod http;
 pub mod line;
 pub mod mailbox_list;
 pub mod message;
 pub mod mx;
 pub mod netfilter;
 pub mod netverifier;
+pub mod pop;
 pub mod report;
 pub mod sasl;
 pub mod smtp;

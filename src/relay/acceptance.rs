@@ -3,7 +3,7 @@
 use crate::base::{OneLine, xtext};
 use crate::info;
 use crate::proto::smtp::params::BodyType;
-use crate::proto::smtp::server::{ContentFacts, Transaction};
+use crate::proto::smtp::server::{ContentFacts, Recipient, Transaction};
 use crate::store::{Encoding, Envelope, Receipt, Suffix};
 use crate::tls::Session;
 
@@ -55,6 +55,24 @@ fn encoding(declared: BodyType, facts: &ContentFacts) -> Encoding {
         (_, Some(false)) => Encoding::SevenBit,
         (_, None) => Encoding::Unknown,
     }
+}
+
+/// Notes whom the message is from and for once filters have seen it, which is what
+/// the log is to say.
+pub fn follow(transaction: &mut Transaction, envelope: &Envelope) {
+    let recipients = |of: &[OneLine], local: bool| {
+        let recipient = |address: &OneLine| Recipient {
+            address: address.clone(),
+            local,
+        };
+        of.iter().map(recipient).collect::<Vec<_>>()
+    };
+    transaction.reverse_path = envelope.reverse_path.clone();
+    transaction.recipients = [
+        recipients(&envelope.local_recipients, true),
+        recipients(&envelope.remote_recipients, false),
+    ]
+    .concat();
 }
 
 /// Writes the line that proves that the message was accepted.

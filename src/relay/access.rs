@@ -12,6 +12,7 @@ use crate::config::{ClientAccount, ClientTls, Config, Forward, TlsStart};
 use crate::proto::sasl::{self, Account};
 use crate::proto::smtp::client::Login;
 use crate::sys::file_mode::{self, Stamp};
+use crate::sys::reopen;
 use crate::tls::{
     self, CertificateFiles, ClientSettings, Connector, Keywords, Provider, VerifySource,
 };
@@ -260,7 +261,7 @@ fn stamps(settings: &ClientSettings) -> Vec<Option<Stamp>> {
         paths.push(path);
     }
     let stamp = |path: &PathBuf| {
-        let metadata = std::fs::metadata(path).ok()?;
+        let metadata = reopen::metadata(path).ok()?;
         Some(file_mode::stamp(&metadata))
     };
     paths.into_iter().map(stamp).collect()

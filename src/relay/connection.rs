@@ -48,6 +48,11 @@ impl Connection {
         }
     }
 
+    /// The socket.
+    pub fn stream(&self) -> &Stream {
+        &self.stream
+    }
+
     /// Puts TLS between the socket and the queues from now on. All output must have
     /// been flushed, and there must be no [`Connection::has_unread_plain`]. What the
     /// engine has to say first goes out with the next [`Connection::flush`].

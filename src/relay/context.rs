@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use crate::base::WallClock;
 use crate::event::{Pool, Token};
+use crate::sys::notify::{self, State};
 
 use super::disk::{self, DiskWork};
 use super::filter_run;
@@ -15,6 +16,7 @@ use super::lookup::{self, LookupWork};
 use super::programs::{self, ProgramWork};
 use super::security::{self, Reread, Security};
 use super::session::{Message, Session};
+use super::watch::Watch;
 
 /// The workers, by what they wait for.
 pub struct Pools {
@@ -40,6 +42,8 @@ pub struct Context {
     pub stopping: bool,
     /// Secrets and certificates.
     pub security: Security,
+    /// What can be told of the running program.
+    pub watch: Watch,
     /// The exit status, once a session has decided that the program's work is done.
     pub exit: Option<u8>,
     /// What sessions whose work is done say of it, as exit statuses.
@@ -47,6 +51,10 @@ pub struct Context {
     clock: fn() -> WallClock,
     pools: Pools,
     jobs: usize,
+    /// How many of them are nobody's, such as those that read files again.
+    unowned: usize,
+    /// Whether the service manager waits to hear that files have been read again.
+    is_reloading: bool,
     pub(super) posts: VecDeque<(Token, Message)>,
     pub(super) started: Vec<Box<dyn Session>>,
 }
@@ -60,11 +68,14 @@ impl Context {
             scratch: vec![0; BUFFER_MAX].into_boxed_slice(),
             stopping: false,
             security: Security::default(),
+            watch: Watch::default(),
             exit: None,
             conclusions: Vec::new(),
             clock,
             pools,
             jobs: 0,
+            unowned: 0,
+            is_reloading: false,
             posts: VecDeque::new(),
             started: Vec::new(),
         }
@@ -91,6 +102,7 @@ impl Context {
     /// Has a worker do a disk job; the session gets [`Message::Disk`].
     pub fn submit(&mut self, token: Token, job: disk::Job) {
         self.jobs += 1;
+        self.unowned += usize::from(token == Token::NOBODY);
         self.pools.disk.submit(token, job);
     }
 
@@ -104,6 +116,7 @@ impl Context {
     pub fn reread(&mut self) {
         let jobs = self.security.reread(self.now, Reread::Now);
         self.submit_for_nobody(jobs);
+        self.is_reloading = true;
     }
 
     /// What these jobs find is learnt by [`Context::collect`].
@@ -154,9 +167,14 @@ impl Context {
         let filters = self.pools.filters.drain();
         self.jobs -= disk.len() + lookups.len() + programs.len() + filters.len();
         for completion in &disk {
+            self.unowned -= usize::from(completion.token == Token::NOBODY);
             if let Some(disk::Done::Security(done)) = &completion.done {
                 self.security.learn(done);
             }
+        }
+        if self.is_reloading && self.unowned == 0 {
+            self.is_reloading = false;
+            notify::tell(State::Ready);
         }
         let posts = disk.into_iter().map(|c| (c.token, Message::Disk(c.done)));
         self.posts.extend(posts);

@@ -9,15 +9,18 @@ use crate::store::{
 use crate::{error, info, warning};
 
 use super::access::Access;
+use super::admin::queue;
 use super::bounce::Bounce;
 use super::context::Context;
 use super::filter_files;
 use super::limits::{CHUNK, LOADED_OCTETS_MAX};
-use super::mail::{Fate, Line, Mail};
+use super::mail::{Fate, Line, Mail, Way};
+use super::maildrop;
 use super::security;
 use super::session::Message;
 use super::settlement::Settlement;
 use super::verification::News;
+use super::watch::surveyor;
 
 /// What is to be done.
 pub enum Job {
@@ -34,6 +37,8 @@ pub enum Job {
     Commit(Box<Commit>),
     /// The same with a message that filters have seen.
     CommitStaged(Box<Staged>),
+    /// The same for those recipients elsewhere only.
+    CommitRest(Box<Staged>, Vec<OneLine>),
     /// A filter's need.
     Filter(filter_files::Job),
     /// Remove what was written of a message.
@@ -49,7 +54,7 @@ pub enum Job {
     /// Lock messages, one after the other, and read of each its envelope and first
     /// chunk, until that is [`LOADED_OCTETS_MAX`].
     /// Those that are to go another way by now are left for the next pass.
-    Lock(Spool, Vec<StoredId>, Routing),
+    Lock(Spool, Vec<StoredId>, Way),
     /// Read the next chunk.
     Read(Box<Outgoing>),
     /// Record what came of an attempt.
@@ -60,6 +65,12 @@ pub enum Job {
     Refresh(Box<Access>),
     /// Look at secrets or certificates.
     Security(security::Job),
+    /// Look at the spool for those who watch.
+    Watch(surveyor::Job),
+    /// What an administrator wants of the queue.
+    Queue(queue::Job),
+    /// Work on a maildrop.
+    Maildrop(maildrop::Job),
 }
 
 /// What came of it.
@@ -71,7 +82,7 @@ pub enum Done {
         /// The writer, to go on with.
         result: Result<Writer, store::Error>,
     },
-    /// Of [`Job::Commit`] and [`Job::CommitStaged`].
+    /// Of [`Job::Commit`], [`Job::CommitStaged`] and [`Job::CommitRest`].
     Committed(Result<Receipt, store::Error>),
     /// Of [`Job::Filter`].
     Filter(filter_files::Done),
@@ -95,6 +106,12 @@ pub enum Done {
     Refreshed(Box<Access>),
     /// Of [`Job::Security`].
     Security(security::Done),
+    /// Of [`Job::Watch`].
+    Watch(surveyor::Done),
+    /// Of [`Job::Queue`].
+    Queue(queue::Done),
+    /// Of [`Job::Maildrop`].
+    Maildrop(maildrop::Done),
 }
 
 /// A part of the queue.
@@ -130,6 +147,8 @@ pub struct Loaded {
     pub chunk: Vec<u8>,
     /// Whether that is all.
     pub last: bool,
+    /// Whether client filters have seen it already.
+    pub is_filtered: bool,
 }
 
 /// A message that could not be locked and is skipped.
@@ -201,6 +220,10 @@ impl Job {
                 Some(result) => Done::Committed(result),
                 None => Done::Discarded,
             },
+            Job::CommitRest(mut staged, rest) => match staged.narrow(rest) {
+                Ok(()) => Job::CommitStaged(staged).run(),
+                Err(error) => Done::Committed(Err(error)),
+            },
             Job::Filter(job) => Done::Filter(job.run()),
             Job::Discard(writer) => {
                 writer.discard();
@@ -210,7 +233,7 @@ impl Job {
             Job::ScanAfter(spool, last, max) => Done::Scanned(scan_after(&spool, &last, max)),
             Job::Survey(spool, ids) => Done::Surveyed(spool.survey(ids)),
             Job::Refuse(spool, id, reason) => Done::Refused(refuse(&spool, &id, &reason)),
-            Job::Lock(spool, ids, routing) => Done::Loaded(load_all(&spool, ids, &routing)),
+            Job::Lock(spool, ids, way) => Done::Loaded(load_all(&spool, ids, &way)),
             Job::Read(mail) => Done::Read(read(mail)),
             Job::Settle(outgoing, settlement) => Done::Settled(settle(*outgoing.mail, *settlement)),
             Job::Refresh(mut access) => {
@@ -218,6 +241,9 @@ impl Job {
                 Done::Refreshed(access)
             }
             Job::Security(job) => Done::Security(job.run()),
+            Job::Watch(job) => Done::Watch(job.run()),
+            Job::Queue(job) => Done::Queue(job.run()),
+            Job::Maildrop(job) => Done::Maildrop(job.run()),
             Job::Sync(spool) => Done::Synced(spool.sync().map_err(|error| error.to_string())),
         }
     }
@@ -257,11 +283,11 @@ fn refuse(spool: &Spool, id: &StoredId, reason: &OneLine) -> bool {
     result.is_ok()
 }
 
-fn load_all(spool: &Spool, mut ids: Vec<StoredId>, routing: &Routing) -> Batch {
+fn load_all(spool: &Spool, mut ids: Vec<StoredId>, way: &Way) -> Batch {
     let mut loaded: Vec<Result<Loaded, NotLoaded>> = Vec::new();
     let (mut count, mut octets) = (0, 0);
     while let Some(id) = ids.get(count).filter(|_| octets < LOADED_OCTETS_MAX) {
-        let one = load(spool, id, routing);
+        let one = load(spool, id, way);
         octets += one.as_ref().map_or(0, |one| one.chunk.len());
         count += 1;
         loaded.push(one);
@@ -271,9 +297,9 @@ fn load_all(spool: &Spool, mut ids: Vec<StoredId>, routing: &Routing) -> Batch {
 }
 
 /// Takes a message that still goes that way.
-fn load(spool: &Spool, id: &StoredId, routing: &Routing) -> Result<Loaded, NotLoaded> {
+fn load(spool: &Spool, id: &StoredId, way: &Way) -> Result<Loaded, NotLoaded> {
     match spool.lock(id) {
-        Ok(LockOutcome::Locked(mail)) if Routing::of(mail.envelope()) != *routing => {
+        Ok(LockOutcome::Locked(mail)) if Routing::of(mail.envelope()) != way.routing => {
             drop(mail);
             let trouble = (
                 "it goes elsewhere now".to_owned(),
@@ -284,7 +310,11 @@ fn load(spool: &Spool, id: &StoredId, routing: &Routing) -> Result<Loaded, NotLo
                 trouble: Some(trouble),
             })
         }
-        outcome => loaded(id, outcome),
+        outcome => {
+            let mut loaded = loaded(id, outcome)?;
+            loaded.is_filtered = way.filtered.contains(id);
+            Ok(loaded)
+        }
     }
 }
 
@@ -304,7 +334,12 @@ pub(super) fn loaded(
             let left = mail.content_size();
             let Chunk { mail, read } = read(Box::new(Outgoing { mail, left }));
             let (chunk, last) = read.map_err(defer)?;
-            Ok(Loaded { mail, chunk, last })
+            Ok(Loaded {
+                mail,
+                chunk,
+                last,
+                is_filtered: false,
+            })
         }
         LockOutcome::Gone | LockOutcome::HeldElsewhere => Err(skip(None)),
         LockOutcome::Unreadable(reason) => Err(skip(Some((
@@ -451,6 +486,10 @@ pub fn abandon(message: Message, context: &mut Context) {
                 let job = Job::Settle(mail, Box::new(Settlement::Untouched));
                 context.submit(Token::NOBODY, job);
             }
+            return;
+        }
+        Message::Mail(Mail::Wanted { by, .. }) => {
+            context.post(by, Message::NoMoreMail);
             return;
         }
         Message::Disk(Some(Done::Read(Chunk { mail, .. }))) => {

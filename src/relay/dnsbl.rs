@@ -26,6 +26,7 @@ use super::limits::DATAGRAMS_MAX;
 use super::session::{Kind, Message, Session};
 use super::smtp_server::SmtpServer;
 use super::verdict;
+use super::watch::counters::TurnedAway;
 
 /// A client that waits for its greeting while it is checked.
 pub struct Screening {
@@ -111,6 +112,7 @@ impl Screening {
                     true => verdict::not_checked(),
                     false => verdict::blocked(),
                 };
+                context.watch.counters.turned_away(TurnedAway::BlockList);
                 self.send_off("by dns block lists", &reply.render());
             }
         }

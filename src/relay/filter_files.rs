@@ -2,7 +2,7 @@
 //! reading what they have left.
 
 use crate::filter::recheck;
-use crate::store::{self, Commit, Left, Locked, Staged};
+use crate::store::{self, Commit, Left, LockOutcome, Locked, Staged};
 
 use super::disk::{self, Loaded, NotLoaded};
 use super::settlement::Settlement;
@@ -11,6 +11,8 @@ use super::settlement::Settlement;
 pub enum Job {
     /// Write a message that has been received.
     Stage(Box<Commit>),
+    /// Open it, to be sent before it is accepted.
+    Lend(Box<Staged>),
     /// Remove it.
     Discard(Box<Staged>),
     /// Read it again; the filter may say that it has taken it.
@@ -23,6 +25,8 @@ pub enum Job {
 pub enum Done {
     /// Of [`Job::Stage`].
     Staged(Result<Box<Staged>, store::Error>),
+    /// Of [`Job::Lend`].
+    Lent(Box<Staged>, Box<Result<Loaded, NotLoaded>>),
     /// Of [`Job::Discard`].
     Discarded,
     /// Of [`Job::Reread`].
@@ -36,6 +40,13 @@ impl Job {
     pub fn run(self) -> Done {
         match self {
             Job::Stage(commit) => Done::Staged(Staged::write(*commit).map(Box::new)),
+            Job::Lend(staged) => {
+                let lent = staged
+                    .lend()
+                    .map(|mail| LockOutcome::Locked(Box::new(mail)));
+                let loaded = Box::new(disk::loaded(staged.id(), lent));
+                Done::Lent(staged, loaded)
+            }
             Job::Discard(staged) => {
                 staged.discard();
                 Done::Discarded
@@ -52,7 +63,9 @@ impl Done {
     /// What is to be done for a session that is gone.
     pub fn abandoned(self) -> Option<disk::Job> {
         match self {
-            Done::Staged(Ok(staged)) | Done::Reread(Ok(Left::Message(staged))) => {
+            Done::Staged(Ok(staged))
+            | Done::Lent(staged, _)
+            | Done::Reread(Ok(Left::Message(staged))) => {
                 Some(disk::Job::Filter(Job::Discard(staged)))
             }
             Done::RereadLocked(Ok(Loaded { mail, .. })) => {

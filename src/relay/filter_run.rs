@@ -99,6 +99,7 @@ pub struct FilterRun {
     step: Step,
     /// When the filter that is being asked is late.
     late_at: Option<Instant>,
+    began: Option<Instant>,
     wishes: Wishes,
     verdict: Verdict,
     over: bool,
@@ -141,6 +142,7 @@ impl FilterRun {
             asked: 0,
             step: Step::Nothing,
             late_at: None,
+            began: None,
             wishes: Wishes::default(),
             verdict: Verdict::Accept,
             over: false,
@@ -233,6 +235,10 @@ impl FilterRun {
     /// Has the disk see what has become of the message.
     fn finish(&mut self, verdict: Verdict, context: &mut Context) {
         self.log(&verdict);
+        if let Some(began) = self.began.take() {
+            let time = context.now.saturating_duration_since(began);
+            context.watch.counters.filtered(self.chain.side, time);
+        }
         let has_taken = verdict == Verdict::Abandon;
         let is_wanted = matches!(verdict, Verdict::Accept | Verdict::Abandon);
         self.verdict = verdict;
@@ -272,7 +278,7 @@ impl FilterRun {
             Some(Done::Reread(Err(error))) => self.mess(&error.to_string()),
             Some(Done::RereadLocked(Ok(loaded))) => Remains::Queued(loaded),
             Some(Done::RereadLocked(Err(not_loaded))) => Remains::NotQueued(not_loaded),
-            Some(Done::Staged(_)) | None => self.mess("internal error"),
+            Some(Done::Staged(_) | Done::Lent(..)) | None => self.mess("internal error"),
         };
         self.end(left, context);
     }
@@ -355,6 +361,7 @@ impl Session for FilterRun {
 
     fn start(&mut self, token: Token, context: &mut Context) {
         self.token = token;
+        self.began = Some(context.now);
         context.post(self.owner, Message::Filter(News::Started(token)));
         self.go_on(context);
     }

@@ -20,9 +20,11 @@ use crate::proto::smtp::{client, server};
 use crate::store::Spool;
 use crate::sys;
 
+mod pop;
 mod security;
 
-pub use security::site;
+pub use pop::pop_host;
+pub use security::{pop_site, site};
 
 use super::bounce::Bounces;
 use super::forwarder::{Schedule, Traffic};
@@ -59,10 +61,9 @@ pub fn service(
     forwarder: Option<Token>,
 ) -> Result<Service, String> {
     let (auth, tls) = (smtp.auth.as_ref(), smtp.tls.as_ref());
-    let on_disconnect = config
-        .forward
-        .as_ref()
-        .is_some_and(|forward| forward.on_disconnect);
+    let wants = |wish: fn(&Forward) -> bool| config.forward.as_ref().is_some_and(wish);
+    let on_disconnect = wants(|forward| forward.on_disconnect);
+    let is_immediate = wants(|forward| forward.immediate);
     Ok(Service {
         spool: spool.clone(),
         site,
@@ -90,6 +91,11 @@ pub fn service(
         trace: !smtp.anonymous.content,
         verifier: verifier.map(Arc::new),
         filters: server_filters(smtp)?,
+        immediate: forwarder.filter(|_| is_immediate),
+        client_filters: match &config.forward {
+            Some(forward) if forward.immediate => client_filters(forward)?,
+            _ => None,
+        },
         rescans: forwarder,
         forwarder: forwarder.filter(|_| on_disconnect),
     })

@@ -53,6 +53,12 @@ pub const SESSIONS_MAX: usize = 10_000;
 /// SMTP sessions of one client at once.
 pub const SESSIONS_PER_CLIENT_MAX: usize = 100;
 
+/// Sessions with administrators at once.
+pub const ADMIN_SESSIONS_MAX: usize = 16;
+
+/// Sessions with programs that watch at once.
+pub const METRICS_SESSIONS_MAX: usize = 16;
+
 /// Datagrams that are taken from one socket before others get their turn.
 pub const DATAGRAMS_MAX: usize = 16;
 
@@ -63,8 +69,27 @@ pub const NAME_SERVERS_EVERY: Duration = Duration::from_secs(10);
 /// the spool, log files and the next hop.
 pub const DESCRIPTORS_RESERVED: usize = 16;
 
+/// POP sessions at once, where the descriptors allow as many.
+pub const POP_SESSIONS_MAX: usize = 1000;
+
+/// Content is read for POP clients in pieces of this size, in octets.
+pub const POP_PIECE: usize = 32 * 1024;
+
+/// What waits for a POP client, in octets, before more is made for it.
+pub const POP_LOW_WATER: usize = 16 * 1024;
+
+/// Pieces of a response or groups of commands that a POP session deals with before
+/// others get their turn.
+pub const POP_STEPS_MAX: u32 = 16;
+
 /// How long sessions may take to finish once the program was told to stop.
 pub const SHUTDOWN_MAX: Duration = Duration::from_secs(10);
+
+/// The same once it was told so again.
+pub const HURRIED_SHUTDOWN_MAX: Duration = Duration::from_secs(1);
+
+/// Signals to stop that come within this time count as one.
+pub const SAME_SIGNAL_MAX: Duration = Duration::from_millis(500);
 
 /// Sessions with the next hop that fail one after the other, with no message
 /// settled, before a pass gives up.
@@ -85,9 +110,34 @@ pub fn sessions_max(descriptors: u64, questions: usize, connections: usize) -> u
     (descriptors.saturating_sub(DESCRIPTORS_RESERVED) / each).clamp(1, SESSIONS_MAX)
 }
 
+/// How many of so many sessions may be those of SMTP and of POP clients, whose files
+/// take one descriptor more.
+pub fn shares(sessions_max: usize, smtp: bool, pop: bool) -> (usize, usize) {
+    let of_pop = match (smtp, pop) {
+        (_, false) => 0,
+        (true, true) => sessions_max / 4,
+        (false, true) => sessions_max,
+    };
+    let most = POP_SESSIONS_MAX.max(1);
+    let pop_max = (of_pop * 3 / 4).clamp(1, most);
+    (
+        sessions_max.saturating_sub(of_pop.min(most)).max(1),
+        pop_max,
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn servers_share_the_descriptors() {
+        assert_eq!(shares(16, true, false).0, 16);
+        assert_eq!(shares(16, true, true), (12, 3));
+        assert_eq!(shares(16, false, true).1, 12);
+        assert_eq!(shares(1, true, true), (1, 1));
+        assert_eq!(shares(10_000, true, true), (9000, POP_SESSIONS_MAX));
+    }
 
     #[test]
     fn sessions_leave_descriptors_for_their_files() {

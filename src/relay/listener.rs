@@ -25,6 +25,11 @@ pub trait Host {
 
     /// Begins a session with a client that has been let in.
     fn receive(&self, caller: Caller, context: &mut Context);
+
+    /// Whether only clients on this system are let in, whatever else is said.
+    fn is_for_this_system_only(&self) -> bool {
+        false
+    }
 }
 
 /// Why a client is sent away.
@@ -42,6 +47,8 @@ pub struct Caller {
     pub stream: Stream,
     /// Who it is.
     pub peer: Peer,
+    /// The port that it came in by; nothing on a unix-domain socket.
+    pub port: Option<u16>,
     /// Its place among the sessions of that client.
     pub visit: Visit,
 }
@@ -75,30 +82,40 @@ impl ServerListener {
 
     fn accept(&mut self, context: &mut Context) {
         for (stream, address) in self.listener.accept_some(context.now) {
-            self.door.open(stream, address, context);
+            let port = self.listener.address().port();
+            self.door.open(stream, address, port, context);
         }
     }
 }
 
 impl Door {
-    fn open(&self, stream: Stream, address: Address, context: &mut Context) {
+    fn open(&self, stream: Stream, address: Address, port: Option<u16>, context: &mut Context) {
         let peer = Peer::new(address);
-        match self.admit(&peer) {
+        match self.admit(&stream, &peer) {
             Ok(visit) => {
                 context.look_for_changes();
                 let caller = Caller {
                     stream,
                     peer,
+                    port,
                     visit,
                 };
                 self.host.receive(caller, context);
             }
-            Err(refusal) => guest::send_off(&stream, &self.host.refusal(refusal)),
+            Err(refusal) => {
+                context.watch.counters.turned_away(refusal.into());
+                guest::send_off(&stream, &self.host.refusal(refusal));
+            }
         }
     }
 
-    fn admit(&self, peer: &Peer) -> Result<Visit, Refusal> {
+    fn admit(&self, stream: &Stream, peer: &Peer) -> Result<Visit, Refusal> {
         let (name, ip) = (self.host.name(), peer.ip());
+        if self.host.is_for_this_system_only() && !is_on_this_system(stream, peer) {
+            warning!("rejecting {name} connection: {ip} is not on this system");
+            warning!("connection rejected from {peer}");
+            return Err(Refusal::NotLocal);
+        }
         if !self.remote_clients && !local::is_local(ip) {
             let ranges = local::ranges_text(ip);
             warning!("configured to reject non-local {name} connection: {ip} is not in {ranges}");
@@ -112,13 +129,21 @@ impl Door {
     }
 }
 
+/// Whether the peer is on this system, perhaps under another address than that of
+/// the loopback: then it is the one that it has connected to.
+fn is_on_this_system(stream: &Stream, peer: &Peer) -> bool {
+    let own = || stream.local_address().ok().and_then(|own| own.ip());
+    peer.is_on_this_system() || own().map(|ip| ip.to_canonical()) == peer.remote_ip()
+}
+
 impl Session for ServerListener {
     fn kind(&self) -> Kind {
         Kind::Listener
     }
 
-    fn start(&mut self, _token: Token, _context: &mut Context) {
+    fn start(&mut self, token: Token, context: &mut Context) {
         let (name, address) = (self.door.host.name(), self.listener.address());
+        context.watch.traffic.listens(token, address.clone());
         info!("{name} server on {address}");
     }
 

@@ -6,7 +6,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::base::ascii;
-use crate::config::{IpFamily, ListenAddress, Literal, ServerName, Zone};
+use crate::config::{IpFamily, ListenAddress, Literal, MetricsAddress, ServerName, Zone};
 use crate::info;
 use crate::net::activation::Handed;
 use crate::net::address::{Host, HostPort};
@@ -66,8 +66,7 @@ pub fn listen(
         if !place.addresses.is_empty() {
             listeners.extend(listen_at(place)?);
         } else if listeners.is_empty() {
-            let address = |ip| Address::Tcp(SocketAddr::new(ip, place.port));
-            *listeners = everywhere(|ip| Listener::bind(&address(ip)))?;
+            *listeners = by_default(place.server, place.port)?;
         }
     }
     Ok(listeners)
@@ -182,13 +181,44 @@ fn of_interface(
     }
 }
 
-/// Listens at the wildcard addresses of both families, or of the one that there is.
-fn everywhere<L>(
+/// Listens everywhere; but where administrators are served only for this system.
+fn by_default(server: ServerName, port: u16) -> Result<Vec<Listener>, ListeningError> {
+    match server {
+        ServerName::Smtp | ServerName::Pop => {
+            let both: [IpAddr; 2] = [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()];
+            families(both, |ip| bind(ip, port))
+        }
+        ServerName::Admin => on_loopback(port),
+    }
+}
+
+/// Listens where metrics are served.
+pub fn listen_for_metrics(address: &MetricsAddress) -> Result<Vec<Listener>, ListeningError> {
+    Ok(match address {
+        MetricsAddress::Loopback(port) => on_loopback(*port)?,
+        MetricsAddress::Ip(literal, port) => {
+            vec![Listener::bind(&Address::Tcp(of_literal(literal, *port)?))?]
+        }
+        MetricsAddress::Unix(path) => vec![Listener::bind(&Address::Unix(path.clone()))?],
+    })
+}
+
+fn on_loopback(port: u16) -> Result<Vec<Listener>, ListeningError> {
+    let both: [IpAddr; 2] = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+    families(both, |ip| bind(ip, port))
+}
+
+fn bind(ip: IpAddr, port: u16) -> Result<Listener, ListenError> {
+    Listener::bind(&Address::Tcp(SocketAddr::new(ip, port)))
+}
+
+/// Listens at addresses of both families, or of the one that there is.
+fn families<L>(
+    both: [IpAddr; 2],
     bind: impl Fn(IpAddr) -> Result<L, ListenError>,
 ) -> Result<Vec<L>, ListeningError> {
     let mut listeners = Vec::new();
     let mut missing = None;
-    let both: [IpAddr; 2] = [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()];
     for ip in both {
         match bind(ip) {
             Ok(listener) => listeners.push(listener),
@@ -249,24 +279,25 @@ mod tests {
         ListenError::new(address, io::Error::from(kind))
     }
 
-    fn try_everywhere(v4: Option<io::ErrorKind>, v6: Option<io::ErrorKind>) -> Option<usize> {
+    fn try_families(v4: Option<io::ErrorKind>, v6: Option<io::ErrorKind>) -> Option<usize> {
         let bind = |ip: IpAddr| match if ip.is_ipv4() { v4 } else { v6 } {
             None => Ok(()),
             Some(kind) => Err(fake(kind, ip)),
         };
-        everywhere(bind).ok().map(|listeners| listeners.len())
+        let both: [IpAddr; 2] = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+        families(both, bind).ok().map(|listeners| listeners.len())
     }
 
     #[test]
     fn one_family_may_be_missing() {
         let missing = Some(io::ErrorKind::AddrNotAvailable);
         let in_use = Some(io::ErrorKind::AddrInUse);
-        assert_eq!(try_everywhere(None, None), Some(2));
-        assert_eq!(try_everywhere(None, missing), Some(1));
-        assert_eq!(try_everywhere(missing, None), Some(1));
-        assert_eq!(try_everywhere(missing, missing), None);
-        assert_eq!(try_everywhere(None, in_use), None);
-        assert_eq!(try_everywhere(in_use, missing), None);
+        assert_eq!(try_families(None, None), Some(2));
+        assert_eq!(try_families(None, missing), Some(1));
+        assert_eq!(try_families(missing, None), Some(1));
+        assert_eq!(try_families(missing, missing), None);
+        assert_eq!(try_families(None, in_use), None);
+        assert_eq!(try_families(in_use, missing), None);
     }
 
     #[test]

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use crate::event::Token;
-use crate::store::StoredId;
+use crate::proto::smtp::client::Outcome;
+use crate::store::{Routing, StoredId};
 
 /// Why a forwarding pass is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub enum Trigger {
     ClientDisconnect,
     /// A filter wishes so.
     Filter,
+    /// A message was forwarded to some of its recipients before it was accepted.
+    Rest,
     /// Somebody said so to the administration server.
     Admin,
     /// What was deferred is due again.
@@ -36,6 +39,7 @@ impl fmt::Display for Trigger {
             Trigger::Poll => "poll",
             Trigger::ClientDisconnect => "client disconnect",
             Trigger::Filter => "filter",
+            Trigger::Rest => "rest of a message",
             Trigger::Admin => "admin",
             Trigger::Retry => "retry",
         })
@@ -96,8 +100,29 @@ pub enum Mail {
         /// The message.
         id: StoredId,
     },
+    /// Filters have decided where a message goes, and it is in the queue again.
+    Routed {
+        /// The message.
+        id: StoredId,
+        /// Where it goes now.
+        routing: Routing,
+    },
+    /// A session that has had a message routed is over.
+    RouterOver,
     /// A client filter wishes that the pass ends with the message that it has seen.
     StopPass,
+    /// Somebody wants a client session of its own, which will ask it for mail.
+    Connect {
+        /// Who.
+        by: Token,
+        /// To which of the next hops; one that there is not is a session that is over.
+        hop: usize,
+    },
+    /// What became of a message of whoever has such a session.
+    Answered {
+        /// What the next hop said.
+        outcome: Box<Outcome>,
+    },
     /// A client session is over.
     ClientOver {
         /// The number of the session.
@@ -105,6 +130,15 @@ pub enum Mail {
         /// How it ended.
         ending: Ending,
     },
+}
+
+/// How messages that are to be locked are to be sent.
+#[derive(Clone, Debug)]
+pub struct Way {
+    /// Where they go.
+    pub routing: Routing,
+    /// Those that client filters have seen already.
+    pub filtered: Vec<StoredId>,
 }
 
 /// By what number the forwarder knows a client session, from before it has a token.
@@ -139,6 +173,15 @@ impl PassReport {
     /// Whether there was nothing to do for now.
     pub fn is_empty(&self) -> bool {
         self.sent + self.deferred + self.failed == 0 && self.left == 0 && self.trouble.is_none()
+    }
+
+    /// How administrators are told of the end of a pass.
+    pub fn event(&self) -> String {
+        match &self.trouble {
+            Some(trouble) => format!("forward: end: {trouble}"),
+            None if self.is_empty() => format!("forward: end: {self}"),
+            None => "forward: end".to_owned(),
+        }
     }
 
     /// Whether nothing is left that should have been sent.

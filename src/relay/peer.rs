@@ -23,6 +23,11 @@ impl Peer {
         Peer { address, ip_text }
     }
 
+    /// The address itself.
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
     /// The IP address; the loopback address for a unix-domain peer.
     pub fn ip(&self) -> IpAddr {
         let local = IpAddr::V4(Ipv4Addr::LOCALHOST);

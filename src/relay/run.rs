@@ -3,16 +3,17 @@
 use std::collections::VecDeque;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::base::log;
 use crate::event::{Interest, Pollable, Poller, Ready, Slab, Timers, Token};
+use crate::sys::notify::{self, State};
 use crate::sys::signal::Signals;
 use crate::{error, info, verbose};
 
 use super::context::Context;
 use super::disk;
-use super::limits::SHUTDOWN_MAX;
+use super::limits::{HURRIED_SHUTDOWN_MAX, SAME_SIGNAL_MAX, SHUTDOWN_MAX};
 use super::session::{Kind, Message, Session};
 
 /// A session in its slot.
@@ -40,6 +41,15 @@ pub struct Relay {
     signals: Signals,
     context: Context,
     stop_at: Option<Instant>,
+    /// When the program was told to stop.
+    told_at: Option<Instant>,
+    heartbeat: Option<Heartbeat>,
+}
+
+/// What the service manager hears every so often while the loop turns.
+struct Heartbeat {
+    every: Duration,
+    next: Instant,
 }
 
 impl Relay {
@@ -52,7 +62,15 @@ impl Relay {
             signals,
             context,
             stop_at: None,
+            told_at: None,
+            heartbeat: None,
         }
+    }
+
+    /// Has the service manager told every so often that the loop turns.
+    pub fn beat(&mut self, every: Option<Duration>) {
+        let next = self.context.now;
+        self.heartbeat = every.map(|every| Heartbeat { every, next });
     }
 
     /// What sessions act through.
@@ -81,6 +99,7 @@ impl Relay {
             self.poller
                 .wait(&self.sessions, self.context.now, deadline, &mut ready)?;
             self.context.now = Instant::now();
+            self.beat_if_due();
             self.heed_signals();
             self.context.collect();
             self.deliver();
@@ -89,6 +108,7 @@ impl Relay {
                 self.on_ready(*event);
             }
             self.deliver();
+            self.obey();
         }
         verbose!("all sessions are closed");
         Ok(self.context.status())
@@ -106,7 +126,16 @@ impl Relay {
 
     fn next_deadline(&mut self) -> Option<Instant> {
         let timer = self.next_timer().map(|(deadline, _)| deadline);
-        [timer, self.stop_at].into_iter().flatten().min()
+        let heartbeat = self.heartbeat.as_ref().map(|beat| beat.next);
+        [timer, self.stop_at, heartbeat].into_iter().flatten().min()
+    }
+
+    fn beat_if_due(&mut self) {
+        let now = self.context.now;
+        if let Some(heartbeat) = self.heartbeat.as_mut().filter(|beat| beat.next <= now) {
+            heartbeat.next = now + heartbeat.every;
+            notify::tell(State::Alive);
+        }
     }
 
     /// The earliest deadline that a session still has armed.
@@ -122,20 +151,41 @@ impl Relay {
 
     fn heed_signals(&mut self) {
         let caught = self.signals.take();
-        if caught.terminate && !self.context.stopping {
-            info!("told to stop: finishing what is in flight");
-            self.stop();
+        if caught.terminate {
+            self.heed_termination();
         }
         if caught.reload && !self.context.stopping {
             info!("told to reload: reading secrets and certificates again");
+            notify::tell(State::Reloading);
             self.context.reread();
         }
+        self.obey();
+    }
+
+    /// Stops once a session has said so.
+    fn obey(&mut self) {
         if self.context.exit.is_some() && !self.context.stopping {
             self.stop();
         }
     }
 
+    /// Stops, or does so sooner if it has been told before. Whoever signals all
+    /// processes of a service reaches this one twice, directly and by its monitor.
+    fn heed_termination(&mut self) {
+        let now = self.context.now;
+        let told_at = *self.told_at.get_or_insert(now);
+        if !self.context.stopping {
+            info!("told to stop: finishing what is in flight");
+            self.stop();
+        } else if now.saturating_duration_since(told_at) >= SAME_SIGNAL_MAX {
+            info!("told to stop again: not waiting much longer");
+            let soon = now + HURRIED_SHUTDOWN_MAX;
+            self.stop_at = self.stop_at.map(|stop_at| stop_at.min(soon));
+        }
+    }
+
     fn stop(&mut self) {
+        notify::tell(State::Stopping);
         self.context.stopping = true;
         self.stop_at = Some(self.context.now + SHUTDOWN_MAX);
         let tokens: Vec<Token> = self.sessions.iter().map(|(token, _)| token).collect();
@@ -218,6 +268,7 @@ impl Relay {
             }
         }
         if over {
+            self.context.forget(token);
             self.sessions.release(token);
         } else {
             self.arm(token, &mut slot);

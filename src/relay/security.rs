@@ -53,7 +53,7 @@ pub struct Job {
 
 enum Task {
     /// Read the secrets again if they have changed.
-    ReadSecrets(Arc<SecretsDesk>, Instant),
+    ReadSecrets(Arc<SecretsDesk>, Instant, Reread),
     /// Read the certificates again if they have changed, or in any case.
     ReadCertificates(Arc<Certificates>, Reread),
     /// Find out whether these are right.
@@ -99,7 +99,7 @@ impl Job {
 impl Task {
     fn run(self) -> Found {
         match self {
-            Task::ReadSecrets(desk, now) => Found::Secrets(desk.current(now)),
+            Task::ReadSecrets(desk, now, reread) => Found::Secrets(desk.reread(now, reread)),
             Task::ReadCertificates(certificates, reread) => {
                 Found::Certificates(certificates.reread(reread))
             }
@@ -157,6 +157,13 @@ impl Security {
         jobs.collect()
     }
 
+    /// When the first certificate of all servers ends to be valid, in seconds since
+    /// 1970.
+    pub fn certificate_expires(&self) -> Option<i64> {
+        let acceptors = self.sites.iter().filter_map(Site::acceptor);
+        acceptors.filter_map(|acceptor| acceptor.expires()).min()
+    }
+
     /// Takes note of what a job has found.
     pub fn learn(&mut self, done: &Done) {
         if let Some(site) = self.sites.get_mut(done.site.0) {
@@ -194,7 +201,7 @@ impl Site {
         let secrets = self.desk.iter().cloned();
         let certificates = self.certificates.iter().cloned();
         secrets
-            .map(move |desk| Task::ReadSecrets(desk, now))
+            .map(move |desk| Task::ReadSecrets(desk, now, reread))
             .chain(certificates.map(move |files| Task::ReadCertificates(files, reread)))
     }
 

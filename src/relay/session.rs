@@ -1,12 +1,15 @@
 //! What the loop asks of everything it drives.
 
+use std::rc::Rc;
 use std::time::Instant;
 
+use crate::base::OneLine;
 use crate::event::{Interest, Ready, Token};
 
 use super::context::Context;
 use super::mail::{Mail, PassReport};
 use super::verification::News;
+use super::watch::surveyor;
 use super::{disk, filter_run, lookup, programs};
 
 /// What kind of session it is, for counting.
@@ -16,14 +19,24 @@ pub enum Kind {
     Listener,
     /// Serves an SMTP client.
     SmtpServer,
+    /// Serves a POP client.
+    PopServer,
     /// Talks to a next hop.
     SmtpClient,
     /// Decides when to forward.
     Forwarder,
+    /// Has a message routed.
+    Router,
     /// Keeps up with the list of name servers.
     NameServerWatch,
     /// Asks a network verifier.
     VerifierClient,
+    /// Serves an administrator.
+    AdminServer,
+    /// Serves a program that watches.
+    MetricsServer,
+    /// Looks at the spool for those who watch.
+    Surveyor,
     /// Puts a message through filters.
     FilterRun,
 }
@@ -46,6 +59,10 @@ pub enum Message {
     NoMoreMail,
     /// To who asked for it with [`Mail::Flush`]: how the pass ended.
     Flushed(PassReport),
+    /// To an administrator's session: something has happened.
+    Event(Rc<OneLine>),
+    /// To and from the surveyor of a spool.
+    Survey(surveyor::News),
 }
 
 /// One party that the loop drives.

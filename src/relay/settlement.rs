@@ -355,6 +355,22 @@ impl Summary {
         }
     }
 
+    /// The same for a message that another session has had forwarded.
+    pub fn log_immediate(&self, outcome: &Outcome, next_hop: &str) {
+        if outcome.is_complete() {
+            self.log(outcome, &Settlement::Sent, next_hop);
+            return;
+        }
+        let Summary { id, text } = self;
+        let reasons = outcome.recipients.iter().filter_map(|one| match one {
+            RecipientOutcome::Rejected(reply) => Some(reply.to_string()),
+            RecipientOutcome::Deferred(cause) => Some(cause.explain()),
+            RecipientOutcome::Delivered | RecipientOutcome::Held => None,
+        });
+        let why = reasons.take(1).collect::<String>();
+        warning!("message not forwarded: id={id} {text} next-hop={next_hop} reason=\"{why}\"");
+    }
+
     /// Writes the line that proves what became of the message.
     pub fn log(&self, outcome: &Outcome, settlement: &Settlement, next_hop: &str) {
         let Summary { id, text } = self;

@@ -117,6 +117,8 @@ pub struct SmtpClient {
     route: Arc<Route>,
     forwarder: Token,
     line: Line,
+    /// Whether messages are forwarded on behalf of a session that waits for that.
+    is_immediate: bool,
     token: Token,
     link: Link,
     peer: String,
@@ -140,6 +142,7 @@ impl SmtpClient {
             route,
             forwarder,
             line,
+            is_immediate: false,
             token: Token::NOBODY,
             link: Link::Resolving,
             peer,
@@ -153,6 +156,19 @@ impl SmtpClient {
             deadline: None,
             over: false,
         }
+    }
+
+    /// Makes a session that gets its mail from another session, which stays the owner
+    /// of it and has it forwarded before it is accepted.
+    pub fn for_submission(route: Route, owner: Token) -> SmtpClient {
+        // The owner has put it through the filters.
+        let route = Route {
+            filters: None,
+            ..route
+        };
+        let mut client = SmtpClient::new(Arc::new(route), owner, 0);
+        client.is_immediate = true;
+        client
     }
 
     // ---- connecting
@@ -171,6 +187,9 @@ impl SmtpClient {
     }
 
     fn connect(&mut self, addresses: Vec<Address>, context: &mut Context) {
+        if let Some(address) = addresses.first() {
+            context.announce(|| format!("client: connecting: {address}"));
+        }
         let connector = Connector::new(addresses, None, self.route.connection_timeout);
         let mut connector = connector.from_any_of(self.route.locals.clone());
         let progress = connector.start(context.now);
@@ -188,6 +207,7 @@ impl SmtpClient {
 
     fn connected(&mut self, stream: Stream, address: &Address, context: &mut Context) {
         self.peer = address.to_string();
+        context.connected(self.token, &stream, address);
         let connection = Connection::new(stream);
         let route = Arc::clone(&self.route);
         match &route.target {
@@ -351,7 +371,8 @@ impl SmtpClient {
     }
 
     fn leave(&mut self, context: &mut Context) {
-        if self.over || self.jobs > 0 || self.traffic.asked {
+        let is_owed = self.traffic.asked && !self.is_immediate;
+        if self.over || self.jobs > 0 || is_owed {
             return;
         }
         if let Some(ending) = &self.ending {
@@ -371,9 +392,11 @@ impl Session for SmtpClient {
     fn start(&mut self, token: Token, context: &mut Context) {
         self.token = token;
         self.deadline = Some(context.now + self.route.connection_timeout);
+        context.departs(token, self.peer.clone());
         match &self.route.target {
             Target::Unix(path) => self.connect(vec![Address::Unix(path.clone())], context),
             Target::HostPort(host_port) => {
+                context.announce(|| format!("client: resolving: {host_port}"));
                 let job = lookup::Job::Addresses {
                     target: host_port.clone(),
                     family: self.route.family,

@@ -4,6 +4,7 @@
 mod encryption;
 mod filtering;
 pub mod host;
+mod immediate;
 mod login;
 
 use std::sync::Arc;
@@ -29,17 +30,19 @@ use super::clients::Visit;
 use super::connection::{Arrival, Connection};
 use super::context::Context;
 use super::disk::{self, Done, Job};
+use super::encryption::Encryption;
 use super::guest::{Guest, Word};
 use super::intake::Intake;
+use super::login::Login;
 use super::mail::{Mail, Trigger};
 use super::peer::Peer;
 use super::security::{self, Found, SiteId};
 use super::session::{Kind, Message, Session};
 use super::verdict;
 use super::verification::{Verification, Verifier};
-use encryption::Encryption;
+use super::watch::traffic;
 use filtering::Filtering;
-use login::Login;
+use immediate::Immediate;
 
 /// How long a client that is being hung up on may take to take the last replies.
 const CLOSE_MAX: Duration = Duration::from_secs(30);
@@ -63,6 +66,10 @@ pub struct Service {
     pub verifier: Option<Arc<Verifier>>,
     /// What messages are put through before they are accepted.
     pub filters: Option<Arc<Chain>>,
+    /// Who has messages forwarded before they are accepted, if they are to be.
+    pub immediate: Option<Token>,
+    /// What those messages are put through after that.
+    pub client_filters: Option<Arc<Chain>>,
     /// Who looks for new mail when a filter wishes so.
     pub rescans: Option<Token>,
     /// Who wants to know when a client that left mail has gone.
@@ -82,6 +89,7 @@ pub struct SmtpServer {
     login: Login,
     intake: Option<Intake>,
     filtering: Filtering,
+    immediate: Immediate,
     wants_rescan: bool,
     transaction: Option<Box<Transaction>>,
     reason: Option<CloseReason>,
@@ -130,6 +138,7 @@ impl SmtpServer {
             login: Login::Idle,
             intake: None,
             filtering: Filtering::Idle,
+            immediate: Immediate::default(),
             wants_rescan: false,
             transaction: None,
             reason: None,
@@ -196,7 +205,10 @@ impl SmtpServer {
         for action in actions.drain(..) {
             match action {
                 Action::Command(line) => verbose!("rx<<: \"{line}\""),
-                Action::Reply(reply) => self.say(&reply),
+                Action::Reply(reply) => {
+                    context.watch.counters.replied(&reply);
+                    self.say(&reply);
+                }
                 Action::Begin(transaction) => self.begin(transaction, context),
                 Action::Content(content) => {
                     if let Some(intake) = &mut self.intake {
@@ -251,7 +263,7 @@ impl SmtpServer {
             false => Vec::new(),
         };
         self.serial += 1;
-        let has_filters = self.service.filters.is_some();
+        let has_filters = self.service.filters.is_some() || self.service.immediate.is_some();
         self.intake = Some(Intake::new(self.serial, writer, header, has_filters));
         self.transaction = Some(transaction);
     }
@@ -398,11 +410,14 @@ impl SmtpServer {
         let facts = self.facts.take();
         let outcome = result.map(|receipt| {
             self.stored += 1;
+            let octets = facts.as_ref().map_or(0, |facts| facts.octets);
+            context.watch.counters.accepted(octets);
             if let (Some(transaction), Some(facts)) = (transaction, facts) {
                 acceptance::log(&receipt, &transaction, &facts, &self.peer);
             }
             OneLine::escaped(receipt.id.to_string())
         });
+        let outcome = self.with_answer(outcome, context);
         self.rescan(context);
         self.resume(Event::Stored(outcome), context);
     }
@@ -460,6 +475,8 @@ impl Session for SmtpServer {
     fn start(&mut self, token: Token, context: &mut Context) {
         self.token = token;
         info!("smtp connection from {}", self.peer);
+        let (stream, peer) = (self.connection.stream(), self.peer.address());
+        context.arrived(token, traffic::Service::Smtp, stream, peer);
         if self.service.tls_first {
             self.start_handshake(context);
         } else {
@@ -528,7 +545,7 @@ impl Session for SmtpServer {
     fn on_message(&mut self, message: Message, context: &mut Context) {
         let away = match &message {
             Message::Disk(Some(Done::Security(_))) => None,
-            Message::Disk(None) if self.is_checking() => None,
+            Message::Disk(None) if self.login.is_checking() => None,
             Message::Disk(_) => self.away.take(),
             _ => None,
         };
@@ -541,6 +558,7 @@ impl Session for SmtpServer {
             }
             Message::Disk(Some(Done::Filter(done))) => self.staged(done, context),
             Message::Filter(news) => self.filter_news(news, context),
+            Message::Mail(mail) => self.immediate_news(mail, context),
             Message::Disk(Some(Done::Security(security::Done {
                 found: Found::Checked(_, result),
                 ..
@@ -548,7 +566,7 @@ impl Session for SmtpServer {
                 self.checked(result, context);
                 self.settle(context);
             }
-            Message::Disk(None) if self.is_checking() => self.uncheck(context),
+            Message::Disk(None) if self.login.is_checking() => self.uncheck(context),
             Message::Disk(None) => {
                 // The job panicked; what it had written is removed by its Drop.
                 let current = self.intake.as_mut();
@@ -586,7 +604,8 @@ impl Session for SmtpServer {
         let to_verifier = verification.and_then(Verification::last_words);
         let to_filters = self.filtering.last_words();
         let words = self.trigger().into_iter().chain(to_verifier);
-        words.chain(to_filters).collect()
+        let to_client = self.immediate.last_words();
+        words.chain(to_filters).chain(to_client).collect()
     }
 }
 

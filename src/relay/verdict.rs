@@ -1,6 +1,7 @@
 //! What a client is told of faults that are not its own: the only place where
 //! errors become reply codes. Nothing said here names a path.
 
+use crate::proto::smtp::client::{Cause, Outcome, PeerReply, RecipientOutcome};
 use crate::proto::smtp::reply::Reply;
 use crate::store;
 
@@ -22,6 +23,47 @@ pub fn of_internal_error() -> Reply {
 /// The reply for a message that a filter has not dealt with as it should.
 pub fn of_filter_failure() -> Reply {
     Reply::new(451, Some((3, 0)), "cannot filter the message now")
+}
+
+/// The reply for a message that was forwarded while its client waited: the next
+/// hop's own, as far as it was about the message. What says that a session ends, or
+/// that it must be another one, is not for the client to act on.
+pub fn of_outcome(outcome: &Outcome) -> Reply {
+    let is_served = |one: &RecipientOutcome| matches!(one, RecipientOutcome::Delivered);
+    let said = outcome.recipients.iter().find_map(|one| match one {
+        RecipientOutcome::Rejected(reply) => Some(Ok(reply)),
+        RecipientOutcome::Deferred(Cause::Reply(reply)) => Some(Ok(reply)),
+        RecipientOutcome::Deferred(cause) => Some(Err(cause)),
+        RecipientOutcome::Delivered | RecipientOutcome::Held => None,
+    });
+    match (&outcome.reply, said) {
+        (Some(reply), _) if outcome.recipients.iter().any(is_served) => passed_back(reply, 250),
+        (_, Some(Ok(reply))) => passed_back(reply, reply.code),
+        (_, Some(Err(Cause::OutcomeUnknown(_)))) => {
+            Reply::new(451, Some((4, 2)), "forwarding failed: outcome unknown")
+        }
+        _ => of_lost_next_hop(),
+    }
+}
+
+/// The text is escaped and bounded already, and has its own enhanced status code.
+fn passed_back(reply: &PeerReply, code: u16) -> Reply {
+    let enhanced = reply.enhanced.filter(|_| code == reply.code);
+    Reply {
+        code: match code {
+            // RFC 5321 3.8: this would be about the client's session.
+            421 => 451,
+            code => code,
+        },
+        enhanced: enhanced.is_none().then_some((0, 0)),
+        lines: vec![reply.text.clone()],
+    }
+}
+
+/// The reply for a message that could not be forwarded while its client waited.
+// RFC 3463 3.5: X.4.1 is a next hop that does not answer.
+pub fn of_lost_next_hop() -> Reply {
+    Reply::new(451, Some((4, 1)), "forwarding failed")
 }
 
 /// The greeting for a client that is not local.
@@ -51,6 +93,12 @@ pub fn too_many_of_one() -> Reply {
 /// The greeting for a client that comes as the program ends.
 pub fn shutting_down() -> Reply {
     Reply::new(421, Some((3, 2)), "shutting down, closing connection")
+}
+
+/// The greeting for a client that comes while an administrator has disabled the
+/// server.
+pub fn disabled() -> Reply {
+    Reply::new(421, Some((3, 2)), "service not available")
 }
 
 /// The greeting for a client for whom there is no room.

@@ -16,7 +16,7 @@ use super::draft::Draft;
 use super::error::{At, Error, Operation};
 use super::files::Files;
 use super::name::{StoredId, Suffix};
-use super::real::MODE;
+use super::real::{DIRECTORY_MODE, MODE};
 use super::spool::{self, Spool};
 use crate::base::ascii;
 use crate::sys::file::{Directory, Kind, Metadata};
@@ -24,9 +24,6 @@ use crate::sys::process;
 
 /// The most sub-directories that one message is copied into.
 pub const COPIES_MAX: usize = 1000;
-
-/// For the owner and the group, as with files.
-const DIRECTORY_MODE: u32 = 0o770;
 
 /// After how many seconds a copy that was never finished is taken to be left behind.
 const LEFT_BEHIND_SECONDS: i64 = 10 * 60;

@@ -195,25 +195,9 @@ pub(super) struct Prepared {
 
 impl Prepared {
     fn new(commit: Commit) -> Result<Prepared, Error> {
-        let Commit {
-            mut writer,
-            last,
-            envelope,
-        } = commit;
-        let text = envelope
-            .print()
-            .map_err(io::Error::other)
-            .at(Operation::Compose, &writer.id().stem())?;
-        writer.append(&last)?;
+        let (mut prepared, envelope, text) = Prepared::begin(commit)?;
         let has_local = !envelope.local_recipients.is_empty();
         let is_only = has_local && envelope.remote_recipients.is_empty();
-        let mut prepared = Prepared {
-            writer,
-            envelope: None,
-            suffix: None,
-            local: None,
-            has_new_content: false,
-        };
         if has_local {
             prepared.local = Some(LocalPair::new(&mut prepared.writer, &text, is_only)?);
         }
@@ -224,7 +208,14 @@ impl Prepared {
     }
 
     /// Writes the rest of the content and `.envelope.new`, whomever it is for.
-    pub(super) fn for_filters(commit: Commit) -> Result<Prepared, Error> {
+    pub(super) fn for_filters(commit: Commit) -> Result<(Prepared, Envelope), Error> {
+        let (mut prepared, envelope, text) = Prepared::begin(commit)?;
+        prepared.write(&text)?;
+        Ok((prepared, envelope))
+    }
+
+    /// Writes the rest of the content, and lays the envelope out.
+    fn begin(commit: Commit) -> Result<(Prepared, Envelope, Vec<u8>), Error> {
         let Commit {
             mut writer,
             last,
@@ -235,15 +226,14 @@ impl Prepared {
             .map_err(io::Error::other)
             .at(Operation::Compose, &writer.id().stem())?;
         writer.append(&last)?;
-        let mut prepared = Prepared {
+        let prepared = Prepared {
             writer,
             envelope: None,
             suffix: None,
             local: None,
             has_new_content: false,
         };
-        prepared.write(&text)?;
-        Ok(prepared)
+        Ok((prepared, envelope, text))
     }
 
     pub(super) fn id(&self) -> &StoredId {

@@ -8,8 +8,10 @@ use crate::base::ascii;
 /// What was attempted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
-    /// Opening the spool directory.
+    /// Opening the spool directory, or one in it.
     OpenDirectory,
+    /// Making a directory.
+    CreateDirectory,
     /// Listing the spool directory.
     List,
     /// Making names survive a power cut.
@@ -30,8 +32,6 @@ pub enum Operation {
     Rename,
     /// Giving a file a second name.
     Link,
-    /// Making a directory.
-    CreateDirectory,
     /// Removing a file.
     Remove,
     /// Laying out an envelope.
@@ -42,6 +42,7 @@ impl Operation {
     fn verb(self) -> &'static str {
         match self {
             Operation::OpenDirectory => "open directory",
+            Operation::CreateDirectory => "create directory",
             Operation::List => "list directory",
             Operation::SyncDirectory => "sync directory",
             Operation::Create => "create",
@@ -52,7 +53,6 @@ impl Operation {
             Operation::Examine => "examine",
             Operation::Rename => "rename",
             Operation::Link => "link",
-            Operation::CreateDirectory => "create directory",
             Operation::Remove => "remove",
             Operation::Compose => "compose",
         }

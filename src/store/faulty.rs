@@ -36,10 +36,13 @@ pub(super) enum Loss {
     Some(u64),
 }
 
-/// The directory; clones share it, as processes do.
+/// The directory; clones share it, as processes do. Names in sub-directories have
+/// a slash in them.
 #[derive(Clone)]
 pub(super) struct Faulty {
     disk: Arc<Mutex<Disk>>,
+    /// What the names in this directory start with.
+    prefix: Vec<u8>,
 }
 
 /// What happens before the next operation of that name.
@@ -50,7 +53,6 @@ struct Disk {
     names: BTreeMap<Vec<u8>, usize>,
     durable_names: BTreeMap<Vec<u8>, usize>,
     changes: Vec<Change>,
-    subdirectories: BTreeMap<Vec<u8>, Vec<Vec<u8>>>,
     trace: Vec<&'static str>,
     fault: Fault,
     can_tell_opens: bool,
@@ -89,7 +91,6 @@ impl Faulty {
             names: BTreeMap::new(),
             durable_names: BTreeMap::new(),
             changes: Vec::new(),
-            subdirectories: BTreeMap::new(),
             trace: Vec::new(),
             fault: Fault::None,
             can_tell_opens: true,
@@ -101,7 +102,12 @@ impl Faulty {
     fn with(disk: Disk) -> Faulty {
         Faulty {
             disk: Arc::new(Mutex::new(disk)),
+            prefix: Vec::new(),
         }
+    }
+
+    fn full(&self, name: &[u8]) -> Vec<u8> {
+        [&self.prefix, name].concat()
     }
 
     /// Sets what goes wrong from now on, and counts operations from here.
@@ -140,7 +146,6 @@ impl Faulty {
             durable_names: names.clone(),
             names,
             changes: Vec::new(),
-            subdirectories: disk.subdirectories.clone(),
             trace: Vec::new(),
             fault: Fault::None,
             can_tell_opens: disk.can_tell_opens,
@@ -169,9 +174,20 @@ impl Faulty {
 
     /// Puts a sub-directory with these names there.
     pub(super) fn plant_directory(&self, name: &str, names: &[String]) {
+        self.remove_directory(name);
         self.plant(name, Kind::Directory, b"");
-        let names = names.iter().map(|name| name.clone().into_bytes()).collect();
-        self.disk().subdirectories.insert(name.into(), names);
+        for child in names {
+            self.plant(&format!("{name}/{child}"), Kind::File, b"");
+        }
+    }
+
+    /// Takes a sub-directory away, with all that is in it.
+    fn remove_directory(&self, name: &str) {
+        let mut disk = self.disk();
+        let below = format!("{name}/").into_bytes();
+        let is_left = |other: &[u8]| other != name.as_bytes() && !other.starts_with(&below);
+        disk.names.retain(|other, _| is_left(other));
+        disk.durable_names.retain(|other, _| is_left(other));
     }
 
     /// Makes a file look as if it had last been changed in 1970.
@@ -226,6 +242,7 @@ impl Faulty {
     }
 
     fn open(&self, name: &[u8]) -> io::Result<Box<dyn File>> {
+        let name = &self.full(name);
         let mut disk = self.disk();
         disk.step("open")?;
         let inode = *disk.names.get(name).ok_or(io::ErrorKind::NotFound)?;
@@ -295,6 +312,13 @@ impl Inode {
 }
 
 impl Change {
+    /// Whether it is a change of that directory itself.
+    fn is_in(&self, prefix: &[u8]) -> bool {
+        let (Change::Create(name, _) | Change::Remove(name, _) | Change::Rename(name, ..)) = self;
+        name.strip_prefix(prefix)
+            .is_some_and(|name| !name.contains(&b'/'))
+    }
+
     /// Makes the change, unless what it builds on is not there.
     fn apply(&self, names: &mut BTreeMap<Vec<u8>, usize>) {
         match self {
@@ -322,6 +346,7 @@ impl Fs for Faulty {
     }
 
     fn create_new(&self, name: &[u8]) -> io::Result<Box<dyn File>> {
+        let name = &self.full(name);
         let mut disk = self.disk();
         disk.step("create")?;
         if disk.names.contains_key(name) {
@@ -345,6 +370,7 @@ impl Fs for Faulty {
 
     fn rename(&self, from: &[u8], to: &[u8]) -> io::Result<()> {
         self.run_hook("rename");
+        let (from, to) = (&self.full(from), &self.full(to));
         let mut disk = self.disk();
         disk.step("rename")?;
         let inode = *disk.names.get(from).ok_or(io::ErrorKind::NotFound)?;
@@ -355,7 +381,7 @@ impl Fs for Faulty {
     }
 
     fn rename_to_new(&self, from: &[u8], to: &[u8]) -> io::Result<()> {
-        if self.disk().names.contains_key(to) {
+        if self.disk().names.contains_key(&self.full(to)) {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
         self.rename(from, to)
@@ -384,23 +410,51 @@ impl Fs for Faulty {
     fn names(&self, visit: &mut dyn FnMut(&[u8])) -> io::Result<()> {
         let mut disk = self.disk();
         disk.step("names")?;
-        disk.names.keys().for_each(|name| visit(name));
+        for name in disk.names.keys() {
+            let name = name.strip_prefix(self.prefix.as_slice());
+            if let Some(name) = name.filter(|name| !name.contains(&b'/')) {
+                visit(name);
+            }
+        }
         Ok(())
     }
 
     fn metadata(&self, name: &[u8]) -> io::Result<Metadata> {
+        let name = &self.full(name);
         let mut disk = self.disk();
         disk.step("examine name")?;
         let inode = *disk.names.get(name).ok_or(io::ErrorKind::NotFound)?;
         Ok(disk.metadata(inode))
     }
 
-    fn subdirectory_has(&self, subdirectory: &[u8], names: &[Vec<u8>]) -> io::Result<bool> {
+    fn open_subdirectory(&self, name: &[u8]) -> io::Result<Box<dyn Fs>> {
+        let name = self.full(name);
         let mut disk = self.disk();
-        disk.step("examine below")?;
-        let held = disk.subdirectories.get(subdirectory);
-        let held = held.ok_or(io::ErrorKind::NotFound)?;
-        Ok(names.iter().any(|name| held.contains(name)))
+        disk.step("open directory")?;
+        let inode = *disk.names.get(&name).ok_or(io::ErrorKind::NotFound)?;
+        if disk.inodes[inode].kind != Kind::Directory {
+            return Err(io::ErrorKind::NotADirectory.into());
+        }
+        Ok(Box::new(Faulty {
+            disk: Arc::clone(&self.disk),
+            prefix: [&name, b"/".as_slice()].concat(),
+        }))
+    }
+
+    fn create_subdirectory(&self, name: &[u8]) -> io::Result<()> {
+        self.disk().step("create directory")?;
+        let name = String::from_utf8_lossy(&self.full(name)).into_owned();
+        if self.disk().names.contains_key(name.as_bytes()) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        self.plant(&name, Kind::Directory, b"");
+        Ok(())
+    }
+
+    /// Locks of directories are tried on real ones.
+    fn try_lock(&self) -> io::Result<Option<Box<dyn Send + Sync>>> {
+        self.disk().step("lock directory")?;
+        Ok(Some(Box::new(())))
     }
 
     fn directory(&self) -> io::Result<&Directory> {
@@ -411,8 +465,13 @@ impl Fs for Faulty {
         self.run_hook("sync names");
         let mut disk = self.disk();
         disk.step("sync names")?;
-        disk.durable_names = disk.names.clone();
-        disk.changes.clear();
+        let (synced, others): (Vec<_>, Vec<_>) = std::mem::take(&mut disk.changes)
+            .into_iter()
+            .partition(|change| change.is_in(&self.prefix));
+        synced
+            .iter()
+            .for_each(|change| change.apply(&mut disk.durable_names));
+        disk.changes = others;
         Ok(())
     }
 }
@@ -442,7 +501,11 @@ impl Handle {
 
     fn take(&self, wanted: Lock) -> io::Result<bool> {
         let disk = Arc::clone(&self.disk);
-        Faulty { disk }.run_hook("lock");
+        Faulty {
+            disk,
+            prefix: Vec::new(),
+        }
+        .run_hook("lock");
         let mut disk = self.disk.lock().unwrap();
         disk.step("lock")?;
         if !disk.can_lock {

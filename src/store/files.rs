@@ -9,6 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::envelope::{ENVELOPE_OCTETS_MAX, Reason};
 use super::error::{At, Error, Operation};
 use super::fs::{File, Fs, Kind, Metadata};
+use super::measure::Measures;
 use super::name::{Ids, StoredId, Suffix};
 use super::staged::HeldIds;
 
@@ -44,6 +45,7 @@ pub(super) struct Files {
     pub(super) fs: Box<dyn Fs>,
     pub(super) path: PathBuf,
     pub(super) ids: Ids,
+    pub(super) measures: Measures,
     /// Messages that filters are at work on.
     pub(super) held: HeldIds,
     known: Mutex<Known>,
@@ -58,6 +60,8 @@ struct Known {
     subdirectories: Option<Vec<Vec<u8>>>,
     /// Messages that have been delivered but could not be removed.
     undeletable: BTreeSet<StoredId>,
+    /// Maildrops that sessions of this process have.
+    maildrops: BTreeSet<Vec<u8>>,
 }
 
 /// What was found under a name.
@@ -79,11 +83,13 @@ impl Files {
             fs,
             path,
             ids,
+            measures: Measures::default(),
             held: HeldIds::default(),
             known: Mutex::new(Known {
                 oddities: BTreeSet::new(),
                 subdirectories: Some(Vec::new()),
                 undeletable: BTreeSet::new(),
+                maildrops: BTreeSet::new(),
             }),
         }
     }
@@ -278,12 +284,34 @@ impl Files {
         let Some(subdirectories) = self.known().subdirectories.clone() else {
             return true;
         };
-        subdirectories.iter().any(|subdirectory| {
-            match self.fs.subdirectory_has(subdirectory, &names) {
+        let has_any = |subdirectory: &Vec<u8>| -> io::Result<bool> {
+            let directory = self.fs.open_subdirectory(subdirectory)?;
+            for name in &names {
+                match directory.metadata(name) {
+                    Ok(_) => return Ok(true),
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(false)
+        };
+        subdirectories
+            .iter()
+            .any(|subdirectory| match has_any(subdirectory) {
                 Ok(has) => has,
                 Err(error) => error.kind() != io::ErrorKind::NotFound,
-            }
-        })
+            })
+    }
+
+    /// Takes the maildrop of that name for one session in this process; false where
+    /// another has it.
+    pub(super) fn take_maildrop(&self, name: &[u8]) -> bool {
+        self.known().maildrops.insert(name.to_vec())
+    }
+
+    /// Gives a maildrop back.
+    pub(super) fn release_maildrop(&self, name: &[u8]) {
+        self.known().maildrops.remove(name);
     }
 
     /// Remembers which sub-directories there are, or that it is not known.

@@ -28,8 +28,12 @@ pub(super) trait Fs: Send + Sync {
     fn names(&self, visit: &mut dyn FnMut(&[u8])) -> io::Result<()>;
     /// Asks about a name.
     fn metadata(&self, name: &[u8]) -> io::Result<Metadata>;
-    /// Whether a directory in this one has any of the names.
-    fn subdirectory_has(&self, subdirectory: &[u8], names: &[Vec<u8>]) -> io::Result<bool>;
+    /// Opens a directory in this one.
+    fn open_subdirectory(&self, name: &[u8]) -> io::Result<Box<dyn Fs>>;
+    /// Makes a directory in this one, for owner and group.
+    fn create_subdirectory(&self, name: &[u8]) -> io::Result<()>;
+    /// Takes the lock on the directory itself; nothing where someone has it.
+    fn try_lock(&self) -> io::Result<Option<Box<dyn Send + Sync>>>;
     /// The directory itself, where it is a real one.
     fn directory(&self) -> io::Result<&Directory>;
 

@@ -70,6 +70,7 @@ pub(super) struct Claim {
     id: StoredId,
     /// Holds the lock on the envelope.
     file: Box<dyn File>,
+    /// Whether there is nothing left to be done, or it is for somebody else to do.
     settled: bool,
 }
 
@@ -289,6 +290,29 @@ impl Drop for Claim {
 }
 
 impl Locked {
+    /// A look at a message that somebody else has: to be sent, and neither deleted nor
+    /// released by whoever sends it.
+    pub(super) fn lent(
+        files: &Arc<Files>,
+        id: &StoredId,
+        envelope: (Envelope, Box<dyn File>),
+        (content, content_octets): (Box<dyn File>, u64),
+    ) -> Locked {
+        let (envelope, file) = envelope;
+        Locked {
+            claim: Claim {
+                files: Arc::clone(files),
+                id: id.clone(),
+                file,
+                settled: true,
+            },
+            envelope,
+            content,
+            content_octets,
+            held: None,
+        }
+    }
+
     /// The message's id.
     pub fn id(&self) -> &StoredId {
         &self.claim.id
@@ -371,7 +395,9 @@ impl Locked {
     /// in a sub-directory needs it. Where the envelope cannot be removed this
     /// process remembers that, and removes it when it next scans.
     pub fn delete(mut self) -> Result<(), Error> {
-        self.claim.settled = true;
+        if std::mem::replace(&mut self.claim.settled, true) {
+            return Ok(());
+        }
         let (files, id) = (&self.claim.files, &self.claim.id);
         let removed = remove_delivered(files, id);
         if removed.is_err() {
@@ -383,6 +409,9 @@ impl Locked {
     /// Gives the message back, to be tried again. An attempt, if one was made, is
     /// noted; that it cannot be noted is an error, but does not keep the message.
     pub fn release(mut self, attempt: Option<Attempt>) -> Result<(), Error> {
+        if self.claim.settled {
+            return Ok(());
+        }
         let mut noted = Ok(());
         if let Some(attempt) = attempt {
             self.note(attempt);

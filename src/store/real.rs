@@ -16,6 +16,9 @@ const SYNC_WIDTH: usize = 16;
 /// in. The process's umask applies: the program sets it to 007.
 pub(super) const MODE: u32 = 0o660;
 
+/// The same for directories.
+pub(super) const DIRECTORY_MODE: u32 = 0o770;
+
 /// A real directory, by its descriptor.
 #[derive(Debug)]
 pub(super) struct RealFs {
@@ -75,16 +78,18 @@ impl Fs for RealFs {
         self.directory.metadata(name)
     }
 
-    fn subdirectory_has(&self, subdirectory: &[u8], names: &[Vec<u8>]) -> io::Result<bool> {
-        let subdirectory = self.directory.open_subdirectory(subdirectory)?;
-        for name in names {
-            match subdirectory.metadata(name) {
-                Ok(_) => return Ok(true),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(false)
+    fn open_subdirectory(&self, name: &[u8]) -> io::Result<Box<dyn Fs>> {
+        let directory = self.directory.open_subdirectory(name)?;
+        Ok(Box::new(RealFs { directory }))
+    }
+
+    fn create_subdirectory(&self, name: &[u8]) -> io::Result<()> {
+        self.directory.create_subdirectory(name, DIRECTORY_MODE)
+    }
+
+    fn try_lock(&self) -> io::Result<Option<Box<dyn Send + Sync>>> {
+        let lock = self.directory.try_lock()?;
+        Ok(lock.map(|lock| Box::new(lock) as Box<dyn Send + Sync>))
     }
 
     fn directory(&self) -> io::Result<&Directory> {

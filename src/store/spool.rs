@@ -8,7 +8,10 @@ use super::error::{At, Error, Operation};
 use super::files::Files;
 use super::fs::Fs;
 use super::lock::{self, LockOutcome};
+use super::mailbox::MailboxName;
+use super::maildrop::{self, Opened};
 use super::name::{Ids, StoredId, Suffix};
+use super::probe;
 use super::queue::Queue;
 use super::real::RealFs;
 use super::recover::{self, Report};
@@ -107,10 +110,26 @@ impl Spool {
         lock::lock(&self.files, id)
     }
 
+    /// Opens the spool directory as a maildrop or, by name, one in it, which is made
+    /// if there is none. Unless nothing will be deleted, no other session has it
+    /// meanwhile.
+    pub fn open_maildrop(
+        &self,
+        mailbox: Option<&MailboxName>,
+        may_delete: bool,
+    ) -> Result<Opened, Error> {
+        maildrop::open_maildrop(&self.files, mailbox, may_delete)
+    }
+
     /// Makes what was deleted, failed or released survive a power cut. Without
     /// it a message that was delivered just before one may come back.
     pub fn sync(&self) -> Result<(), Error> {
         self.files.sync()
+    }
+
+    /// Finds out whether a file can be made and written in the directory now.
+    pub fn probe(&self) -> Result<(), Error> {
+        probe::probe(self.files.fs.as_ref())
     }
 
     /// The path of a message's file, for programs that are to look at it.

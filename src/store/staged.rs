@@ -16,8 +16,10 @@ use super::error::{At, Error, Operation};
 use super::files::{Files, Found, read_envelope};
 use super::fs::File;
 use super::local::LocalPair;
+use super::lock::Locked;
 use super::name::{StoredId, Suffix};
 use super::spool::Spool;
+use crate::base::OneLine;
 
 /// How many octets are looked at at a time.
 const SCAN_OCTETS: usize = 64 << 10;
@@ -55,8 +57,7 @@ impl Staged {
     pub fn write(commit: Commit) -> Result<Staged, Error> {
         let files = commit.writer.files();
         let held = Held::new(files, commit.writer.id());
-        let envelope = commit.envelope.clone();
-        let prepared = Prepared::for_filters(commit)?;
+        let (prepared, envelope) = Prepared::for_filters(commit)?;
         // The name may have changed with the first octet.
         let held = match held.id == *prepared.id() {
             true => held,
@@ -82,6 +83,30 @@ impl Staged {
     /// The envelope as it was written, or last read.
     pub fn envelope(&self) -> &Envelope {
         &self.envelope
+    }
+
+    /// Lets somebody send the message while it stays where it is.
+    pub fn lend(&self) -> Result<Locked, Error> {
+        let (files, id) = (self.prepared.files(), self.id());
+        let open = |suffix| match see(files, id, suffix)? {
+            Seen::File(file) => Ok(file),
+            Seen::Missing | Seen::Odd(_) => {
+                Err(io::ErrorKind::NotFound.into()).at(Operation::Read, &id.file_name(suffix))
+            }
+        };
+        let (envelope, content) = (open(Suffix::EnvelopeNew)?, open(Suffix::Content)?);
+        let name = id.file_name(Suffix::Content);
+        let octets = content.metadata().at(Operation::Examine, &name)?.octets;
+        let envelope = (self.envelope.clone(), envelope);
+        Ok(Locked::lent(files, id, envelope, (content, octets)))
+    }
+
+    /// Keeps only these recipients elsewhere, as the others have been served.
+    pub fn narrow(&mut self, remaining: Vec<OneLine>) -> Result<(), Error> {
+        self.envelope.remote_recipients = remaining;
+        let text = self.envelope.print().map_err(io::Error::other);
+        let text = text.at(Operation::Compose, &self.id().stem())?;
+        self.prepared.replace_envelope(&text)
     }
 
     /// Removes the files.

@@ -23,6 +23,14 @@ impl Address {
         }
     }
 
+    /// The port, where there is one.
+    pub fn port(&self) -> Option<u16> {
+        match self {
+            Address::Tcp(address) => Some(address.port()),
+            Address::Unix(_) => None,
+        }
+    }
+
     /// The address without its port, as log lines name a peer.
     pub fn host(&self) -> String {
         match self {

@@ -13,14 +13,17 @@
 
 use std::fs::File;
 use std::io;
+use std::path::Path;
 
 #[cfg(unix)]
 pub use super::unix::file::{
-    Directory, Names, is_open_elsewhere, native_name, start_writeback, try_lock, try_lock_shared,
+    Directory, DirectoryLock, Names, is_open_elsewhere, native_name, start_writeback, try_lock,
+    try_lock_shared,
 };
 #[cfg(windows)]
 pub use super::windows::file::{
-    Directory, Names, is_open_elsewhere, native_name, start_writeback, try_lock, try_lock_shared,
+    Directory, DirectoryLock, Names, is_open_elsewhere, native_name, start_writeback, try_lock,
+    try_lock_shared,
 };
 
 /// What a name in a directory stands for.
@@ -66,6 +69,15 @@ impl Metadata {
         #[cfg(windows)]
         return super::windows::file::metadata_of(file);
     }
+}
+
+/// Sees whether this process may read, write and enter a directory; on Windows only
+/// whether it is there.
+pub fn check_access(directory: &Path) -> io::Result<()> {
+    if !directory.metadata()?.is_dir() {
+        return Err(io::Error::from(io::ErrorKind::NotADirectory));
+    }
+    super::platform::open::check_access(directory)
 }
 
 /// The error for what should have been a regular file.

@@ -11,8 +11,14 @@
 //! - `account`: `user_id`
 //! - `caller`: what `caller.rs` lists; `set_aside_group` and `take_group_back`
 //! - `child`: `Child` with `spawn`, `read` and `try_wait`; `check_permission`, `end_all`
+//! - `daemon`: `detach`, and `Pipe` with `tell`
 //! - `file`: `Directory`, `Names`, locks and write-back
 //! - `file_mode`: `identity` and `mode` of a file's metadata
+//! - `monitor`: `Client` with `read` and `append`, `Notices` with `tell`: what a process
+//!   without privileges asks of the one that has them
+//! - `notify`: `NotifySocket` with `open` and `send`; `monotonic_usec`
+//! - `open`: `open_for_reading` and `open_log`, by path
+//! - `privileges`: what `privileges.rs` lists, under the same names; `Lifeline`
 //! - `poll`: `RawSocket`; `RawEntry` with `new`, `reported` and `forget`; `READ`,
 //!   `WRITE` and `TROUBLE`; `wait(&mut [RawEntry], timeout_ms)`
 //! - `interface`: `addresses`, `index`
@@ -35,14 +41,19 @@ pub mod account;
 mod address;
 pub mod caller;
 pub mod child;
+pub mod daemon;
 pub mod datagram;
 pub mod file;
 pub mod file_mode;
 pub mod interface;
+pub mod notify;
 pub mod patience;
+pub mod pid_file;
 pub mod poll;
+pub mod privileges;
 pub mod process;
 pub mod random;
+pub mod reopen;
 pub mod signal;
 pub mod socket;
 pub mod stderr;

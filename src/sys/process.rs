@@ -42,6 +42,11 @@ pub fn close_standard_error() -> io::Result<()> {
     platform::close_standard_error()
 }
 
+/// Takes standard input from nowhere, and sends standard output there, from now on.
+pub fn close_standard_input_and_output() -> io::Result<()> {
+    platform::close_standard_input_and_output()
+}
+
 /// Opens standard input, output and error on nowhere if the process was started
 /// without them, so that no file or socket takes their place and then gets what
 /// is meant for them. Call it before anything is opened.

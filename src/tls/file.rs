@@ -6,9 +6,11 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use super::certificate::Certificate;
 use super::config::{CertificateFiles, VerifySource};
 use super::pem::{self, Kind, Section};
 use super::{Error, FileFault};
+use crate::sys::reopen;
 
 /// The longest file that is read, in octets.
 pub const FILE_OCTETS_MAX: u64 = 1024 * 1024;
@@ -36,6 +38,12 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// When the first of the certificates ends to be valid, in seconds since 1970.
+    pub fn expires(&self) -> Option<i64> {
+        let parsed = self.chain.iter().filter_map(|der| Certificate::parse(der));
+        parsed.map(|certificate| certificate.not_after).min()
+    }
+
     /// Reads the files. Whether key and certificate belong together is for the
     /// library to say, which understands keys.
     pub fn load(files: &CertificateFiles) -> Result<Identity, Error> {
@@ -50,7 +58,7 @@ impl Identity {
 
 fn key(path: &Path) -> Result<Vec<u8>, Error> {
     let is_key = |section: &Section| section.kind != Kind::Certificate;
-    match sections(path)?.into_iter().find(is_key) {
+    match sections(reopen::open, path)?.into_iter().find(is_key) {
         None => Err(FileFault::NoKey.of(path)),
         Some(section) if section.kind == Kind::EncryptedKey => {
             Err(FileFault::EncryptedKey.of(path))
@@ -139,26 +147,29 @@ fn certificates_in_directory(directory: &Path) -> Result<Vec<Vec<u8>>, Error> {
         // A store is full of links, some of which lead nowhere after an update.
         let is_file = fs::metadata(&path).is_ok_and(|metadata| metadata.is_file());
         if is_file {
-            found.extend(certificates(&path)?);
+            // There are too many to be remembered one by one.
+            found.extend(certificates_by(reopen::open_unlisted, &path)?);
         }
     }
     Ok(found.into_iter().collect())
 }
 
 fn certificates(path: &Path) -> Result<Vec<Vec<u8>>, Error> {
-    let sections = sections(path)?.into_iter();
+    certificates_by(reopen::open, path)
+}
+
+fn certificates_by(
+    open: fn(&Path) -> io::Result<File>,
+    path: &Path,
+) -> Result<Vec<Vec<u8>>, Error> {
+    let sections = sections(open, path)?.into_iter();
     let certificates = sections.filter(|section| section.kind == Kind::Certificate);
     Ok(certificates.map(|section| section.der).collect())
 }
 
-fn sections(path: &Path) -> Result<Vec<Section>, Error> {
+fn sections(open: fn(&Path) -> io::Result<File>, path: &Path) -> Result<Vec<Section>, Error> {
     let cannot_read = |error| FileFault::Read(error).of(path);
-    // Opening what is not a file could wait for ever.
-    if !metadata(path)?.is_file() {
-        let error = io::Error::new(io::ErrorKind::InvalidInput, "not a regular file");
-        return Err(cannot_read(error));
-    }
-    let file = File::open(path).map_err(cannot_read)?;
+    let file = open(path).map_err(cannot_read)?;
     let mut text = Vec::new();
     let mut bounded = file.take(FILE_OCTETS_MAX + 1);
     bounded.read_to_end(&mut text).map_err(cannot_read)?;
@@ -169,7 +180,7 @@ fn sections(path: &Path) -> Result<Vec<Section>, Error> {
 }
 
 fn metadata(path: &Path) -> Result<fs::Metadata, Error> {
-    fs::metadata(path).map_err(|error| FileFault::Read(error).of(path))
+    reopen::metadata(path).map_err(|error| FileFault::Read(error).of(path))
 }
 
 #[cfg(test)]

@@ -107,6 +107,9 @@ pub trait Engine: Send {
 pub trait Acceptor: Send + Sync {
     /// Makes an engine for one connection.
     fn accept(&self) -> Result<Box<dyn Engine>, Error>;
+
+    /// When the first of its certificates ends to be valid, in seconds since 1970.
+    fn expires(&self) -> Option<i64>;
 }
 
 /// Makes the client's end of connections.

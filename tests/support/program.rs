@@ -19,6 +19,19 @@ pub(crate) fn program() -> PathBuf {
     )
 }
 
+/// Options that keep the program one process, of the user who runs the tests; what
+/// becomes of root otherwise has tests of its own.
+pub(crate) fn as_ourselves() -> &'static [&'static str] {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        if std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0) {
+            return &["--user=root"];
+        }
+    }
+    &[]
+}
+
 /// A directory that is removed with everything in it at the end of the test.
 #[derive(Debug)]
 pub(crate) struct Scratch(PathBuf);
@@ -88,7 +101,9 @@ impl Program {
     /// Starts the program with these arguments; its standard error is collected.
     pub(crate) fn spawn<I: AsRef<str>>(arguments: &[I]) -> Program {
         let mut command = Command::new(program());
-        command.args(arguments.iter().map(AsRef::as_ref));
+        command
+            .args(as_ourselves())
+            .args(arguments.iter().map(AsRef::as_ref));
         Program::spawn_command(command)
     }
 
@@ -214,6 +229,7 @@ impl Server {
 
     /// The same through another command, such as one that sets limits first.
     pub(crate) fn start_with(mut command: Command, spool: &Scratch, arguments: &[&str]) -> Server {
+        command.args(as_ourselves());
         command.args([
             "--no-daemon",
             "--log",
@@ -243,6 +259,7 @@ impl Server {
 pub(crate) fn run<I: AsRef<str>>(arguments: &[I]) -> (i32, String, String) {
     let mut command = Command::new(program());
     command
+        .args(as_ourselves())
         .args(arguments.iter().map(AsRef::as_ref))
         .stdin(Stdio::null());
     let output = command.output().unwrap();

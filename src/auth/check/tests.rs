@@ -203,3 +203,33 @@ fn a_proof_in_upper_case_is_fine() {
         .is_ok()
     );
 }
+
+// The example of RFC 1939 7.
+#[test]
+fn apop_is_checked_against_the_password() {
+    let text = b"server plain mrose tanstaaf\n";
+    let result = |id: &str, timestamp: &str, digest: &str| {
+        let secrets = Secrets::parse("secrets", text, &mut |_| Err(String::new())).unwrap();
+        let credentials = Credentials {
+            mechanism: Mechanism::Apop,
+            id: id.into(),
+            given: Given::Digest {
+                timestamp: timestamp.into(),
+                digest: digest.into(),
+            },
+        };
+        check(&secrets, &credentials).is_ok()
+    };
+    let timestamp = "<1896.697170952@dbc.mtview.ca.us>";
+    let digest = "c4c9334bac560ecc979e58001b3e22fb";
+    assert!(result("mrose", timestamp, digest));
+    assert!(result("mrose", timestamp, &digest.to_uppercase()));
+    assert!(!result(
+        "mrose",
+        "<1897.697170952@dbc.mtview.ca.us>",
+        digest
+    ));
+    assert!(!result("mrose", timestamp, ""));
+    assert!(!result("Mrose", timestamp, digest));
+    assert!(!result("", timestamp, digest));
+}

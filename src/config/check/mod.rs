@@ -1,5 +1,6 @@
 //! Makes a configuration of the options given, or says all that is wrong with them.
 
+mod admin;
 mod client_security;
 mod forwarding;
 pub(super) mod path;
@@ -20,9 +21,9 @@ use super::filter::Filter;
 use super::problem::{Kind, Origin, Problem, Problems, shown};
 use super::program::Program;
 use super::raw::{Given, LIST_MAX, Raw, Value};
-use super::settings::{self, Config, Forward, Log, Serve, ServerTls, SmtpServer, Verify};
+use super::settings::{self, Config, Forward, Log, Process, Serve, ServerTls, SmtpServer, Verify};
 use super::value::{self, Anonymous, Fault};
-use super::{Context, Warning, table};
+use super::{Context, Platform, Warning, table};
 
 /// What the modes stand for, besides the address that some of them have.
 pub(super) const IMPLIED: [(&str, &[&str]); 3] = [
@@ -48,9 +49,13 @@ pub(super) fn check(raw: &Raw, context: &Context) -> Result<(Config, Vec<Warning
     check.problems.extend(rules::broken(raw, &unavailable));
     let interfaces = check.interfaces();
     let config = check.config(&interfaces);
-    if config.daemon && config.has_work() {
+    let is_windows = context.platform == Platform::Windows;
+    if is_windows && config.process.daemon && config.has_work() {
         let background = Problem::new(Origin::CommandLine, None, Kind::Background);
         check.problems.push(background);
+    }
+    if config.process.sandbox && config.runs_programs() {
+        check.report("sandbox", Kind::Programs);
     }
     if !check.problems.is_empty() {
         return Err(check.problems.into_vec());
@@ -68,7 +73,11 @@ fn warnings(config: &Config, interfaces: &[Interface]) -> Vec<Warning> {
         .forward
         .as_ref()
         .is_some_and(|forward| forward.immediate);
-    let never = config.forward.as_ref().is_some_and(idle);
+    let is_asked = config
+        .serve
+        .as_ref()
+        .is_some_and(|serve| serve.admin.is_some());
+    let never = !is_asked && config.forward.as_ref().is_some_and(idle);
     let hopes = config.forward.as_ref().is_some_and(verifies_if_offered);
     let all = [
         stops.then_some(Warning::LoggingStops),
@@ -86,7 +95,7 @@ fn nobody_listens(config: &Config, interfaces: &[Interface]) -> Vec<Warning> {
     let is_missing = |server: &ServerName| match server {
         ServerName::Smtp => serve.is_none_or(|serve| serve.smtp.is_none()),
         ServerName::Pop => serve.is_none_or(|serve| serve.pop.is_none()),
-        ServerName::Admin => true,
+        ServerName::Admin => serve.is_none_or(|serve| serve.admin.is_none()),
     };
     let has_address =
         |server: &ServerName| interfaces.iter().any(|one| one.server == Some(*server));
@@ -163,16 +172,35 @@ impl Check<'_> {
         let smtp = self.smtp_server(&common);
         let smtp = (!self.flag("no-smtp")).then_some(smtp);
         let pop = self.pop_server(&common);
+        let admin = self.admin_server(&common);
+        let metrics = self.metrics_server();
         Config {
             name: None,
             spool_dir: self.spool_dir(),
             tls_config: self.tls_config(),
             strict_secrets: self.flag("strict-secrets"),
             domain: self.text("domain", None, |text| value::domain(text).map(Some)),
-            daemon: !self.flag("no-daemon"),
+            process: self.process(),
             log: self.log(),
-            serve: (!self.flag("dont-serve")).then_some(Serve { smtp, pop }),
+            serve: (!self.flag("dont-serve")).then_some(Serve {
+                smtp,
+                pop,
+                admin,
+                metrics,
+            }),
             forward: self.forward(anonymous),
+        }
+    }
+
+    fn process(&mut self) -> Process {
+        Process {
+            daemon: !self.flag("no-daemon"),
+            check: self.flag("check"),
+            pid_file: self
+                .path("pid-file")
+                .and_then(|path| self.resolved("pid-file", &path)),
+            user: self.text("user", settings::USER.to_owned(), value::user),
+            sandbox: self.flag("sandbox"),
         }
     }
 

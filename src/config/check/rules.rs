@@ -39,7 +39,15 @@ const RULES: &[Rule] = &[
         NEXT_HOP,
     ),
     Rule::Excludes(
-        &["filter", "port", "server-auth", "pop", "admin", "poll"],
+        &[
+            "filter",
+            "port",
+            "server-auth",
+            "pop",
+            "admin",
+            "metrics",
+            "poll",
+        ],
         &["as-client", "dont-serve"],
     ),
     Rule::Excludes(&["filter", "port", "server-auth"], &["no-smtp"]),

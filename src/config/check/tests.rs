@@ -1,11 +1,10 @@
 mod client_security;
 
 use super::*;
-use crate::config::option::Platform;
 use crate::config::parse;
 use crate::config::settings::{CONNECTION_TIMEOUT, PROMPT_TIMEOUT, RESPONSE_TIMEOUT};
-use crate::config::settings::{ServerAuth, ServerTls, Traffic, Verify};
-use crate::config::{Host, IpFamily, Literal};
+use crate::config::settings::{PopServer, ServerAuth, ServerTls, Traffic, Verify};
+use crate::config::{AdminServer, Host, IpFamily, Literal, MetricsAddress, MetricsServer};
 
 fn check_line(line: &str) -> Result<(Config, Vec<Warning>), Vec<String>> {
     let mut read = parse::words(line.split_whitespace().map(Into::into));
@@ -45,7 +44,13 @@ fn defaults() -> Config {
         tls_config: String::new(),
         strict_secrets: false,
         domain: None,
-        daemon: false,
+        process: Process {
+            daemon: false,
+            check: false,
+            pid_file: None,
+            user: "daemon".to_owned(),
+            sandbox: false,
+        },
         log: Log {
             enabled: false,
             verbose: false,
@@ -70,6 +75,8 @@ fn defaults() -> Config {
                 tls: None,
             }),
             pop: None,
+            admin: None,
+            metrics: None,
         }),
         forward: None,
     }
@@ -117,6 +124,22 @@ fn defaults_are_those_of_the_manual() {
 
 type Change = fn(&mut Config);
 
+/// The administration interface, as it is by default but for its port.
+fn admin(config: &mut Config) -> &mut AdminServer {
+    let serve = config.serve.as_mut().unwrap();
+    serve.admin.get_or_insert(AdminServer {
+        own: Vec::new(),
+        shared: Vec::new(),
+        port: 0,
+        terminate: false,
+        remote_clients: false,
+    })
+}
+
+fn listen_on(text: &str) -> ListenAddress {
+    ListenAddress::Ip(Literal::parse(text).unwrap())
+}
+
 fn smtp(config: &mut Config) -> &mut SmtpServer {
     config.serve.as_mut().unwrap().smtp.as_mut().unwrap()
 }
@@ -142,10 +165,35 @@ fn auth(c: &mut Config, config: Option<&str>) {
     });
 }
 
+/// The POP server with its defaults.
+fn pop(c: &mut Config, change: fn(&mut PopServer)) {
+    let mut pop = PopServer {
+        listen: Vec::new(),
+        port: 110,
+        idle_timeout: Some(Duration::from_secs(60)),
+        maildrop_idle_timeout: Some(Duration::from_secs(600)),
+        anonymous: Anonymous::default(),
+        remote_clients: false,
+        by_name: false,
+        no_delete: false,
+        auth: Some(ServerAuth {
+            secrets: "/home/me/p".into(),
+            config: None,
+        }),
+        tls: None,
+    };
+    change(&mut pop);
+    c.serve.as_mut().unwrap().pop = Some(pop);
+}
+
 /// Options of the process and the server, and what they change.
 const CHANGES: &[(&str, Change)] = &[
     ("--no-daemon", |_| {}),
     ("--no-syslog", |_| {}),
+    ("--pid-file=run/x.pid", |c| {
+        c.process.pid_file = Some("/home/me/run/x.pid".into());
+    }),
+    ("--user=mail", |c| c.process.user = "mail".to_owned()),
     ("--log", |c| c.log.enabled = true),
     ("--log --verbose", |c| {
         c.log.enabled = true;
@@ -170,6 +218,29 @@ const CHANGES: &[(&str, Change)] = &[
     }),
     ("--dont-serve", |c| c.serve = None),
     ("--no-smtp", |c| c.serve.as_mut().unwrap().smtp = None),
+    ("--admin 10587", |c| admin(c).port = 10587),
+    ("--admin 0 --admin-terminate -r", |c| {
+        admin(c).port = 0;
+        admin(c).terminate = true;
+        admin(c).remote_clients = true;
+        smtp(c).remote_clients = true;
+    }),
+    (
+        "--admin 7 --interface admin=::1,127.0.0.1,admin=0.0.0.0,admin=/run/a,::1,/run/b",
+        |c| {
+            let [v4, v6, all] = ["127.0.0.1", "::1", "0.0.0.0"].map(listen_on);
+            admin(c).port = 7;
+            admin(c).own = vec![v6.clone(), ListenAddress::Unix("/run/a".into())];
+            admin(c).shared = vec![v4.clone(), all];
+            smtp(c).listen = vec![v4, v6, ListenAddress::Unix("/run/b".into())];
+        },
+    ),
+    ("--metrics 9100", |c| {
+        c.serve.as_mut().unwrap().metrics = Some(MetricsServer {
+            listen: MetricsAddress::Loopback(9100),
+            remote_clients: false,
+        });
+    }),
     ("--port 10025", |c| smtp(c).port = 10025),
     ("--port 0", |c| smtp(c).port = 0),
     ("--remote-clients", |c| smtp(c).remote_clients = true),
@@ -262,6 +333,63 @@ const CHANGES: &[(&str, Change)] = &[
         smtp(c).remote_clients = true;
     }),
     ("--strict-secrets", |c| c.strict_secrets = true),
+    ("--pop --pop-auth p", |c| pop(c, |_| {})),
+    ("-B -F p --no-smtp", |c| {
+        pop(c, |_| {});
+        c.serve.as_mut().unwrap().smtp = None;
+    }),
+    ("--pop -F p --pop-port 1110", |c| pop(c, |p| p.port = 1110)),
+    ("--pop -F p --pop-by-name", |c| pop(c, |p| p.by_name = true)),
+    ("--pop -F p --pop-no-delete", |c| {
+        pop(c, |p| p.no_delete = true)
+    }),
+    ("--pop -F p --idle-timeout 5", |c| {
+        let time = Some(Duration::from_secs(5));
+        smtp(c).idle_timeout = time;
+        pop(c, |p| {
+            p.idle_timeout = Some(Duration::from_secs(5));
+            p.maildrop_idle_timeout = p.idle_timeout;
+        });
+    }),
+    ("--pop -F p -r -A=server", |c| {
+        smtp(c).remote_clients = true;
+        smtp(c).anonymous.server = true;
+        pop(c, |p| {
+            p.remote_clients = true;
+            p.anonymous.server = true;
+        });
+    }),
+    ("--pop -F p --server-auth-config m:apop", |c| {
+        pop(c, |p| {
+            p.auth.as_mut().unwrap().config = Some("m:apop".to_owned());
+        });
+    }),
+    (
+        "--pop -F p --server-tls-connection --server-tls-certificate a.pem",
+        |c| {
+            tls(c, |t| t.first = true);
+            let tls = smtp(c).tls.clone();
+            pop(c, |_| {});
+            c.serve.as_mut().unwrap().pop.as_mut().unwrap().tls = tls;
+        },
+    ),
+    ("--pop -F p -I smtp=::1,pop=127.0.0.1,pop=fd#5,eth0", |c| {
+        let eth0 = ListenAddress::Interface {
+            name: "eth0".to_owned(),
+            only: None,
+        };
+        smtp(c).listen = vec![ListenAddress::Ip(literal("::1")), eth0];
+        pop(c, |p| {
+            p.listen = vec![
+                ListenAddress::Ip(literal("127.0.0.1")),
+                ListenAddress::Inherited(5),
+                ListenAddress::Interface {
+                    name: "eth0".to_owned(),
+                    only: None,
+                },
+            ];
+        });
+    }),
     ("--server-smtp-config chunking,-pipelining", |c| {
         smtp(c).extensions.chunking = true;
         smtp(c).extensions.pipelining = false;
@@ -302,6 +430,7 @@ const FORWARD_CHANGES: &[(&str, ForwardChange)] = &[
         f.extensions.chunking = false;
         f.extensions.strict_eight_bit = true;
     }),
+    ("--immediate", |f| f.immediate = true),
     ("--forward-to-some", |f| f.to_some = true),
     ("--forward-to-all", |f| f.to_some = false),
     ("--connection-timeout 1", |f| {
@@ -426,6 +555,13 @@ fn secrets_are_in_a_file() {
               name a secrets file"
             ]
         );
+        assert_eq!(
+            bad(&format!("-t --pop --pop-auth={value}")),
+            [
+                "--pop-auth: logging in by PAM is not available in this version: \
+              name a secrets file"
+            ]
+        );
     }
     assert_eq!(bad("-t --server-auth="), ["--server-auth: \"\" is empty"]);
     let empty = "--server-tls-certificate: \"\" is empty";
@@ -449,12 +585,18 @@ fn planned_options_are_refused_once_each() {
         };
         assert_eq!(bad(&line), [format!("--{}: {reason}", option.long)]);
     }
-    assert_eq!(good("-t --pop=no --hidden=no"), defaults());
+    assert_eq!(good("-t --hidden=no"), defaults());
 }
 
 #[test]
-fn the_background_is_refused_where_there_is_work() {
-    let problem = "running in the background is not available in this version: add --no-daemon";
+fn the_background_is_refused_on_windows_where_there_is_work() {
+    let problem = "running in the background is not available on this system: add --no-daemon";
+    let on_windows = |line: &str| {
+        let mut read = parse::words(line.split_whitespace().map(Into::into));
+        check(read.options.plain(), &Context::new(Platform::Windows))
+            .map(|(config, _)| config)
+            .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())
+    };
     for line in [
         "",
         "--as-server",
@@ -462,15 +604,24 @@ fn the_background_is_refused_where_there_is_work() {
         "-f -o a:1 -x",
         "-X -O 1 -o a:1",
     ] {
-        assert_eq!(bad(line), [problem], "{line}");
+        assert_eq!(on_windows(line), Err(vec![problem.to_owned()]), "{line}");
+        assert!(good(line).process.daemon, "{line}");
     }
-    assert_eq!(bad("--as-client a:1 --no-daemon=no"), [problem]);
     for line in ["--dont-serve", "--no-smtp", "--no-smtp -1 -o a:1"] {
         assert!(!good(line).has_work(), "{line}");
     }
-    for line in ["-t", "-q a:1", "-t -X -O 1 -o a:1", "-t -x -f -o a:1"] {
+    assert!(!good("-X --metrics=9100").has_work());
+    for line in ["-t", "-q a:1", "-t -X -O 1 -o a:1", "-t -X -a 1"] {
         assert!(good(line).has_work(), "{line}");
+        assert!(on_windows(line).is_ok(), "{line}");
     }
+    assert!(good("--as-client a:1 --no-daemon=no").process.daemon);
+}
+
+#[test]
+fn users_and_pid_files_have_names() {
+    assert_eq!(bad("-t --user="), ["--user: \"\" is empty"]);
+    assert_eq!(bad("-t --pid-file="), ["--pid-file: \"\" is empty"]);
 }
 
 #[test]
@@ -567,11 +718,6 @@ fn all_problems_are_told_together() {
             .count(),
         2
     );
-    assert!(
-        problems
-            .iter()
-            .any(|problem| problem.ends_with("add --no-daemon"))
-    );
 }
 
 #[test]
@@ -615,6 +761,10 @@ fn what_is_probably_not_meant_is_warned_of() {
     assert_eq!(warned("-t -e"), []);
     assert_eq!(warned("-t -d --close-stderr=no"), []);
     assert_eq!(warned("-t -o a:1"), [Warning::NeverForwards]);
+    assert_eq!(warned("-t -o a:1 -a 1"), []);
+    let nobody = Warning::NobodyListens(ServerName::Admin);
+    assert_eq!(warned("-t --interface admin=::1"), [nobody]);
+    assert_eq!(warned("-t --interface admin=::1 -a 1"), []);
     let nobody = Warning::NobodyListens(ServerName::Pop);
     assert_eq!(warned("-t --interface ::1,pop=::1,pop=127.0.0.1"), [nobody]);
     for line in ["-t -o a:1 -f", "-t -o a:1 -1", "-t -o a:1 -O 1", "-q a:1"] {

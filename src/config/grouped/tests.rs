@@ -47,7 +47,7 @@ fn each_prefix_makes_a_configuration() {
     assert!(
         configs
             .iter()
-            .all(|config| config.log.enabled && !config.daemon)
+            .all(|config| config.log.enabled && !config.process.daemon)
     );
 }
 
@@ -72,7 +72,7 @@ fn what_is_for_the_process_is_for_all() {
     assert!(
         configs
             .iter()
-            .all(|config| config.log.verbose && !config.daemon)
+            .all(|config| config.log.verbose && !config.process.daemon)
     );
 }
 
@@ -117,7 +117,7 @@ fn what_is_wrong_names_the_option_as_it_was_given() {
         ),
         (
             "-t --in-spool-dir a --in-server-auth-config m:plain",
-            "--in-server-auth-config: needs --in-server-auth",
+            "--in-server-auth-config: needs --in-server-auth or --in-pop-auth",
         ),
         (
             "-t --in-spool-dir a --in-bogus",

@@ -31,6 +31,7 @@ const VALUES: &[(&str, &str)] = &[
     ("size", "1000"),
     ("pop-port", "110"),
     ("admin", "10026"),
+    ("metrics", "9100"),
     ("client-auth", "/etc/secrets"),
     ("client-auth-config", "m:;a:plain"),
     ("server-auth", "/pam"),

@@ -3,7 +3,7 @@
 use crate::config::option::{
     Argument::{Path, Required},
     Opt,
-    Status::{Planned, Ready},
+    Status::Ready,
 };
 
 pub(super) const OPTIONS: &[Opt] = &[
@@ -66,7 +66,7 @@ pub(super) const OPTIONS: &[Opt] = &[
         long: "pop-auth",
         short: Some('F'),
         argument: Path("file"),
-        status: Planned,
+        status: Ready,
         summary: "accounts of POP clients",
         doc: "Takes the accounts of POP clients from this secrets file, which has the form of that \
             of --server-auth. The file is read again when it changes.",

@@ -1,12 +1,12 @@
 //! Giving spooled mail out over POP.
 
-use crate::config::option::{Argument::Required, Opt, Status::Planned};
+use crate::config::option::{Argument::Required, Opt, Status::Ready};
 
 pub(super) const OPTIONS: &[Opt] = &[
     Opt {
         long: "pop",
         short: Some('B'),
-        status: Planned,
+        status: Ready,
         summary: "serve the spooled mail over POP",
         doc: "Lets POP clients read the mail in the spool directory, by default on port 110. Needs \
             --pop-auth. With --server-tls clients can encrypt their connections by the STLS \
@@ -17,7 +17,7 @@ pub(super) const OPTIONS: &[Opt] = &[
     Opt {
         long: "pop-by-name",
         short: Some('J'),
-        status: Planned,
+        status: Ready,
         summary: "give each POP user a directory",
         doc: "Serves each POP user from the sub-directory of the spool directory that has the \
             user's name, so that users do not see each other's mail. The directory is made when \
@@ -28,7 +28,7 @@ pub(super) const OPTIONS: &[Opt] = &[
     Opt {
         long: "pop-no-delete",
         short: Some('G'),
-        status: Planned,
+        status: Ready,
         summary: "keep mail that POP clients delete",
         doc: "Keeps messages in the spool directory although POP clients delete them; the clients \
             are told that it worked.",
@@ -38,7 +38,7 @@ pub(super) const OPTIONS: &[Opt] = &[
         long: "pop-port",
         short: Some('E'),
         argument: Required("port"),
-        status: Planned,
+        status: Ready,
         summary: "port for POP connections",
         doc: "Sets the port number on which POP connections are accepted. The default is 110.",
         ..Opt::FLAG

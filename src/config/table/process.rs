@@ -48,8 +48,9 @@ pub(super) const OPTIONS: &[Opt] = &[
         short: Some('t'),
         status: Ready,
         summary: "stay in the foreground",
-        doc: "Keeps the program in the foreground. This version cannot put itself into the \
-            background, and so wants this option unless --as-client implies it.",
+        doc: "Keeps the program in the foreground, with its standard streams. Otherwise it goes into \
+            the background, and what was started exits once the program serves, or with the \
+            status of its failure. Implied by --as-client.",
         ..Opt::FLAG
     },
     Opt {
@@ -64,20 +65,44 @@ pub(super) const OPTIONS: &[Opt] = &[
         long: "pid-file",
         short: Some('i'),
         argument: Path("path"),
-        status: Planned,
+        status: Ready,
         summary: "file for the process number",
-        doc: "Writes the number of the process to this file once it runs, and removes the file in \
-            the end.",
+        doc: "Writes the number of the process to this file, and removes the file in the end. It is \
+            locked meanwhile: a file that was left behind is replaced, that of a running program \
+            is an error, and so is anything else in its place. A missing folder is made.",
         ..Opt::FLAG
     },
     Opt {
         long: "user",
         short: Some('u'),
         argument: Required("username"),
-        status: Planned,
+        status: Ready,
         summary: "user to run as when started by root",
-        doc: "Gives up the privileges of root for those of this user once everything is open that \
-            needs them; root keeps them. Has no effect when not started by root, or on Windows.",
+        doc: "Gives up the privileges of root, for good, for those of this user (daemon unless told \
+            otherwise) once everything is open that needs them. A small process of root stays, \
+            which reads files again that only root may read, and which signals are sent to; \
+            root as the user keeps one process with all privileges. Has no effect when not \
+            started by root, or on Windows.",
+        ..Opt::FLAG
+    },
+    Opt {
+        long: "sandbox",
+        status: Planned,
+        summary: "give up what is not needed (Linux)",
+        doc: "Has the kernel refuse whatever the program does not need once it serves: other files \
+            than those in use, other system calls, other programs. Filters and verifiers cannot \
+            be programs then, but services. An error where the kernel cannot do it.",
+        ..Opt::FLAG
+    },
+    Opt {
+        long: "check",
+        status: Planned,
+        summary: "check the configuration, and exit",
+        doc: "Does everything that is done at start but to serve: reads all files, binds all \
+            addresses, and becomes the user. Then prints the configuration with the origin of \
+            each value, and exits with 0, or else with the status that the start would have \
+            failed with. An address that is in use is not an error, as the program may be \
+            running.",
         ..Opt::FLAG
     },
 ];

@@ -1,6 +1,6 @@
 //! When, where and how mail is forwarded.
 
-use crate::config::option::{Argument::Required, Opt, Status::Planned, Status::Ready};
+use crate::config::option::{Argument::Required, Opt, Status::Ready};
 
 pub(super) const OPTIONS: &[Opt] = &[
     Opt {
@@ -178,7 +178,7 @@ pub(super) const OPTIONS: &[Opt] = &[
     Opt {
         long: "immediate",
         short: Some('m'),
-        status: Planned,
+        status: Ready,
         summary: "forward each message before accepting it",
         doc: "Forwards each message while its client still waits for the reply, which then tells \
             how that went. Clients may lose patience; --forward-on-disconnect avoids that.",

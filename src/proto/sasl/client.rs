@@ -248,6 +248,8 @@ impl ClientExchange {
                 Given::Name | Given::Acknowledgement => None,
             },
             Mechanism::Cram(_) | Mechanism::Plain | Mechanism::External => None,
+            // No account serves for it.
+            Mechanism::Apop => None,
         }
     }
 
@@ -380,7 +382,7 @@ fn is_worth_trying(next: Mechanism, refused: Mechanism, channel: Channel) -> boo
         Mechanism::OauthBearer | Mechanism::Xoauth2 => {
             matches!(next, Mechanism::OauthBearer | Mechanism::Xoauth2)
         }
-        Mechanism::External => false,
+        Mechanism::External | Mechanism::Apop => false,
     };
     let would_be_overheard = channel != Channel::Encrypted && next.shows_secret();
     !repeats && !would_be_overheard

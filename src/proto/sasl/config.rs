@@ -240,11 +240,11 @@ mod tests {
 
     #[test]
     fn warns_of_mechanisms_it_does_not_know() {
-        let (_, warnings) = Config::parse_server("m:plain,apop;x:scram-sha-1").unwrap();
+        let (_, warnings) = Config::parse_server("m:plain,ntlm,apop;x:scram-sha-1").unwrap();
         assert_eq!(
             warnings,
             [
-                "unknown authentication mechanism: apop",
+                "unknown authentication mechanism: ntlm",
                 "unknown authentication mechanism: scram-sha-1"
             ]
         );

@@ -1,7 +1,7 @@
 //! CRAM-MD5 (RFC 2195) and its sisters with newer hash functions: the client
 //! shows by a keyed hash of the challenge that it knows the password.
 
-use crate::base::hash::hmac;
+use crate::base::hash::{Algorithm, hmac};
 
 /// The longest challenge that a client works on, in octets.
 pub const CHALLENGE_MAX: usize = 4096;
@@ -15,6 +15,41 @@ pub struct Nonce<'a> {
     pub unix_seconds: i64,
     /// Our name, from the configuration.
     pub domain: &'a str,
+}
+
+/// Nonces for all exchanges of one connection.
+#[derive(Debug)]
+pub struct NonceSource {
+    random: [u8; 32],
+    unix_seconds: i64,
+    used: u64,
+}
+
+impl NonceSource {
+    /// Takes octets from the system's source of random numbers, and the time.
+    pub fn new(random: [u8; 32], unix_seconds: i64) -> NonceSource {
+        NonceSource {
+            random,
+            unix_seconds,
+            used: 0,
+        }
+    }
+
+    /// A nonce that cannot be guessed from those before it.
+    pub fn next<'a>(&mut self, domain: &'a str) -> Nonce<'a> {
+        self.used += 1;
+        let seed = [&self.random[..], &self.used.to_le_bytes()].concat();
+        let digest = Algorithm::Sha256.digest(&seed);
+        let mut random = [0; 16];
+        for (to, from) in random.iter_mut().zip(digest.iter()) {
+            *to = *from;
+        }
+        Nonce {
+            random,
+            unix_seconds: self.unix_seconds,
+            domain,
+        }
+    }
 }
 
 impl Nonce<'_> {

@@ -10,6 +10,9 @@ pub enum Mechanism {
     /// A keyed hash of the server's challenge (RFC 2195, and the same with newer
     /// hash functions).
     Cram(Algorithm),
+    /// A hash of the server's timestamp and the password: no mechanism of SASL, but
+    /// POP's own (RFC 1939 7), and so listed nowhere; configured like one.
+    Apop,
     /// A token (RFC 7628).
     OauthBearer,
     /// A token in the form that came before RFC 7628.
@@ -37,11 +40,12 @@ pub enum Channel {
 impl Mechanism {
     /// All of them, the strongest first: first those that show no secret, then
     /// tokens, which can be revoked and expire, last of all passwords.
-    pub const ALL: [Mechanism; 9] = [
+    pub const ALL: [Mechanism; 10] = [
         Mechanism::Cram(Algorithm::Sha512),
         Mechanism::Cram(Algorithm::Sha256),
         Mechanism::Cram(Algorithm::Sha1),
         Mechanism::Cram(Algorithm::Md5),
+        Mechanism::Apop,
         Mechanism::OauthBearer,
         Mechanism::Xoauth2,
         Mechanism::External,
@@ -56,6 +60,7 @@ impl Mechanism {
             Mechanism::Cram(Algorithm::Sha1) => "CRAM-SHA1",
             Mechanism::Cram(Algorithm::Sha256) => "CRAM-SHA256",
             Mechanism::Cram(Algorithm::Sha512) => "CRAM-SHA512",
+            Mechanism::Apop => "APOP",
             Mechanism::OauthBearer => "OAUTHBEARER",
             Mechanism::Xoauth2 => "XOAUTH2",
             Mechanism::External => "EXTERNAL",
@@ -90,6 +95,8 @@ impl Mechanism {
         match self {
             Mechanism::Cram(_) | Mechanism::External => false,
             Mechanism::OauthBearer | Mechanism::Xoauth2 => true,
+            // CVE-2007-1558: not by itself, but to who can also change the timestamp.
+            Mechanism::Apop => true,
             Mechanism::Plain | Mechanism::Login => true,
         }
     }
@@ -118,15 +125,7 @@ mod tests {
                 Some(mechanism)
             );
         }
-        for unknown in [
-            "",
-            "CRAM",
-            "CRAM-MD4",
-            "PLAIN ",
-            "SCRAM-SHA-256",
-            "APOP",
-            "NTLM",
-        ] {
+        for unknown in ["", "CRAM", "CRAM-MD4", "PLAIN ", "SCRAM-SHA-256", "NTLM"] {
             assert_eq!(Mechanism::parse(unknown.as_bytes()), None, "{unknown}");
         }
     }
@@ -148,7 +147,9 @@ mod tests {
             .collect();
         assert_eq!(
             shows,
-            [false, false, false, false, true, true, false, true, true]
+            [
+                false, false, false, false, true, true, true, false, true, true
+            ]
         );
     }
 }

@@ -43,7 +43,7 @@ pub use account::{Account, Credential, Proof};
 pub use answer::Answer;
 pub use client::{ClientExchange, ClientFailure, ClientStep, Terms};
 pub use config::Config;
-pub use cram::Nonce;
+pub use cram::{Nonce, NonceSource};
 pub use mechanism::{Channel, Mechanism};
 pub use oauth::Token;
 pub use offer::{Kinds, Offer};

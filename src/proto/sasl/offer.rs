@@ -30,6 +30,7 @@ impl Kinds {
             Mechanism::Cram(algorithm) => self.passwords || self.states.contains(algorithm),
             Mechanism::Plain | Mechanism::Login => self.passwords,
             Mechanism::OauthBearer | Mechanism::Xoauth2 | Mechanism::External => false,
+            Mechanism::Apop => false,
         };
         Mechanism::ALL.into_iter().filter(serves).collect()
     }

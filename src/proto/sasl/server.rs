@@ -40,6 +40,13 @@ pub struct Credentials {
 pub enum Given {
     /// A password.
     Password(Secret),
+    /// A hash of the server's timestamp and the password (APOP).
+    Digest {
+        /// The timestamp.
+        timestamp: Vec<u8>,
+        /// The hash as the client wrote it.
+        digest: Vec<u8>,
+    },
     /// A keyed hash.
     Proof {
         /// The hash function.
@@ -93,6 +100,7 @@ impl ServerExchange {
             Mechanism::OauthBearer | Mechanism::Xoauth2 | Mechanism::External => {
                 return Step::Failed(Answer::Unsupported);
             }
+            Mechanism::Apop => return Step::Failed(Answer::Unsupported),
         };
         match initial {
             None => state.wait(&challenge),

@@ -10,13 +10,15 @@ use crate::net::address::Target;
 use crate::relay::access::Access;
 use crate::relay::context::Context;
 use crate::relay::disk;
-use crate::relay::mail::Line;
+use crate::relay::mail::{Ending, Line, Mail};
+use crate::relay::session::Message;
 use crate::relay::smtp_client::{Route, SmtpClient};
-use crate::store::{Routing, Spool};
+use crate::store::{Routing, Spool, StoredId};
 use crate::sys::random;
 
 use super::pace::Pace;
 use super::pauses::{Hop, Pauses, Trouble};
+use super::router::Router;
 
 /// How many ways there may be for messages to go at the same time.
 pub(super) const LANES_MAX: usize = 100;
@@ -59,6 +61,8 @@ pub(super) struct Means {
     last_line: Line,
     /// The paces of next hops that have messages waiting for their time.
     paces: Vec<(Routing, Pace)>,
+    /// Who waits for a client session of its own, and to which next hop.
+    connecting: Vec<(Token, usize)>,
 }
 
 /// What came of the wish to begin a session.
@@ -83,6 +87,7 @@ impl Means {
             access: Some(Box::new(access)),
             last_line: 0,
             paces: Vec::new(),
+            connecting: Vec::new(),
         }
     }
 
@@ -123,6 +128,20 @@ impl Means {
         Ok(vec![hop(&target)])
     }
 
+    /// Has a message routed, if there are filters to do it.
+    pub(super) fn route(&self, id: StoredId, routing: Routing, context: &mut Context) {
+        if let Some(chain) = &self.route.filters {
+            let mail = (self.spool(), id, routing);
+            let how = (Arc::clone(chain), self.route.terms.clone());
+            context.begin(Box::new(Router::new(mail, how, self.token)));
+        }
+    }
+
+    /// Whether there are filters that may route messages.
+    pub(super) fn has_filters(&self) -> bool {
+        self.route.filters.is_some()
+    }
+
     /// Begins a session.
     pub(super) fn begin(&mut self, hop: &Hop, context: &mut Context) -> Begun {
         self.refresh(context);
@@ -137,6 +156,34 @@ impl Means {
                 Begun::Session(self.last_line)
             }
             Err(trouble) => Begun::NoAccount(trouble),
+        }
+    }
+
+    /// Begins a session for somebody who has mail of its own.
+    pub(super) fn connect(&mut self, by: Token, hop: usize, context: &mut Context) {
+        self.connecting.push((by, hop));
+        self.refresh(context);
+        self.connect_waiting(context);
+    }
+
+    /// Begins sessions for all who wait for one, if that is possible now.
+    pub(super) fn connect_waiting(&mut self, context: &mut Context) {
+        let Some(access) = &self.access else {
+            return;
+        };
+        for (by, hop) in self.connecting.drain(..) {
+            let mut hops = std::iter::once(&self.route.target).chain(&self.route.others);
+            let target = hops.nth(hop).filter(|_| !context.stopping);
+            let route =
+                target.map(|target| self.route.towards(target, access, &OneLine::default()));
+            match route {
+                Some(Ok(route)) => {
+                    let client = SmtpClient::for_submission(route, by);
+                    context.begin(Box::new(client));
+                }
+                Some(Err(trouble)) => over(by, Ending::RouteFailed(trouble), context),
+                None => over(by, Ending::Done, context),
+            }
         }
     }
 
@@ -165,6 +212,11 @@ impl Means {
     pub(super) fn spool(&self) -> Spool {
         self.spool.clone()
     }
+}
+
+fn over(by: Token, ending: Ending, context: &mut Context) {
+    let over = Mail::ClientOver { line: 0, ending };
+    context.post(by, Message::Mail(over));
 }
 
 /// The reason of a message that has nowhere to go.

@@ -10,6 +10,7 @@ mod pace;
 mod pass;
 mod pauses;
 mod retry;
+mod router;
 mod window;
 
 use std::time::{Duration, Instant};
@@ -22,7 +23,7 @@ use super::access::Access;
 use super::context::Context;
 use super::disk;
 use super::limits::{DELETIONS_UNSYNCED_MAX, FLUSHES_MAX};
-use super::mail::{Mail, PassReport, Trigger};
+use super::mail::{Fate, Mail, PassReport, Trigger};
 use super::session::{Kind, Message, Session};
 use super::smtp_client::Route;
 use lane::Waiting;
@@ -89,6 +90,7 @@ impl Forwarder {
             return;
         }
         verbose!("forwarding: [{trigger}]");
+        context.announce(|| "forward: start".to_owned());
         self.retry_at = None;
         let is_asked_for = trigger.is_asked_for();
         let mut pass = Pass::begin(is_asked_for, &mut self.means, context);
@@ -136,10 +138,13 @@ impl Forwarder {
         let Some(mut pass) = self.pass.take() else {
             return;
         };
-        self.retry_at = self.next_retry(&pass, context);
+        let clock = (context.now, context.wall_clock().unix_seconds());
+        let next = retry::come_back(pass.next_due, pass.next_hop_at, clock);
+        self.retry_at = next.filter(|_| self.schedule.retries);
         let flushes = std::mem::take(&mut pass.flushes);
         let report = pass.finish();
         log(&report);
+        context.announce(|| report.event());
         if self.schedule.once {
             context.conclude(self.token, u8::from(!report.is_success()));
             self.over = true;
@@ -157,21 +162,6 @@ impl Forwarder {
         }
     }
 
-    /// When to come back to what this pass leaves behind.
-    fn next_retry(&self, pass: &Pass, context: &Context) -> Option<Instant> {
-        if !self.schedule.retries {
-            return None;
-        }
-        let now = context.wall_clock().unix_seconds();
-        let due = pass
-            .next_due
-            .map(|due| context.now + retry::sleep(due, now));
-        let hop = pass
-            .next_hop_at
-            .map(|at| at.max(context.now + pauses::PAUSE_MIN));
-        [due, hop].into_iter().flatten().min()
-    }
-
     fn end_flushes(&mut self, context: &mut Context) {
         let report = PassReport::of_trouble("the program stops");
         for by in self.flushes.drain(..) {
@@ -184,6 +174,8 @@ impl Forwarder {
         match mail {
             Mail::Trigger(trigger) => self.trigger(trigger, context),
             Mail::Flush { by } => self.flush(by, context),
+            Mail::Connect { by, hop } => means.connect(by, hop, context),
+            Mail::Answered { .. } => {}
             Mail::Wanted { by, line, count } => {
                 let waiting = Waiting {
                     by,
@@ -207,8 +199,19 @@ impl Forwarder {
                 recorded,
                 ..
             } => {
+                context.watch.counters.settled(fate);
                 if let Some(pass) = &mut self.pass {
                     pass.settled(line, fate, recorded, means);
+                }
+            }
+            Mail::Routed { id, routing } => {
+                if let Some(pass) = &mut self.pass {
+                    pass.routed(id, routing, means, context);
+                }
+            }
+            Mail::RouterOver => {
+                if let Some(pass) = &mut self.pass {
+                    pass.router_over();
                 }
             }
             Mail::StopPass => {
@@ -227,10 +230,18 @@ impl Forwarder {
     fn on_disk(&mut self, done: Option<disk::Done>, context: &mut Context) {
         let (means, pass) = (&mut self.means, &mut self.pass);
         match (done, pass) {
-            (Some(disk::Done::Refreshed(access)), _) => means.refreshed(access),
+            (Some(disk::Done::Refreshed(access)), _) => {
+                means.refreshed(access);
+                means.connect_waiting(context);
+            }
             (Some(disk::Done::Scanned(listing)), Some(pass)) => pass.scanned(listing),
             (Some(disk::Done::Surveyed(seen)), Some(pass)) => pass.surveyed(seen, means, context),
-            (Some(disk::Done::Refused(is_recorded)), Some(pass)) => pass.refused(is_recorded),
+            (Some(disk::Done::Refused(is_recorded)), Some(pass)) => {
+                if is_recorded {
+                    context.watch.counters.settled(Fate::Failed);
+                }
+                pass.refused(is_recorded);
+            }
             (Some(disk::Done::Synced(result)), Some(pass)) => {
                 if let Err(trouble) = result {
                     pass.report.trouble = Some(trouble);

@@ -10,13 +10,13 @@
 //! as it runs out. Messages that are due are sorted into lanes by where they go. A
 //! session takes from its lane; where it breaks off, what it had comes back.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::time::Instant;
 
 use crate::event::Token;
 use crate::relay::context::Context;
 use crate::relay::disk;
-use crate::relay::mail::{Ending, Fate, Line, PassReport};
+use crate::relay::mail::{Ending, Fate, Line, PassReport, Way};
 use crate::relay::session::Message;
 use crate::store::{Routing, StoredId, Surveyed};
 use crate::warning;
@@ -25,6 +25,7 @@ use super::lane::{IDLE_MAX, Lane, Seat, Waiting};
 use super::means::{Begun, LANES_MAX, LINES_MAX, Means, nowhere};
 use super::pauses::{Hop, Trouble};
 use super::retry;
+use super::router::ROUTERS_MAX;
 use super::window::{Need, Window};
 
 /// One pass.
@@ -36,6 +37,12 @@ pub(super) struct Pass {
     /// What has been looked at while there was no room for one more lane.
     unplaced: VecDeque<Surveyed>,
     lanes: Vec<Lane>,
+    /// Messages that filters are to route.
+    unrouted: VecDeque<Surveyed>,
+    /// How many are being routed.
+    routers: usize,
+    /// Messages that filters have routed and need not see again.
+    filtered: HashSet<StoredId>,
     /// Messages that are being given up, since there is nowhere for them to go.
     refusing: usize,
     /// What it has come to so far.
@@ -64,6 +71,9 @@ impl Pass {
             window: Window::new(),
             unplaced: VecDeque::new(),
             lanes: Vec::new(),
+            unrouted: VecDeque::new(),
+            routers: 0,
+            filtered: HashSet::new(),
             refusing: 0,
             report: PassReport::default(),
             next_due: None,
@@ -116,6 +126,8 @@ impl Pass {
             if !is_due {
                 self.report.waiting += 1;
                 self.note_due(seen.next_attempt);
+            } else if seen.wants_routing && means.has_filters() {
+                self.unrouted.push_back(seen);
             } else if let Err(seen) = self.place(seen, means, context) {
                 self.unplaced.push_front(seen);
                 return;
@@ -160,6 +172,44 @@ impl Pass {
         Ok(())
     }
 
+    /// Has messages routed, some at a time.
+    fn route(&mut self, means: &Means, context: &mut Context) {
+        while self.routers < ROUTERS_MAX
+            && let Some(seen) = self.unrouted.pop_front()
+        {
+            self.routers += 1;
+            means.route(seen.id, seen.routing, context);
+        }
+    }
+
+    /// Filters have decided where a message goes.
+    pub(super) fn routed(
+        &mut self,
+        id: StoredId,
+        routing: Routing,
+        means: &mut Means,
+        context: &mut Context,
+    ) {
+        if self.is_stopped {
+            self.report.left += 1;
+            return;
+        }
+        self.filtered.insert(id.clone());
+        self.unplaced.push_back(Surveyed {
+            id,
+            routing,
+            wants_routing: false,
+            attempts: 0,
+            next_attempt: 0,
+        });
+        self.place_all(means, context);
+    }
+
+    /// A message has been dealt with that was to be routed.
+    pub(super) fn router_over(&mut self) {
+        self.routers = self.routers.saturating_sub(1);
+    }
+
     fn lane(&mut self, routing: &Routing) -> Option<&mut Lane> {
         self.lanes.iter_mut().find(|lane| lane.routing == *routing)
     }
@@ -169,13 +219,15 @@ impl Pass {
         lanes.find(|lane| lane.seats.iter().any(|seat| seat.line == line))
     }
 
+    /// How many messages are known that wait to be sent.
     fn queued(&self) -> usize {
         self.lanes.iter().map(Lane::queued).sum()
     }
 
     /// Whether all of the queue has been sorted.
     fn is_sorted(&self) -> bool {
-        self.window.is_done() && self.unplaced.is_empty()
+        let is_placed = self.unplaced.is_empty() && self.unrouted.is_empty();
+        self.window.is_done() && is_placed && self.routers == 0
     }
 
     fn note_due(&mut self, at: i64) {
@@ -190,6 +242,7 @@ impl Pass {
     pub(super) fn go_on(&mut self, means: &mut Means, context: &mut Context) {
         if !context.stopping {
             self.look_ahead(means, context);
+            self.route(means, context);
             self.staff(means, context);
         }
         self.serve(means, context);
@@ -305,7 +358,12 @@ impl Pass {
                 if let Some(seat) = lane.seat(waiting.line) {
                     seat.given += ids.len();
                 }
-                let job = disk::Job::Lock(means.spool(), ids, lane.routing.clone());
+                let is_filtered = |id: &&StoredId| self.filtered.contains(*id);
+                let way = Way {
+                    routing: lane.routing.clone(),
+                    filtered: ids.iter().filter(is_filtered).cloned().collect(),
+                };
+                let job = disk::Job::Lock(means.spool(), ids, way);
                 context.submit(waiting.by, job);
             }
         }
@@ -414,7 +472,7 @@ impl Pass {
     pub(super) fn is_over(&self, is_stopping: bool) -> bool {
         let is_quiet = self.lanes.iter().all(|lane| lane.seats.is_empty())
             && !self.window.is_busy()
-            && self.refusing == 0;
+            && self.refusing + self.routers == 0;
         is_quiet && (is_stopping || (self.is_sorted() && self.lanes.is_empty()))
     }
 
@@ -434,7 +492,9 @@ impl Pass {
     /// Begins no further message.
     pub(super) fn stop(&mut self) {
         self.is_stopped = true;
-        self.report.left += self.window.stop() + self.unplaced.len() + self.queued();
+        let sorted = self.queued() + self.unplaced.len() + self.unrouted.len();
+        self.report.left += self.window.stop() + sorted;
+        self.unrouted.clear();
         self.unplaced.clear();
         for lane in &mut self.lanes {
             (lane.fresh, lane.retries) = (VecDeque::new(), VecDeque::new());
@@ -447,7 +507,7 @@ impl Pass {
             self.report.left += lane.queued();
             self.note_trouble(lane.trouble);
         }
-        self.report.left += self.window.len() + self.unplaced.len();
+        self.report.left += self.window.len() + self.unplaced.len() + self.unrouted.len();
         self.report
     }
 

@@ -5,7 +5,9 @@
 //! is due; what counts towards giving up is the time between two attempts, and of
 //! one such time no more than a fair share.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use super::pauses::PAUSE_MIN;
 
 /// How long to wait after the second attempt. After the first one there is no
 /// delay: the next pass may well be the first chance for a next hop that wants to
@@ -63,6 +65,19 @@ pub fn spent(last: i64, now: i64, period: Duration) -> u64 {
 pub(super) fn sleep(until: i64, now: i64) -> Duration {
     let seconds = u64::try_from(until.saturating_sub(now)).unwrap_or(0);
     Duration::from_secs(seconds).clamp(WAKE_MIN, DELAY_MAX)
+}
+
+/// When to come back by oneself to messages of which the first is due then, and to
+/// next hops of which the first may be tried again at that time. Of the clock both
+/// readings are given.
+pub(super) fn come_back(
+    due: Option<i64>,
+    hop_at: Option<Instant>,
+    (now, unix_now): (Instant, i64),
+) -> Option<Instant> {
+    let due_at = due.map(|due| now + sleep(due, unix_now));
+    let hop_at = hop_at.map(|at| at.max(now + PAUSE_MIN));
+    [due_at, hop_at].into_iter().flatten().min()
 }
 
 #[cfg(test)]
@@ -136,6 +151,30 @@ mod tests {
             "{took}"
         );
         assert!((120..180).contains(&attempts), "{attempts}");
+    }
+
+    #[test]
+    fn the_forwarder_comes_back_to_what_is_due_first() {
+        let now = Instant::now();
+        let later = |seconds| now + Duration::from_secs(seconds);
+        let clock = (now, 1000);
+        assert_eq!(come_back(None, None, clock), None);
+        assert_eq!(come_back(Some(1600), None, clock), Some(later(600)));
+        assert_eq!(
+            come_back(Some(1600), Some(later(30)), clock),
+            Some(later(30))
+        );
+        assert_eq!(
+            come_back(Some(1100), Some(later(300)), clock),
+            Some(later(100))
+        );
+        // Neither at once nor never, whatever the clock says.
+        assert_eq!(come_back(Some(0), None, clock), Some(now + WAKE_MIN));
+        assert_eq!(come_back(None, Some(now), clock), Some(now + PAUSE_MIN));
+        assert_eq!(
+            come_back(Some(i64::MAX), None, clock),
+            Some(now + DELAY_MAX)
+        );
     }
 
     #[test]

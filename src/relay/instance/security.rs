@@ -3,7 +3,7 @@
 
 use crate::auth::SecretsFile;
 use crate::config::settings::{ServerAuth, ServerTls, Verify};
-use crate::config::{Config, SmtpServer};
+use crate::config::{Config, PopServer, SmtpServer};
 use crate::proto::sasl;
 use crate::relay::security::Site;
 use crate::tls::{self, CertificateFiles, Keywords, ServerSettings, VerifySource};
@@ -11,14 +11,33 @@ use crate::warning;
 
 /// Reads the files that the options of the SMTP server name. Blocks.
 pub fn site(config: &Config, smtp: &SmtpServer) -> Result<Site, String> {
+    site_of(
+        config,
+        smtp.auth.as_ref(),
+        "--server-auth",
+        smtp.tls.as_ref(),
+    )
+}
+
+/// Reads the files that the options of the POP server name. Blocks.
+pub fn pop_site(config: &Config, pop: &PopServer) -> Result<Site, String> {
+    site_of(config, pop.auth.as_ref(), "--pop-auth", pop.tls.as_ref())
+}
+
+fn site_of(
+    config: &Config,
+    auth: Option<&ServerAuth>,
+    option: &str,
+    tls: Option<&ServerTls>,
+) -> Result<Site, String> {
     let mut site = Site::default();
-    if let Some(ServerAuth { secrets, .. }) = &smtp.auth {
+    if let Some(ServerAuth { secrets, .. }) = auth {
         let opened = SecretsFile::open(secrets, config.strict_secrets);
-        let (file, warnings) = opened.map_err(|error| format!("--server-auth: {error}"))?;
+        let (file, warnings) = opened.map_err(|error| format!("{option}: {error}"))?;
         warnings.iter().for_each(|text| warning!("{text}"));
         site.use_secrets(file);
     }
-    if let Some(tls) = &smtp.tls {
+    if let Some(tls) = tls {
         let settings = server_settings(config, tls);
         if let Some(text) = settings.keywords.warning() {
             warning!("{text}");

@@ -1,10 +1,10 @@
 //! The server's key and certificates, and when to read them again.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::sys::file_mode::{self, Stamp};
+use crate::sys::reopen;
 use crate::tls::{self, Acceptor, Error, Provider, ServerSettings, VerifySource};
 use crate::{error, info};
 
@@ -86,6 +86,6 @@ fn stamps(settings: &ServerSettings) -> Vec<Option<Stamp>> {
 }
 
 fn stamp_of(path: &Path) -> Option<Stamp> {
-    let metadata = fs::metadata(path).ok()?;
+    let metadata = reopen::metadata(path).ok()?;
     Some(file_mode::stamp(&metadata))
 }

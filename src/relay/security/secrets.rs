@@ -7,6 +7,8 @@ use crate::auth::{Refreshed, Secrets, SecretsFile};
 use crate::base::OneLine;
 use crate::{error, info, warning};
 
+use super::Reread;
+
 /// A secrets file that any worker may ask for what it says now.
 pub struct SecretsDesk(Mutex<SecretsFile>);
 
@@ -18,9 +20,14 @@ impl SecretsDesk {
     /// The secrets, read again first if they have changed and it is time to look.
     /// A file that has become unusable leaves them as they were. Blocks.
     pub(super) fn current(&self, now: Instant) -> Arc<Secrets> {
+        self.reread(now, Reread::Changed)
+    }
+
+    /// The same, and it may be time to look in any case. Blocks.
+    pub(super) fn reread(&self, now: Instant, reread: Reread) -> Arc<Secrets> {
         // Whoever panicked with it left it as it was or as it is to be.
         let mut file = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if file.is_due(now) {
+        if file.is_due(now) || reread == Reread::Now {
             refresh(&mut file);
         }
         file.secrets()

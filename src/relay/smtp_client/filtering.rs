@@ -53,7 +53,9 @@ impl SmtpClient {
         context: &mut Context,
     ) {
         match (loaded, self.route.filters.clone()) {
-            (Ok(loaded), Some(chain)) if self.ending.is_none() && !context.stopping => {
+            (Ok(loaded), Some(chain))
+                if !loaded.is_filtered && self.ending.is_none() && !context.stopping =>
+            {
                 self.filtering.waiting.push_back(loaded);
                 self.filter_next(&chain, context);
             }

@@ -90,13 +90,17 @@ impl SmtpClient {
         if !self.ready || !self.has_room() {
             return false;
         }
-        let Some(Loaded { mail, chunk, last }) = self.traffic.waiting.pop_front() else {
+        let Some(Loaded {
+            mail, chunk, last, ..
+        }) = self.traffic.waiting.pop_front()
+        else {
             return false;
         };
         self.ready = false;
         let message = settlement::message(&mail.mail);
         let summary = Summary::of(&mail.mail);
         verbose!("sending: {}", summary.id);
+        context.attempting(&mail.mail);
         self.traffic.moving.push_back(Moving {
             id: summary.id.clone(),
             mail: Some(mail),
@@ -144,6 +148,7 @@ impl SmtpClient {
         let window = match &self.route.filters {
             // They see one message at a time, and no more need be locked.
             Some(_) => 1,
+            None if self.is_immediate => 1,
             None => self.machine.as_ref().map_or(1, Machine::window),
         };
         let wanted = (2 * window - 1).min(PREFETCH_MAX);
@@ -254,6 +259,12 @@ impl SmtpClient {
             return;
         };
         self.traffic.doubtful += usize::from(outcome.is_in_doubt());
+        if self.is_immediate {
+            summary.log_immediate(&outcome, &self.peer);
+            let outcome = Box::new(outcome);
+            context.post(self.forwarder, Message::Mail(Mail::Answered { outcome }));
+            return;
+        }
         // Next hops may well take only so many messages over one connection.
         let is_innocent = self.traffic.was_useful || outcome.is_chunking_fault();
         let settlement = match is_innocent && outcome.is_unattempted() {
@@ -266,6 +277,7 @@ impl SmtpClient {
         };
         self.traffic.was_useful |= outcome.reply.is_some();
         summary.log(&outcome, &settlement, &self.peer);
+        context.attempted(&mail.mail, &settlement);
         self.submit(disk::Job::Settle(mail, Box::new(settlement)), context);
     }
 

@@ -6,6 +6,7 @@
 
 use crate::event::Token;
 use crate::filter::verdict::Verdict;
+use crate::relay::acceptance;
 use crate::relay::context::Context;
 use crate::relay::disk::{self, Job};
 use crate::relay::filter_files::Done;
@@ -49,6 +50,12 @@ impl SmtpServer {
                 self.filtering = Filtering::Begun;
                 context.begin(Box::new(run));
             }
+            (Done::Staged(Ok(staged)), None) if self.intake.is_some() => {
+                self.accepted(staged, context);
+            }
+            (Done::Lent(staged, loaded), _) if self.intake.is_some() => {
+                self.lent(staged, *loaded, context);
+            }
             (Done::Staged(Err(error)), _) => self.stored(Err(refuse(&error)), context),
             (done, _) => disk::abandon(Message::Disk(Some(disk::Done::Filter(done))), context),
         }
@@ -77,10 +84,19 @@ impl SmtpServer {
             left,
             ..
         } = filtered;
-        self.wants_rescan = wishes.rescan;
+        self.wants_rescan |= wishes.rescan;
+        let is_outgoing = self.take_filtering();
         match (verdict, left) {
-            (Verdict::Accept | Verdict::Abandon, Remains::Received(staged)) => {
+            (Verdict::Accept, Remains::Received(staged)) if is_outgoing => {
+                self.forward_or_commit(staged, context);
+            }
+            (Verdict::Accept, Remains::Received(staged)) => self.accepted(staged, context),
+            // Left for later, or for the filter to remove.
+            (Verdict::Abandon, Remains::Received(staged)) => {
                 self.away = Some(self.serial);
+                if let Some(transaction) = &mut self.transaction {
+                    acceptance::follow(transaction, staged.envelope());
+                }
                 context.submit(self.token, Job::CommitStaged(staged));
             }
             (Verdict::Abandon, _) => self.taken(id, context),

@@ -1,5 +1,6 @@
 //! What happens to SMTP clients between the door and their session.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::net::local;
@@ -10,7 +11,9 @@ use crate::relay::dnsbl::Screening;
 use crate::relay::guest::{Guest, Word};
 use crate::relay::listener::{Caller, Host, Refusal};
 use crate::relay::verdict;
-use crate::verbose;
+use crate::relay::watch::counters::TurnedAway;
+use crate::relay::watch::switches::Switches;
+use crate::{info, verbose};
 
 use super::{Service, SmtpServer};
 
@@ -20,6 +23,8 @@ pub struct SmtpHost {
     pub service: Arc<Service>,
     /// The block lists that clients are checked against that are not local.
     pub block_lists: Arc<[dnsbl::Config]>,
+    /// What administrators have switched off.
+    pub switches: Rc<Switches>,
 }
 
 impl Host for SmtpHost {
@@ -42,6 +47,7 @@ impl Host for SmtpHost {
             stream,
             peer,
             visit,
+            ..
         } = caller;
         let guest = Guest {
             service: Arc::clone(&self.service),
@@ -49,9 +55,16 @@ impl Host for SmtpHost {
             peer,
             visit,
         };
+        if !self.switches.is_smtp_enabled() {
+            info!("smtp connection refused: disabled: {}", guest.peer);
+            context.watch.counters.turned_away(TurnedAway::Disabled);
+            guest.send_off(&verdict::disabled().render());
+            return;
+        }
+        let is_checked = self.switches.are_block_lists_used(context.now);
         let lists = &self.block_lists;
         let ip = guest.peer.ip();
-        if !lists.is_empty() && !local::is_local(ip) {
+        if is_checked && !lists.is_empty() && !local::is_local(ip) {
             context.begin(Box::new(Screening::new(guest, Arc::clone(lists))));
             return;
         }

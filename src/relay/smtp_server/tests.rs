@@ -75,6 +75,8 @@ impl World {
             trace: true,
             verifier: None,
             filters: None,
+            immediate: None,
+            client_filters: None,
             rescans: None,
             forwarder: None,
         };

@@ -56,8 +56,10 @@ struct Scenario {
     run: fn(&Spool, &mut Ledger),
 }
 
+const ALL: [&str; 3] = ["a@x", "b@x", "c@x"];
+
 fn recipients() -> Vec<OneLine> {
-    vec![line("a@x"), line("b@x"), line("c@x")]
+    ALL.map(line).to_vec()
 }
 
 fn remaining() -> Vec<OneLine> {
@@ -426,11 +428,9 @@ fn storing_scenarios() -> Vec<Scenario> {
             store_local(spool, ledger, &[&[b"one", b"1"], &[b""]]);
             store_group(spool, ledger, &[&[b"three"]]);
         }),
-        storing(|spool, ledger| store_filtered(spool, ledger, &[], &["a@x", "b@x", "c@x"])),
+        storing(|spool, ledger| store_filtered(spool, ledger, &[], &ALL)),
         storing(|spool, ledger| store_filtered(spool, ledger, &["alice"], &[])),
-        storing(|spool, ledger| {
-            store_filtered(spool, ledger, &["alice"], &["a@x", "b@x", "c@x"]);
-        }),
+        storing(|spool, ledger| store_filtered(spool, ledger, &["alice"], &ALL)),
     ]
 }
 

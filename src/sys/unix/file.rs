@@ -4,7 +4,7 @@
 use std::ffi::{CStr, CString, OsString};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd};
+use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
@@ -60,6 +60,21 @@ impl Directory {
     pub fn open_subdirectory(&self, name: &[u8]) -> io::Result<Directory> {
         let file = self.open_at(name, libc::O_RDONLY | libc::O_DIRECTORY, 0)?;
         Directory::new(file)
+    }
+
+    /// Takes the lock on the directory itself, which keeps nobody from its files but
+    /// those who ask for the same lock; nothing where someone has it. It ends when
+    /// what is returned is dropped, or with the process. Where directories cannot
+    /// be locked it keeps nobody away.
+    pub fn try_lock(&self) -> io::Result<Option<DirectoryLock>> {
+        let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC;
+        // SAFETY: the descriptor is open and the path is a NUL-ended constant.
+        let fd = unsafe { libc::openat(self.file.as_raw_fd(), c".".as_ptr(), flags) };
+        check(fd)?;
+        // SAFETY: the descriptor is new, and nobody else knows it.
+        let file = unsafe { File::from_raw_fd(fd) };
+        let is_held = matches!(try_lock(&file), Ok(false));
+        Ok((!is_held).then_some(DirectoryLock { _file: file }))
     }
 
     /// Creates a file that must not exist yet, for writing. The process's umask
@@ -227,6 +242,11 @@ impl Directory {
         metadata_of(&self.file)
     }
 
+    /// Its descriptor.
+    pub(in crate::sys) fn raw(&self) -> RawFd {
+        self.file.as_raw_fd()
+    }
+
     fn open_at(&self, name: &[u8], flags: libc::c_int, mode: u32) -> io::Result<File> {
         let name = c_name(name)?;
         let flags = flags | libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_NOCTTY;
@@ -241,6 +261,13 @@ impl Directory {
             }
         }
     }
+}
+
+/// A lock on a directory; see [`Directory::try_lock`].
+#[derive(Debug)]
+pub struct DirectoryLock {
+    /// Holds the lock.
+    _file: File,
 }
 
 /// The names in a directory; see [`Directory::names`].

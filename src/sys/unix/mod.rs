@@ -3,16 +3,23 @@
 pub(super) mod account;
 pub(super) mod caller;
 pub(super) mod child;
+pub(super) mod daemon;
 pub(super) mod file;
 pub(super) mod file_mode;
+mod fork;
 pub(super) mod interface;
+pub(super) mod monitor;
 pub(super) mod names;
+pub(super) mod notify;
+pub(super) mod open;
 pub(super) mod poll;
+pub(super) mod privileges;
 pub(super) mod process;
 pub(super) mod random;
+mod reach;
 pub(super) mod signal;
 pub(super) mod socket;
 pub(super) mod terminal;
 #[cfg(test)]
-mod testing;
+pub(super) mod testing;
 pub(super) mod time;

@@ -1,10 +1,9 @@
 //! Limits, descriptors and names.
 
 use std::ffi::{CStr, c_int};
-use std::fs::File;
 use std::io;
-use std::os::fd::AsRawFd;
 
+use super::fork;
 pub(in crate::sys) use super::names::canonical_name;
 
 const NOWHERE: &CStr = c"/dev/null";
@@ -73,10 +72,7 @@ pub(in crate::sys) fn set_umask(mode: u32) -> u32 {
 }
 
 pub(in crate::sys) fn close_standard_error() -> io::Result<()> {
-    let nowhere = File::options().write(true).open("/dev/null")?;
-    // SAFETY: the call takes no pointers. Descriptor 2 belongs to nobody but
-    // standard error, which stays usable.
-    check(unsafe { libc::dup2(nowhere.as_raw_fd(), libc::STDERR_FILENO) })
+    fork::close_standard(libc::STDERR_FILENO)
 }
 
 pub(in crate::sys) fn ensure_standard_descriptors() -> io::Result<()> {
@@ -93,6 +89,15 @@ pub(in crate::sys) fn ensure_standard_descriptors() -> io::Result<()> {
 }
 
 pub(in crate::sys) fn keep_descriptors() {
+    for fd in libc::STDERR_FILENO + 1..descriptors_end() {
+        // SAFETY: the call takes no pointers; where there is no such descriptor it
+        // fails and nothing happens.
+        unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) };
+    }
+}
+
+/// The number after the last that a descriptor may have.
+pub(super) fn descriptors_end() -> c_int {
     let mut limit = libc::rlimit {
         rlim_cur: 0,
         rlim_max: 0,
@@ -101,12 +106,14 @@ pub(in crate::sys) fn keep_descriptors() {
     if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) } != 0 {
         limit.rlim_cur = DESCRIPTORS_MAX;
     }
-    let end = c_int::try_from(limit.rlim_cur.min(DESCRIPTORS_MAX)).unwrap_or(c_int::MAX);
-    for fd in libc::STDERR_FILENO + 1..end {
-        // SAFETY: the call takes no pointers; where there is no such descriptor it
-        // fails and nothing happens.
-        unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) };
+    c_int::try_from(limit.rlim_cur.min(DESCRIPTORS_MAX)).unwrap_or(c_int::MAX)
+}
+
+pub(in crate::sys) fn close_standard_input_and_output() -> io::Result<()> {
+    for fd in [libc::STDIN_FILENO, libc::STDOUT_FILENO] {
+        fork::close_standard(fd)?;
     }
+    Ok(())
 }
 
 pub(in crate::sys) fn is_root() -> bool {

@@ -7,12 +7,22 @@ use std::ptr;
 
 use crate::sys::signal::{Request, catch};
 
+/// What is caught.
+const CAUGHT: [c_int; 6] = [
+    libc::SIGTERM,
+    libc::SIGINT,
+    libc::SIGQUIT,
+    libc::SIGHUP,
+    libc::SIGUSR1,
+    libc::SIGUSR2,
+];
+
 /// Installs the handlers.
 pub(in crate::sys) fn install() -> io::Result<()> {
     for signal in [libc::SIGPIPE, libc::SIGIO] {
         set_action(signal, libc::SIG_IGN)?;
     }
-    for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGQUIT, libc::SIGHUP] {
+    for signal in CAUGHT {
         if !is_ignored(signal)? {
             set_action(signal, handle as *const () as libc::sighandler_t)?;
         }
@@ -26,10 +36,13 @@ extern "C" fn handle(signal: c_int) {
     let errno = errno_location();
     // SAFETY: the pointer is null or to the errno of this thread, an integer.
     let saved = unsafe { errno.as_ref().copied() };
-    catch(match signal {
-        libc::SIGHUP => Request::Reload,
-        _ => Request::Terminate,
-    });
+    match signal {
+        libc::SIGHUP => catch(Request::Reload),
+        // Nothing is to come of these but that the process lives on. They are not
+        // ignored, since programs that are started would inherit that.
+        libc::SIGUSR1 | libc::SIGUSR2 => {}
+        _ => catch(Request::Terminate),
+    }
     if let Some(saved) = saved {
         // SAFETY: as above, and it was not null.
         unsafe { *errno = saved };

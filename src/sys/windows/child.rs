@@ -14,6 +14,9 @@ use crate::sys::file::native_name;
 /// What programs need of our environment to run at all.
 const ENVIRONMENT: [&str; 4] = ["PATH", "SystemRoot", "TEMP", "windir"];
 
+/// Where the system is, if it does not say so.
+const DEFAULT_WINDIR: &str = "C:\\Windows";
+
 /// How many pieces of output wait until they are wanted.
 const PIECES_MAX: usize = 4;
 
@@ -27,7 +30,7 @@ pub(in crate::sys) struct Child {
 impl Child {
     pub(in crate::sys) fn spawn(program: &Path, arguments: &[Vec<u8>]) -> io::Result<Child> {
         let kept = ENVIRONMENT.map(|name| (name, std::env::var_os(name)));
-        let mut child = Command::new(program)
+        let mut child = command(program)
             .args(arguments.iter().map(|argument| native_name(argument)))
             .env_clear()
             .envs(
@@ -68,6 +71,28 @@ impl Child {
         self.reaped |= status.is_some();
         Ok(status.map(|status| End::Exited(status.code().unwrap_or(-1))))
     }
+}
+
+/// What runs a file, by what its name ends in. Scripts that are for no program in
+/// particular are for the script host, as E-MailRelay has it.
+fn command(program: &Path) -> Command {
+    let windows = std::env::var_os("windir").unwrap_or_else(|| DEFAULT_WINDIR.into());
+    let system = Path::new(&windows).join("System32");
+    let extension = program.extension().unwrap_or_default();
+    let is_one_of = |known: &[&str]| known.iter().any(|one| extension.eq_ignore_ascii_case(one));
+    if is_one_of(&["exe", "com", "bat", "cmd"]) {
+        return Command::new(program);
+    }
+    let (host, options): (_, &[&str]) = match is_one_of(&["ps1"]) {
+        true => (
+            "WindowsPowerShell\\v1.0\\powershell.exe",
+            &["-NoLogo", "-File"],
+        ),
+        false => ("cscript.exe", &["//nologo", "//B"]),
+    };
+    let mut command = Command::new(system.join(host));
+    command.args(options).arg(program);
+    command
 }
 
 impl Drop for Child {

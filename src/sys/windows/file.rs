@@ -66,6 +66,10 @@ unsafe extern "system" {
     fn GetFileInformationByHandle(file: *mut c_void, information: *mut FileInformation) -> i32;
 }
 
+/// Stands for a lock on a directory; see [`Directory::try_lock`].
+#[derive(Debug)]
+pub struct DirectoryLock;
+
 /// A directory known by its path.
 #[derive(Debug)]
 pub struct Directory {
@@ -88,6 +92,11 @@ impl Directory {
             Kind::Directory => Directory::open(&self.join(name)?),
             _ => Err(io::ErrorKind::NotADirectory.into()),
         }
+    }
+
+    /// Keeps nobody away: directories cannot be locked here.
+    pub fn try_lock(&self) -> io::Result<Option<DirectoryLock>> {
+        Ok(Some(DirectoryLock))
     }
 
     /// Creates a file that must not exist yet, for writing. The directory's

@@ -48,6 +48,7 @@ impl Provider for Rustls {
     fn server(&self, settings: &ServerSettings) -> Result<Box<dyn Acceptor>, Error> {
         let keywords = &settings.keywords;
         let identity = Identity::load(&settings.certificate)?;
+        let expires = identity.expires();
         let identity = files::certified_key(identity, &settings.certificate)?;
         let (verifier, trust) = client_verifier(&settings.verify, keywords)?;
         let builder = ServerConfig::builder_with_provider(crypto())
@@ -67,7 +68,11 @@ impl Provider for Rustls {
             false => config.ticketer = ticket::ticketer().map_err(|error| library(&error))?,
         }
         let config = Arc::new(config);
-        Ok(Box::new(RustlsAcceptor { config, trust }))
+        Ok(Box::new(RustlsAcceptor {
+            config,
+            trust,
+            expires,
+        }))
     }
 
     fn client(&self, settings: &ClientSettings) -> Result<Box<dyn Connector>, Error> {
@@ -174,6 +179,7 @@ fn library(error: &dyn std::error::Error) -> Error {
 struct RustlsAcceptor {
     config: Arc<ServerConfig>,
     trust: Trust,
+    expires: Option<i64>,
 }
 
 impl Acceptor for RustlsAcceptor {
@@ -181,6 +187,10 @@ impl Acceptor for RustlsAcceptor {
         let connection = ServerConnection::new(Arc::clone(&self.config));
         let connection = connection.map_err(|error| library(&error))?;
         Ok(Box::new(RustlsEngine::new(connection.into(), self.trust)))
+    }
+
+    fn expires(&self) -> Option<i64> {
+        self.expires
     }
 }
 

@@ -42,6 +42,10 @@ const BROKEN: &[(&str, &str)] = &[
     ("-x -S x", "--server-auth: cannot be used with --dont-serve"),
     ("-x -B -F x", "--pop: cannot be used with --dont-serve"),
     ("-x -a 1", "--admin: cannot be used with --dont-serve"),
+    (
+        "-x --metrics=1",
+        "--metrics: cannot be used with --dont-serve",
+    ),
     ("-x -O 1 -o a:1", "--poll: cannot be used with --dont-serve"),
     ("-q a:1 -p 1", "--port: cannot be used with --as-client"),
     ("-q a:1 -O 1", "--poll: cannot be used with --as-client"),

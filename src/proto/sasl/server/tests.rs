@@ -35,6 +35,7 @@ fn dialogue(mechanism: Mechanism, initial: Option<&str>, lines: &[&[u8]]) -> Vec
                         let password = String::from_utf8_lossy(password.expose()).into_owned();
                         format!("{mechanism}: {id:?} {password:?}")
                     }
+                    Given::Digest { .. } => unreachable!("no mechanism of SASL"),
                     Given::Proof { proof, .. } => {
                         format!("{mechanism}: {id:?} {:?}", String::from_utf8_lossy(&proof))
                     }

@@ -1,8 +1,7 @@
 //! What the client has shown of itself, and what it may do therefore.
 
 use crate::base::OneLine;
-use crate::base::hash::Algorithm;
-use crate::proto::sasl::{Attempts, Channel, Kinds, Mechanism, Nonce, Offer};
+use crate::proto::sasl::{Attempts, Channel, Kinds, Mechanism, Nonce, NonceSource, Offer};
 
 use super::Turn;
 use super::replies::{self, Fixed};
@@ -36,18 +35,18 @@ pub(super) struct Access {
     /// The mechanism of the last exchange.
     mechanism: Option<Mechanism>,
     attempts: Attempts,
-    exchanges: u64,
+    nonces: NonceSource,
 }
 
 impl Access {
     pub(super) fn new(client: Client) -> Access {
         Access {
+            nonces: NonceSource::new(client.random, client.connected_at),
             client,
             admission: Admission::default(),
             identity: None,
             mechanism: None,
             attempts: Attempts::default(),
-            exchanges: 0,
         }
     }
 
@@ -95,18 +94,7 @@ impl Access {
     /// Makes the challenge of the next exchange impossible to guess from those
     /// before it.
     pub(super) fn nonce<'a>(&mut self, domain: &'a str) -> Nonce<'a> {
-        self.exchanges += 1;
-        let seed = [&self.client.random[..], &self.exchanges.to_le_bytes()].concat();
-        let digest = Algorithm::Sha256.digest(&seed);
-        let mut random = [0; 16];
-        for (to, from) in random.iter_mut().zip(digest.iter()) {
-            *to = *from;
-        }
-        Nonce {
-            random,
-            unix_seconds: self.client.connected_at,
-            domain,
-        }
+        self.nonces.next(domain)
     }
 }
 

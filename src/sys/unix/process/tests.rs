@@ -1,11 +1,11 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use super::*;
 use crate::sys::process;
 use crate::sys::stderr::write_line;
 use crate::sys::testing::alone;
 use crate::sys::unix::testing::TempDir;
+use std::os::fd::AsRawFd;
 
 /// The type differs between libraries, even on one system.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]

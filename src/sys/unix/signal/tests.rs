@@ -39,6 +39,10 @@ fn signals_wake_the_loop() {
                 assert_eq!(signals.take(), Caught::default());
                 assert!(!is_readable(receiver.raw()));
             }
+            for harmless in [libc::SIGUSR1, libc::SIGUSR2] {
+                raise(harmless);
+                assert_eq!(signals.take(), Caught::default());
+            }
             raise(libc::SIGHUP);
             raise(libc::SIGTERM);
             let both = Caught {

@@ -1,0 +1,78 @@
+//! Who the program is: the user it becomes, and the number by which it is found.
+
+use crate::config::Process;
+use crate::sys::pid_file::PidFile;
+use crate::sys::privileges::{self, Division, Lifeline, User};
+use crate::sys::{process, reason};
+use crate::{info, warning};
+
+use super::startup::Failure;
+
+/// The user to become; nothing where there is nothing to give up, or nothing is to
+/// be.
+pub(super) fn target(process: &Process) -> Result<Option<User>, Failure> {
+    if privileges::is_borrowed() {
+        return Err(Failure::new(
+            "the program file is set-user-id or set-group-id, which it is not made for: \
+             chmod ug-s it, and start it as the user it is to be, or as root with --user",
+        ));
+    }
+    if !process::is_root() {
+        return Ok(None);
+    }
+    let name = &process.user;
+    let fail = |error| format!("--user: cannot look up {name}: {}", reason(&error));
+    let user = privileges::user(name).map_err(|error| Failure::new(fail(error)))?;
+    let user = user.ok_or_else(|| {
+        Failure::new(format!(
+            "--user: no such user: {name}: give the name of another one, or make it: \
+             useradd --system --no-create-home {name}"
+        ))
+    })?;
+    Ok((!user.is_root()).then_some(user))
+}
+
+/// Writes the pid file, if there is to be one.
+pub(super) fn pid_file(process: &Process, user: Option<&User>) -> Result<Option<PidFile>, Failure> {
+    let Some(path) = &process.pid_file else {
+        return Ok(None);
+    };
+    let written = PidFile::write(path).map_err(|error| format!("--pid-file: {error}"));
+    let pid_file = written.map_err(Failure::new)?;
+    // Whoever stops the program by that number would stop what the user wants.
+    if user.is_some_and(|user| !privileges::is_out_of_reach(path, user).unwrap_or(true)) {
+        let name = &process.user;
+        let path = path.display();
+        warning!("--pid-file: user {name} may replace {path}: put it where only root may write");
+    }
+    Ok(Some(pid_file))
+}
+
+/// Gives up root for good, if that is who we are; returns in the process that has.
+pub(super) fn give_up(
+    process: &Process,
+    user: Option<&User>,
+    runs_programs: bool,
+    pid_file: Option<&PidFile>,
+) -> Result<Option<Lifeline>, Failure> {
+    let Some(user) = user else {
+        if process::is_root() && runs_programs {
+            warning!("filters and verifiers run as root, as --user is root");
+        }
+        return Ok(None);
+    };
+    let division = Division {
+        no_new_privileges: !runs_programs,
+        keeps_standard_error: !process.daemon,
+    };
+    let lifeline = privileges::divide(user, division, pid_file).map_err(|error| {
+        let name = &user.name;
+        let reason = reason(&error);
+        Failure::new(format!(
+            "--user: cannot become {name}: {reason}: only a root with all of its privileges can; \
+             start the program as that user instead"
+        ))
+    })?;
+    info!("running as user {} from now on", user.name);
+    Ok(Some(lifeline))
+}

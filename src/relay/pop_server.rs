@@ -1,0 +1,452 @@
+//! A session with a POP client: carries bytes between the socket and the pure
+//! machine, and content from the disk to the socket.
+
+mod encryption;
+pub mod host;
+mod job;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::auth::Secrets;
+use crate::base::{OneLine, ascii};
+use crate::event::{Interest, Ready, Token};
+use crate::proto::pop::{Action, Client, CloseReason, Event, Machine, Settings};
+use crate::proto::sasl::{Answer, Channel, NonceSource};
+use crate::store::{Maildrop, OpenContent, Spool};
+use crate::sys::random;
+use crate::{info, verbose, warning};
+
+use super::clients::Visit;
+use super::connection::{Arrival, Connection};
+use super::context::Context;
+use super::disk::{self, Done};
+use super::encryption::Encryption;
+use super::limits::{POP_LOW_WATER, POP_STEPS_MAX};
+use super::listener::Caller;
+use super::login::Login;
+use super::maildrop::MessageList;
+use super::peer::Peer;
+use super::security::{self, Found, SiteId};
+use super::session::{Kind, Message, Session};
+use super::watch::traffic;
+use job::Awaited;
+
+/// How long a client that is being hung up on may take to take the last response.
+const CLOSE_MAX: Duration = Duration::from_secs(30);
+
+/// How long it may take after that to hang up itself.
+const LINGER_MAX: Duration = Duration::from_secs(2);
+
+/// What all sessions of a server share.
+pub struct Service {
+    /// The spool directory.
+    pub spool: Spool,
+    /// Whose secrets and certificates count.
+    pub site: SiteId,
+    /// The machine's settings.
+    pub machine: Arc<Settings>,
+    /// Whether each user has a directory.
+    pub by_name: bool,
+}
+
+/// One session.
+pub struct PopServer {
+    service: Arc<Service>,
+    connection: Connection,
+    machine: Machine,
+    peer: Peer,
+    token: Token,
+    /// Whether the client encrypts from the first octet.
+    tls_first: bool,
+    encryption: Encryption,
+    secrets: Option<Arc<Secrets>>,
+    login: Login,
+    maildrop: Option<(Arc<Maildrop>, MessageList)>,
+    /// The content that is being sent.
+    sending: Sending,
+    /// Since when a job of the session has been under way, and what it is for.
+    away_since: Option<Instant>,
+    awaited: Awaited,
+    reason: Option<CloseReason>,
+    linger_until: Option<Instant>,
+    close_by: Option<Instant>,
+    /// When to go on although nothing has happened, as others had to get their turn.
+    resume_at: Option<Instant>,
+    leaving: bool,
+    /// What is left of the input is no whole command.
+    starved: bool,
+    input_ended: bool,
+    broken: bool,
+    over: bool,
+    /// Counts as one of its client's for as long as this exists.
+    _visit: Visit,
+}
+
+/// How far content is on its way from the disk to the client.
+#[derive(Default)]
+struct Sending {
+    /// Whether the machine wants more of it.
+    is_wanted: bool,
+    /// What has been read, and whether that is the last.
+    piece: Option<(Vec<u8>, bool)>,
+    /// Where the next piece is to come from.
+    rest: Option<OpenContent>,
+}
+
+impl PopServer {
+    /// Takes a client that has been let in.
+    pub fn new(service: Arc<Service>, caller: Caller, tls_first: bool, context: &Context) -> Self {
+        let Caller {
+            stream,
+            peer,
+            visit,
+            ..
+        } = caller;
+        let mut seed = [0; 32];
+        random::bytes(&mut seed);
+        let client = Client {
+            channel: match peer.is_on_this_system() {
+                true => Channel::Local,
+                false => Channel::Clear,
+            },
+            nonces: NonceSource::new(seed, context.wall_clock().unix_ms / 1000),
+        };
+        PopServer {
+            machine: Machine::new(Arc::clone(&service.machine), client),
+            service,
+            connection: Connection::new(stream),
+            peer,
+            token: Token::NOBODY,
+            tls_first,
+            encryption: Encryption::Clear,
+            secrets: None,
+            login: Login::Idle,
+            maildrop: None,
+            sending: Sending::default(),
+            away_since: None,
+            awaited: Awaited::Nothing,
+            reason: None,
+            linger_until: None,
+            close_by: None,
+            resume_at: None,
+            leaving: false,
+            starved: true,
+            input_ended: false,
+            broken: false,
+            over: false,
+            _visit: visit,
+        }
+    }
+
+    fn greet(&mut self, context: &mut Context) {
+        self.admit(context);
+        let now = context.now;
+        self.act(context, |machine, actions| machine.greet(now, actions));
+    }
+
+    /// Tells the machine what kinds of secrets there are, if they are not what they
+    /// were.
+    fn admit(&mut self, context: &Context) {
+        let Some(secrets) = context.security.site(self.service.site).secrets() else {
+            return;
+        };
+        let is_same = |known| Arc::ptr_eq(known, secrets);
+        if !self.secrets.as_ref().is_some_and(is_same) {
+            self.secrets = Some(Arc::clone(secrets));
+            self.machine.admit(secrets.kinds().clone());
+        }
+    }
+
+    /// Lets the machine work until it can do no more or others should get their turn,
+    /// then writes its responses.
+    fn drive(&mut self, context: &mut Context) {
+        self.admit(context);
+        for _ in 0..POP_STEPS_MAX {
+            self.receive(context);
+            self.feed(context);
+            self.settle(context);
+            if !self.can_go_on() {
+                return;
+            }
+        }
+        self.resume_at = Some(context.now);
+    }
+
+    /// One step of the machine, if it can do one.
+    fn receive(&mut self, context: &mut Context) {
+        self.starved = self.connection.input.is_empty();
+        if !self.may_receive() {
+            return;
+        }
+        let mut actions = Vec::new();
+        let before = self.connection.input.len();
+        self.machine
+            .receive(context.now, &mut self.connection.input, &mut actions);
+        let stuck = actions.is_empty() && self.connection.input.len() == before;
+        self.perform(actions, context);
+        self.starved = stuck || self.connection.input.is_empty();
+    }
+
+    fn may_receive(&self) -> bool {
+        let has_work = self.machine.has_more_to_say()
+            || (self.machine.wants_input() && !self.connection.input.is_empty());
+        self.reason.is_none() && self.has_room() && has_work
+    }
+
+    /// Whether the client has taken most of what it was sent.
+    fn has_room(&self) -> bool {
+        self.connection.output.len() <= POP_LOW_WATER
+    }
+
+    fn can_go_on(&self) -> bool {
+        let is_fed = self.sending.is_wanted && self.sending.piece.is_some();
+        let is_able = self.machine.has_more_to_say() || is_fed || !self.starved;
+        is_able && (self.may_receive() || (is_fed && self.has_room()))
+    }
+
+    fn perform(&mut self, actions: Vec<Action>, context: &mut Context) {
+        for action in actions {
+            match action {
+                Action::Command(line) => verbose!("rx<<: \"{line}\""),
+                Action::Respond(octets) => self.say(&octets),
+                Action::Warn(text) => warning!("{text}"),
+                Action::Authenticate(credentials) => {
+                    let site = self.service.site;
+                    self.login.check(site, credentials, self.token, context);
+                }
+                Action::HoldBack(answer) => self.login.hold_back(answer, &self.peer, context),
+                Action::StartTls => self.encryption = Encryption::Accepted,
+                Action::Open(user) => self.open(user, context),
+                Action::Retrieve(index) => self.retrieve(index, context),
+                Action::ReadOn => self.read_on(context),
+                Action::StopReading => self.sending = Sending::default(),
+                Action::Delete(indices) => self.delete(&indices, context),
+                Action::Close(reason) => {
+                    self.hint_at_tls(reason);
+                    self.reason = Some(reason);
+                    // Free for others before the client knows.
+                    self.maildrop = None;
+                    self.sending = Sending::default();
+                }
+            }
+        }
+    }
+
+    fn say(&mut self, octets: &[u8]) {
+        let is_response = octets.starts_with(b"+OK") || octets.starts_with(b"-ERR");
+        if self.service.machine.note_commands && is_response {
+            let end = octets.iter().position(|octet| *octet == b'\r');
+            let line = &octets[..end.unwrap_or(octets.len())];
+            verbose!("tx>>: \"{}\"", ascii::escape(line));
+        }
+        self.connection.output.push_all(octets);
+    }
+
+    /// Writes what there is to write and decides whether the session goes on.
+    fn settle(&mut self, context: &mut Context) {
+        self.refuse_injection(context);
+        self.flush(context.now);
+        self.continue_stls(context);
+        let has_gone = self.broken || (self.input_ended && self.is_done());
+        if has_gone {
+            self.act(context, |machine, actions| machine.peer_closed(actions));
+        } else if self.leaving {
+            self.leaving = false;
+            self.act(context, Machine::shut_down);
+        }
+        if self.reason.is_some() {
+            self.close(has_gone, context);
+        }
+    }
+
+    /// Whether nothing is left to be done for a client that sends no more.
+    fn is_done(&self) -> bool {
+        let is_busy = self.away_since.is_some()
+            || self.sending.is_wanted
+            || self.login.is_checking()
+            || self.machine.has_more_to_say();
+        let has_heard = self.starved || self.reason.is_some();
+        !is_busy && has_heard && self.connection.output.is_empty()
+    }
+
+    fn flush(&mut self, now: Instant) {
+        let before = self.connection.output.len();
+        if !self.broken && self.connection.flush().is_err() {
+            self.broken = true;
+        }
+        let taken = before.saturating_sub(self.connection.output.len());
+        if taken > 0 {
+            self.machine.taken(now, taken);
+        }
+    }
+
+    fn close(&mut self, has_gone: bool, context: &mut Context) {
+        self.flush(context.now);
+        let flushed = self.connection.output.is_empty();
+        self.close_by.get_or_insert(context.now + CLOSE_MAX);
+        if has_gone || self.broken || (flushed && !self.must_linger(context.now)) {
+            self.finish();
+        }
+    }
+
+    fn act(&mut self, context: &mut Context, call: impl FnOnce(&mut Machine, &mut Vec<Action>)) {
+        let mut actions = Vec::new();
+        call(&mut self.machine, &mut actions);
+        self.perform(actions, context);
+    }
+
+    fn resume(&mut self, event: Event, context: &mut Context) {
+        let now = context.now;
+        self.act(context, |machine, actions| {
+            machine.resume(now, event, actions)
+        });
+    }
+
+    /// A connection closed with input unread is reset, and the client may never see
+    /// the last response: so the end of output is announced and input is read and
+    /// dropped until the client has hung up, but not for long.
+    fn must_linger(&mut self, now: Instant) -> bool {
+        if matches!(self.reason, Some(CloseReason::Quit)) && self.connection.input.is_empty() {
+            return false;
+        }
+        if self.linger_until.is_none() {
+            self.connection.shut_down_output();
+            self.linger_until = Some(now + LINGER_MAX);
+        }
+        true
+    }
+
+    fn finish(&mut self) {
+        self.over = true;
+        if !self.broken && self.linger_until.is_none() {
+            self.connection.shut_down_output();
+        }
+        let reason = self
+            .reason
+            .as_ref()
+            .map(CloseReason::explain)
+            .unwrap_or_default();
+        info!("pop connection closed: {reason}: {}", self.peer);
+    }
+
+    fn answer_login(&mut self, result: Result<OneLine, Answer>, context: &mut Context) {
+        self.resume(Event::Authenticated(result), context);
+    }
+}
+
+impl Session for PopServer {
+    fn kind(&self) -> Kind {
+        Kind::PopServer
+    }
+
+    fn peer(&self) -> Option<&str> {
+        Some(self.peer.ip_text())
+    }
+
+    fn start(&mut self, token: Token, context: &mut Context) {
+        self.token = token;
+        info!("pop connection from {}", self.peer);
+        let (stream, peer) = (self.connection.stream(), self.peer.address());
+        context.arrived(token, traffic::Service::Pop, stream, peer);
+        if self.tls_first {
+            self.start_handshake(context);
+        } else {
+            self.greet(context);
+        }
+        self.drive(context);
+    }
+
+    fn interest(&self, _now: Instant) -> Option<Interest> {
+        if self.broken {
+            return None;
+        }
+        let lingers = self.linger_until.is_some();
+        let wanted = lingers || (self.reason.is_none() && self.machine.wants_input());
+        self.connection.interest(!self.input_ended && wanted)
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let machine = self
+            .machine
+            .deadline()
+            .filter(|_| self.away_since.is_none());
+        let waits = [
+            machine,
+            self.login.deadline(),
+            self.encryption.deadline(),
+            self.resume_at,
+        ];
+        let first = waits.into_iter().flatten().min();
+        self.linger_until.or(self.close_by).or(first)
+    }
+
+    fn on_ready(&mut self, ready: Ready, context: &mut Context) {
+        if ready.readable && !self.input_ended {
+            let arrival = self.connection.read(&mut context.scratch);
+            self.note_handshake(&arrival, context);
+            match arrival {
+                Ok(Arrival::End | Arrival::Truncated) => self.input_ended = true,
+                Ok(Arrival::Bytes | Arrival::Nothing) => {}
+                Err(_) => {
+                    self.input_ended = true;
+                    self.broken = true;
+                }
+            }
+        }
+        if self.reason.is_some() {
+            self.connection.input.clear();
+        }
+        self.drive(context);
+    }
+
+    fn on_timeout(&mut self, context: &mut Context) {
+        let now = context.now;
+        let is_due = |deadline: Option<Instant>| deadline.is_some_and(|at| at <= now);
+        if self.reason.is_some() {
+            self.broken = true;
+        } else if is_due(self.resume_at) {
+            self.resume_at = None;
+        } else if is_due(self.encryption.deadline()) {
+            self.time_out_handshake(context);
+        } else if is_due(self.login.deadline()) {
+            if let Some(answer) = self.login.release() {
+                self.answer_login(Err(answer), context);
+            }
+        } else {
+            self.act(context, |machine, actions| machine.timeout(now, actions));
+        }
+        self.drive(context);
+    }
+
+    fn on_message(&mut self, message: Message, context: &mut Context) {
+        match message {
+            Message::Disk(Some(Done::Security(security::Done {
+                found: Found::Checked(_, result),
+                ..
+            }))) => {
+                if let Some(user) = self.login.checked(result, &self.peer, context) {
+                    info!("pop authentication of {user} connected from {}", self.peer);
+                    self.answer_login(Ok(user), context);
+                }
+            }
+            Message::Disk(None) if self.login.is_checking() => {
+                let answer = self.login.uncheck();
+                self.answer_login(Err(answer), context);
+            }
+            Message::Disk(Some(Done::Maildrop(done))) => self.on_done(done, context),
+            Message::Disk(None) => self.on_lost_job(context),
+            other => disk::abandon(other, context),
+        }
+        self.drive(context);
+    }
+
+    fn on_shutdown(&mut self, context: &mut Context) {
+        self.leaving = true;
+        self.drive(context);
+    }
+
+    fn is_over(&self) -> bool {
+        self.over
+    }
+}

@@ -1,0 +1,256 @@
+//! Forwarding a message while its client waits for the reply, which then is the
+//! next hop's own.
+//!
+//! The message stays this session's, and unacknowledged, all the while: nothing of
+//! it remains that could be sent again, whatever happens. Whether the next hop has
+//! it or has refused it, the files are removed; after a crash recovery does that.
+//! Where some recipients have been served and others have not, the client is told
+//! that all is well, since it can only send to all of them again: so the message is
+//! made durable for the others first, and waits in the queue as any other does.
+//!
+//! A client that hangs up meanwhile changes nothing: it will not know whether the
+//! message was accepted, as with any server (RFC 1047).
+
+use crate::base::OneLine;
+use crate::event::Token;
+use crate::info;
+use crate::proto::smtp::client::{Outcome, RecipientOutcome};
+use crate::proto::smtp::reply::Reply;
+use crate::proto::smtp::server::Event;
+use crate::relay::context::Context;
+use crate::relay::disk::{self, Batch, Done, Job, Loaded, NotLoaded};
+use crate::relay::filter_files;
+use crate::relay::filter_run::FilterRun;
+use crate::relay::mail::{Ending, Mail, Trigger};
+use crate::relay::session::Message;
+use crate::relay::verdict;
+use crate::store::Staged;
+
+use super::SmtpServer;
+use super::filtering::Filtering;
+
+/// The client session of this session, and the message that it has.
+#[derive(Default)]
+pub(super) struct Immediate {
+    /// The message.
+    message: Option<Box<Staged>>,
+    /// The same, to be handed over.
+    loaded: Option<Loaded>,
+    /// The client session, from when it first asks for mail.
+    client: Option<Token>,
+    /// Whether it asks for mail.
+    is_asking: bool,
+    /// Whether there is one, or soon will be.
+    is_begun: bool,
+    /// Whether it has had a message before this one.
+    is_used: bool,
+    /// Which of the next hops it goes to.
+    hop: usize,
+    /// Why the next hops before that could not be reached.
+    trouble: String,
+    /// Whether the message is with the filters for mail that goes out.
+    is_filtering: bool,
+    /// What to tell the client once the rest of the message is stored.
+    answer: Option<Reply>,
+}
+
+impl SmtpServer {
+    /// The message is complete and no filter has anything against it; those for mail
+    /// that goes out come next.
+    pub(super) fn accepted(&mut self, staged: Box<Staged>, context: &mut Context) {
+        let is_for_others = !staged.envelope().remote_recipients.is_empty();
+        match self.service.client_filters.clone() {
+            Some(filters) if is_for_others => {
+                let peer = Some(self.peer.ip_text().to_owned());
+                let run = FilterRun::received(&filters, staged, self.token, peer);
+                self.filtering = Filtering::Begun;
+                self.immediate.is_filtering = true;
+                context.begin(Box::new(run));
+            }
+            _ => self.forward_or_commit(staged, context),
+        }
+    }
+
+    /// Whether it was the filters for mail that goes out that have seen the message.
+    pub(super) fn take_filtering(&mut self) -> bool {
+        std::mem::take(&mut self.immediate.is_filtering)
+    }
+
+    /// Nothing is left to be asked.
+    pub(super) fn forward_or_commit(&mut self, staged: Box<Staged>, context: &mut Context) {
+        self.away = Some(self.serial);
+        let is_for_others = !staged.envelope().remote_recipients.is_empty();
+        let job = match self.service.immediate {
+            Some(_) if is_for_others => Job::Filter(filter_files::Job::Lend(staged)),
+            _ => Job::CommitStaged(staged),
+        };
+        context.submit(self.token, job);
+    }
+
+    /// The message has been opened.
+    pub(super) fn lent(
+        &mut self,
+        staged: Box<Staged>,
+        loaded: Result<Loaded, NotLoaded>,
+        context: &mut Context,
+    ) {
+        match loaded {
+            Ok(loaded) => {
+                self.immediate.message = Some(staged);
+                self.immediate.loaded = Some(loaded);
+                self.hand_over(context);
+            }
+            Err(_) => {
+                self.remove(staged, context);
+                self.stored(Err(verdict::of_internal_error()), context);
+            }
+        }
+    }
+
+    /// Gives the message to the client session once that asks for it; where there is
+    /// none, one is begun.
+    fn hand_over(&mut self, context: &mut Context) {
+        let immediate = &mut self.immediate;
+        match (immediate.client, self.service.immediate) {
+            (Some(client), _) if immediate.is_asking => {
+                if let Some(loaded) = immediate.loaded.take() {
+                    immediate.is_asking = false;
+                    let batch = Batch {
+                        loaded: vec![Ok(loaded)],
+                        left: Vec::new(),
+                    };
+                    context.post(client, Message::Disk(Some(Done::Loaded(batch))));
+                }
+            }
+            (_, Some(forwarder)) if !immediate.is_begun => {
+                immediate.is_begun = true;
+                immediate.is_used = false;
+                let (by, hop) = (self.token, immediate.hop);
+                context.post(forwarder, Message::Mail(Mail::Connect { by, hop }));
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn immediate_news(&mut self, mail: Mail, context: &mut Context) {
+        match mail {
+            Mail::Wanted { by, .. } => {
+                self.immediate.client = Some(by);
+                self.immediate.is_asking = true;
+                self.hand_over(context);
+            }
+            Mail::Answered { outcome } => self.answered(&outcome, context),
+            Mail::ClientOver { ending, .. } => self.client_over(ending, context),
+            other => disk::abandon(Message::Mail(other), context),
+        }
+    }
+
+    /// The next hop has said something about the message, or will not any more.
+    fn answered(&mut self, outcome: &Outcome, context: &mut Context) {
+        if outcome.is_unattempted() && self.immediate.is_used {
+            // The next hop has closed an idle connection: the end of the client
+            // session, which follows, has the message sent over another one.
+            return;
+        }
+        self.immediate.is_used = true;
+        let Some(staged) = self.immediate.message.take() else {
+            return;
+        };
+        let reply = verdict::of_outcome(outcome);
+        let paths = staged.envelope().remote_recipients.iter();
+        let is_served = |one: &RecipientOutcome| matches!(one, RecipientOutcome::Delivered);
+        let unserved = paths.zip(&outcome.recipients);
+        let rest: Vec<OneLine> = unserved
+            .filter(|(_, one)| !is_served(one))
+            .map(|(path, _)| path.clone())
+            .collect();
+        let has_local = !staged.envelope().local_recipients.is_empty();
+        let is_any_served = outcome.recipients.iter().any(is_served);
+        if !is_any_served {
+            self.remove(staged, context);
+            self.stored(Err(reply), context);
+        } else if rest.is_empty() && !has_local {
+            info!("forwarded before it was accepted: {}", staged.id());
+            self.remove(staged, context);
+            self.passed_on(reply, context);
+        } else {
+            self.immediate.answer = Some(reply);
+            self.away = Some(self.serial);
+            context.submit(self.token, Job::CommitRest(staged, rest));
+        }
+    }
+
+    /// The client session is over. Where that leaves the message unsent it goes over
+    /// another connection, or to the next of the next hops.
+    fn client_over(&mut self, ending: Ending, context: &mut Context) {
+        let was_used = self.immediate.is_used;
+        let immediate = &mut self.immediate;
+        (immediate.client, immediate.is_asking, immediate.is_begun) = (None, false, false);
+        let Some(staged) = immediate.message.take() else {
+            immediate.hop = 0;
+            return;
+        };
+        let is_handed_over = immediate.loaded.is_none();
+        match ending {
+            _ if was_used => {
+                immediate.loaded = None;
+                self.forward_or_commit(staged, context);
+            }
+            Ending::RouteFailed(trouble) | Ending::LoginFailed(trouble) if !is_handed_over => {
+                (immediate.trouble, immediate.hop) = (trouble, immediate.hop + 1);
+                immediate.message = Some(staged);
+                self.hand_over(context);
+            }
+            ending => {
+                let why = match ending {
+                    Ending::Done => std::mem::take(&mut immediate.trouble),
+                    Ending::Dropped(why) | Ending::RouteFailed(why) | Ending::LoginFailed(why) => {
+                        why
+                    }
+                };
+                (immediate.loaded, immediate.hop) = (None, 0);
+                info!("not forwarded: {}: {why}", staged.id());
+                self.remove(staged, context);
+                self.stored(Err(verdict::of_lost_next_hop()), context);
+            }
+        }
+    }
+
+    /// What to tell the client of a message that was stored, which may be the rest of
+    /// one that was forwarded.
+    pub(super) fn with_answer(
+        &mut self,
+        stored: Result<OneLine, Reply>,
+        context: &mut Context,
+    ) -> Result<OneLine, Reply> {
+        let answer = self.immediate.answer.take();
+        let (Ok(_), Some(answer), Some(forwarder)) = (&stored, answer, self.service.immediate)
+        else {
+            return stored;
+        };
+        context.post(forwarder, Message::Mail(Mail::Trigger(Trigger::Rest)));
+        Err(answer)
+    }
+
+    /// The message is the next hop's now.
+    pub(super) fn passed_on(&mut self, reply: Reply, context: &mut Context) {
+        self.intake = None;
+        self.transaction = None;
+        self.facts = None;
+        self.rescan(context);
+        self.resume(Event::Stored(Err(reply)), context);
+    }
+
+    fn remove(&self, staged: Box<Staged>, context: &mut Context) {
+        let job = Job::Filter(filter_files::Job::Discard(staged));
+        context.submit(Token::NOBODY, job);
+    }
+}
+
+impl Immediate {
+    /// What there is to be told to the client session when this one ends.
+    pub(super) fn last_words(&self) -> Option<(Token, Message)> {
+        let client = self.client.filter(|_| self.is_asking)?;
+        Some((client, Message::NoMoreMail))
+    }
+}

@@ -1,0 +1,328 @@
+//! Looks at a spool for those who watch: how full it is, and whether it can be
+//! written. What was found is good for a while, and there is never more than one
+//! look of a kind under way, however many want to know and however long it takes.
+
+use std::time::{Duration, Instant};
+
+use crate::error;
+use crate::event::{Interest, Ready, Token};
+use crate::relay::context::Context;
+use crate::relay::disk;
+use crate::relay::session::{Kind, Message, Session};
+use crate::store::{self, Spool, State};
+
+/// How long a count of the messages is good for.
+pub const CENSUS_GOOD_FOR: Duration = Duration::from_secs(5);
+
+/// How long it is good for that the spool could be written.
+pub const PROBE_GOOD_FOR: Duration = Duration::from_secs(1);
+
+/// How long those who want to know wait at most.
+pub const ANSWER_MAX: Duration = Duration::from_secs(3);
+
+/// Who may wait for an answer at once; others are told what was known before.
+pub const WAITING_MAX: usize = 64;
+
+/// What is to be found out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// How many messages there are.
+    Census,
+    /// Whether the spool can be written.
+    Probe,
+}
+
+/// What is in the spool.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Census {
+    counts: [u64; State::ALL.len()],
+    /// When the oldest message arrived that waits to be forwarded, in seconds since
+    /// 1970, as ids tell.
+    pub oldest: Option<i64>,
+}
+
+/// What was found out last.
+#[derive(Clone, Debug, Default)]
+pub struct Survey {
+    /// The messages; nothing where that is not known.
+    pub census: Option<Census>,
+    /// Whether the spool could be written; nothing where that is not known.
+    pub is_writable: Option<bool>,
+}
+
+/// To and from the surveyor.
+#[derive(Debug)]
+pub enum News {
+    /// A session wants to know.
+    Ask {
+        /// Who.
+        by: Token,
+        /// What.
+        question: Question,
+    },
+    /// This is known.
+    Known(Box<Survey>),
+}
+
+/// What a worker does.
+pub enum Job {
+    /// Counts.
+    Census(Spool),
+    /// Tries to write.
+    Probe(Spool),
+}
+
+/// What came of it.
+pub enum Done {
+    /// Of [`Job::Census`].
+    Census(Result<Census, store::Error>),
+    /// Of [`Job::Probe`].
+    Probe(Result<(), store::Error>),
+}
+
+impl Job {
+    /// Does it. Blocks.
+    pub fn run(self) -> Done {
+        match self {
+            Job::Census(spool) => Done::Census(spool.queue().map(|queue| {
+                let mut census = Census::default();
+                for entry in queue.entries() {
+                    census.add(entry.state, entry.id.seconds());
+                }
+                census
+            })),
+            Job::Probe(spool) => Done::Probe(spool.probe()),
+        }
+    }
+}
+
+impl Census {
+    fn add(&mut self, state: State, arrived: Option<i64>) {
+        self.counts[state as usize] += 1;
+        if state == State::Ready
+            && let Some(arrived) = arrived
+        {
+            let oldest = self.oldest.get_or_insert(arrived);
+            *oldest = arrived.min(*oldest);
+        }
+    }
+
+    /// How many messages are in that state.
+    pub fn count(&self, state: State) -> u64 {
+        self.counts[state as usize]
+    }
+}
+
+/// What is known of one question.
+struct Known<T> {
+    answer: Option<T>,
+    at: Option<Instant>,
+    good_for: Duration,
+    is_asked: bool,
+    waiting: Vec<Token>,
+}
+
+impl<T> Known<T> {
+    fn new(good_for: Duration) -> Known<T> {
+        Known {
+            answer: None,
+            at: None,
+            good_for,
+            is_asked: false,
+            waiting: Vec::new(),
+        }
+    }
+
+    fn is_good(&self, now: Instant) -> bool {
+        self.at
+            .is_some_and(|at| now.saturating_duration_since(at) < self.good_for)
+    }
+
+    /// Whether somebody has to be asked.
+    fn ask(&mut self) -> bool {
+        !std::mem::replace(&mut self.is_asked, true)
+    }
+
+    fn learn(&mut self, now: Instant, answer: Option<T>) -> Vec<Token> {
+        self.is_asked = false;
+        self.at = Some(now);
+        self.answer = answer;
+        std::mem::take(&mut self.waiting)
+    }
+}
+
+/// Looks at one spool.
+pub struct Surveyor {
+    token: Token,
+    spool: Spool,
+    census: Known<Census>,
+    probe: Known<bool>,
+    /// It has been said that the spool cannot be looked at.
+    has_complained: bool,
+    over: bool,
+}
+
+impl Surveyor {
+    /// Has not looked yet.
+    pub fn new(spool: Spool) -> Surveyor {
+        Surveyor {
+            token: Token::NOBODY,
+            spool,
+            census: Known::new(CENSUS_GOOD_FOR),
+            probe: Known::new(PROBE_GOOD_FOR),
+            has_complained: false,
+            over: false,
+        }
+    }
+
+    fn asked(&mut self, by: Token, question: Question, context: &mut Context) {
+        let now = context.now;
+        let (is_good, waiting, must_ask) = match question {
+            Question::Census => prepare(&mut self.census, now),
+            Question::Probe => prepare(&mut self.probe, now),
+        };
+        if is_good || waiting.len() >= WAITING_MAX {
+            self.tell(by, context);
+            return;
+        }
+        waiting.push(by);
+        if must_ask {
+            let spool = self.spool.clone();
+            let job = match question {
+                Question::Census => Job::Census(spool),
+                Question::Probe => Job::Probe(spool),
+            };
+            context.submit(self.token, disk::Job::Watch(job));
+        }
+    }
+
+    fn tell(&self, who: Token, context: &mut Context) {
+        let survey = Survey {
+            census: self.census.answer.clone(),
+            is_writable: self.probe.answer,
+        };
+        context.post(who, Message::Survey(News::Known(Box::new(survey))));
+    }
+
+    fn learn(&mut self, done: Done, context: &mut Context) {
+        let now = context.now;
+        let waiting = match done {
+            Done::Census(result) => {
+                let census = self.complain(result);
+                self.census.learn(now, census)
+            }
+            Done::Probe(result) => {
+                let is_writable = self.complain(result).is_some();
+                self.probe.learn(now, Some(is_writable))
+            }
+        };
+        for who in waiting {
+            self.tell(who, context);
+        }
+    }
+
+    /// Logs what went wrong, but not as often as somebody looks.
+    fn complain<T>(&mut self, result: Result<T, store::Error>) -> Option<T> {
+        match result {
+            Ok(found) => {
+                self.has_complained = false;
+                Some(found)
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut self.has_complained, true) {
+                    error!("the spool is in trouble: {error}");
+                }
+                None
+            }
+        }
+    }
+
+    /// A worker has panicked, and it is not known with what.
+    fn despair(&mut self, context: &mut Context) {
+        let now = context.now;
+        let mut waiting = self.census.learn(now, None);
+        waiting.extend(self.probe.learn(now, None));
+        for who in waiting {
+            self.tell(who, context);
+        }
+    }
+}
+
+/// Whether what is known is good, who waits otherwise, and whether to ask.
+fn prepare<T>(known: &mut Known<T>, now: Instant) -> (bool, &mut Vec<Token>, bool) {
+    let is_good = known.is_good(now);
+    let must_ask = !is_good && known.waiting.len() < WAITING_MAX && known.ask();
+    (is_good, &mut known.waiting, must_ask)
+}
+
+impl Session for Surveyor {
+    fn kind(&self) -> Kind {
+        Kind::Surveyor
+    }
+
+    fn start(&mut self, token: Token, _context: &mut Context) {
+        self.token = token;
+    }
+
+    fn interest(&self, _now: Instant) -> Option<Interest> {
+        None
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        None
+    }
+
+    fn on_ready(&mut self, _ready: Ready, _context: &mut Context) {}
+
+    fn on_timeout(&mut self, _context: &mut Context) {}
+
+    fn on_message(&mut self, message: Message, context: &mut Context) {
+        match message {
+            Message::Survey(News::Ask { by, question }) => self.asked(by, question, context),
+            Message::Disk(Some(disk::Done::Watch(done))) => self.learn(done, context),
+            Message::Disk(None) => self.despair(context),
+            other => disk::abandon(other, context),
+        }
+    }
+
+    fn on_shutdown(&mut self, _context: &mut Context) {
+        self.over = true;
+    }
+
+    fn is_over(&self) -> bool {
+        self.over
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states_have_numbers_of_their_own() {
+        for (index, state) in State::ALL.into_iter().enumerate() {
+            assert_eq!(state as usize, index);
+        }
+        let mut census = Census::default();
+        census.add(State::Bad, Some(1));
+        census.add(State::Ready, Some(9));
+        census.add(State::Ready, None);
+        census.add(State::Ready, Some(7));
+        assert_eq!(census.count(State::Ready), 3);
+        assert_eq!(census.oldest, Some(7), "failed ones do not wait");
+    }
+
+    #[test]
+    fn what_is_known_is_good_for_a_while_and_asked_for_once() {
+        let now = Instant::now();
+        let mut known = Known::new(Duration::from_secs(1));
+        assert!(!known.is_good(now));
+        assert!(known.ask());
+        assert!(!known.ask(), "it is asked already");
+        known.waiting.push(Token::NOBODY);
+        assert_eq!(known.learn(now, Some(true)), [Token::NOBODY]);
+        assert!(known.is_good(now) && known.waiting.is_empty());
+        assert!(!known.is_good(now + Duration::from_secs(1)));
+        assert!(known.ask());
+    }
+}

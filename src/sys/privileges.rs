@@ -1,0 +1,88 @@
+//! Giving up the privileges of root, for good and for all that talks to the network.
+//!
+//! A process that was started by root is divided in two: [`divide`] returns in a
+//! child that has become the user and can never be root again, while the parent
+//! stays behind as its monitor (on Unix: `unix/monitor.rs`) and ends with it. Both
+//! have to be done before there is a second thread: the system keeps identities
+//! and restrictions by thread.
+
+use std::io;
+use std::path::Path;
+
+use super::pid_file::PidFile;
+use super::platform::privileges as platform;
+
+pub use platform::Lifeline;
+
+/// A user of this system, and what it may do by its groups.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// Its name.
+    pub name: String,
+    /// Its number.
+    pub uid: u32,
+    /// The number of its first group.
+    pub gid: u32,
+    /// The numbers of all its groups, the first one included.
+    pub groups: Vec<u32>,
+    /// The name of its first group, or else its number.
+    pub group: String,
+}
+
+impl User {
+    /// Whether it has all privileges.
+    pub fn is_root(&self) -> bool {
+        self.uid == 0
+    }
+}
+
+/// How a process is divided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Division {
+    /// Programs that are started later may not gain privileges either, as those
+    /// would that are set-user-id.
+    pub no_new_privileges: bool,
+    /// The parent may go on using standard error.
+    pub keeps_standard_error: bool,
+}
+
+/// Looks a user up by its name. Blocks while the name service is slow.
+pub fn user(name: &str) -> io::Result<Option<User>> {
+    platform::user(name)
+}
+
+/// Whether the program file gives whoever starts it another identity, which is
+/// not how it is meant to be installed.
+pub fn is_borrowed() -> bool {
+    platform::is_borrowed()
+}
+
+/// Runs with the user's group in place of root's, so that what is created
+/// meanwhile belongs to that group. For a process of root with one thread.
+pub fn with_group<T>(user: &User, run: impl FnOnce() -> T) -> io::Result<T> {
+    platform::with_group(user.gid, run)
+}
+
+/// Divides the process, and returns in the one that has given up its privileges.
+/// The pid file is for the other one to remove.
+///
+/// An error is told in either case by the process that goes on; it must end then.
+pub fn divide(user: &User, division: Division, pid_file: Option<&PidFile>) -> io::Result<Lifeline> {
+    platform::divide(user, division, pid_file)
+}
+
+/// Has neither this process nor those it starts gain privileges ever.
+pub fn forbid_new_privileges() -> io::Result<()> {
+    platform::forbid_new_privileges()
+}
+
+/// Whether the user can change nothing on the way to a file: no folder, no link and
+/// not the name itself.
+pub fn is_out_of_reach(path: &Path, user: &User) -> io::Result<bool> {
+    platform::is_out_of_reach(path, user)
+}
+
+/// Whether there is one thread only; nothing where the system does not tell.
+pub fn is_single_threaded() -> Option<bool> {
+    platform::is_single_threaded()
+}
