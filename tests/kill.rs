@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::support::client::{Client, awkward_message};
 use crate::support::program::{Scratch, Server};
 use crate::support::sink::{Answer, Arrived, Sink};
+use crate::verifier::script;
 
 const CLIENTS: usize = 4;
 const KILLS: usize = 20;
@@ -150,4 +151,27 @@ fn killed_while_receiving_and_forwarding_it_loses_nothing() {
     drain(&spool, &willing);
     let arrived = [sink.arrived(), willing.arrived()].concat();
     all_arrived(&acknowledged, &arrived);
+}
+
+#[test]
+fn killed_while_filters_replace_files_it_loses_nothing() {
+    let (spool, work, sink) = (Scratch::new(), Scratch::new(), Sink::start());
+    let text = "for file; do cp \"$file\" \"${0%/*}/$$\" && mv \"${0%/*}/$$\" \"$file\"; done";
+    let filter = script(&work, "filter", text);
+    let address = sink.address();
+    let arguments = [
+        "--forward-on-disconnect",
+        "--forward-to",
+        &address,
+        "--filter",
+        &filter,
+        "--client-filter",
+        &filter,
+    ];
+    let acknowledged = Arc::new(Mutex::new(Vec::new()));
+    for seed in 200..200 + 2 * KILLS as u64 {
+        round(&spool, &arguments, seed, &acknowledged);
+    }
+    drain(&spool, &sink);
+    all_arrived(&acknowledged, &sink.arrived());
 }

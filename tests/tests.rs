@@ -6,7 +6,9 @@ mod account_verifier;
 mod admin;
 mod client_auth;
 mod client_filters;
+mod client_machine;
 mod client_tls;
+mod client_window;
 mod configurations;
 mod delivery;
 mod dnsbl;
@@ -22,11 +24,20 @@ mod interop_extensions;
 mod kill;
 mod layering;
 mod local_recipients;
+#[cfg(unix)]
+mod logging;
 mod metrics;
 mod modes;
 mod net_filters;
 mod net_verifier;
 mod outcomes;
+#[cfg(target_os = "linux")]
+mod pop_attacks;
+#[cfg(unix)]
+mod pop_peers;
+#[cfg(unix)]
+mod pop_server;
+mod pop_transcripts;
 mod postfix;
 mod processes;
 mod sendmail;

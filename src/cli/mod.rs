@@ -3,6 +3,7 @@
 
 pub mod filter_copy;
 mod identity;
+mod logging;
 pub mod manuals;
 mod opened;
 mod options;

@@ -389,6 +389,10 @@ impl Session for SmtpClient {
         Kind::SmtpClient
     }
 
+    fn message_id(&self) -> Option<String> {
+        self.traffic.oldest().map(ToString::to_string)
+    }
+
     fn start(&mut self, token: Token, context: &mut Context) {
         self.token = token;
         self.deadline = Some(context.now + self.route.connection_timeout);

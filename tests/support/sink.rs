@@ -1,6 +1,6 @@
 //! A next hop that remembers what it was sent and misbehaves on request.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
@@ -235,6 +235,16 @@ impl Dialogue<'_> {
         if upper == "DATA" {
             return self.data(message.take());
         }
+        if let Some(size) = upper.strip_prefix("BDAT ") {
+            // Who does not know the command does not know what follows it either.
+            return match self.answer_is_usual(line) {
+                true => self.chunk(size, message),
+                false => self.answer(line, ""),
+            };
+        }
+        if upper == "RSET" {
+            *message = None;
+        }
         let usual = if upper == "QUIT" { "221 bye" } else { "250 ok" };
         Ok(self.answer(line, usual)? && upper != "QUIT")
     }
@@ -254,6 +264,32 @@ impl Dialogue<'_> {
         // What the test sees must include whatever was acknowledged.
         let keep = self.answer_is_usual(".");
         if keep {
+            self.sink.shared.state.lock().unwrap().arrived.push(message);
+            self.sink.shared.changed.notify_all();
+        }
+        self.answer(".", "250 2.0.0 queued")
+    }
+
+    /// Takes a chunk; the script is asked about `BDAT` for each, and about `.` for the
+    /// last one. Without recipients it is skipped.
+    fn chunk(&mut self, size: &str, message: &mut Option<Arrived>) -> std::io::Result<bool> {
+        let (count, is_last) = match size.strip_suffix(" LAST") {
+            Some(count) => (count, true),
+            None => (size, false),
+        };
+        let mut chunk = vec![0; count.parse().unwrap()];
+        self.reader.read_exact(&mut chunk)?;
+        let has_recipients = |message: &&mut Arrived| !message.forward_paths.is_empty();
+        let Some(open) = message.as_mut().filter(has_recipients) else {
+            return self.answer("BDAT", "503 5.5.1 no valid recipients");
+        };
+        open.content.extend(chunk);
+        if !is_last {
+            return self.answer("BDAT", "250 2.0.0 chunk");
+        }
+        if self.answer_is_usual(".")
+            && let Some(message) = message.take()
+        {
             self.sink.shared.state.lock().unwrap().arrived.push(message);
             self.sink.shared.changed.notify_all();
         }

@@ -147,9 +147,11 @@ impl Mailing {
 
     /// Says what became of messages that are not sent, in their turn.
     fn finish_withheld(&mut self, context: &mut Context<'_>) {
-        let is_withheld = |flight: &mut Flight| flight.step == Step::Withheld;
-        while let Some(flight) = self.flights.pop_front_if(is_withheld) {
-            context.finish(flight.transaction.end(false));
+        let is_withheld = |flight: &Flight| flight.step == Step::Withheld;
+        while self.flights.front().is_some_and(is_withheld) {
+            if let Some(flight) = self.flights.pop_front() {
+                context.finish(flight.transaction.end(false));
+            }
         }
     }
 
