@@ -23,7 +23,7 @@ fn two_relays_in_one_process_pass_mail_on() {
     std::fs::write(&secrets, "server plain user password\n").unwrap();
     // The second listens first, for the first to know where.
     let text = format!(
-        "no-daemon\nlog\nout-spool-dir {}\nout-interface 127.0.0.1\nout-port 0\n\
+        "no-daemon\nuser root\nlog\nout-spool-dir {}\nout-interface 127.0.0.1\nout-port 0\n\
          out-domain out.test\nout-forward-on-disconnect\nout-forward-to {}\n\
          in-spool-dir {}\nin-interface 127.0.0.1\nin-port 0\nin-domain in.test\n\
          in-server-auth {secrets}\n",
@@ -57,6 +57,7 @@ fn a_configuration_that_cannot_start_is_named() {
     let scratch = Scratch::new();
     let (status, _, text) = run(&[
         "--no-daemon",
+        "--user=root",
         "--in-spool-dir",
         &scratch.join(""),
         "--in-port=0",
@@ -81,7 +82,7 @@ fn the_environment_gives_options() {
     let mut command = Command::new(program());
     command
         .args(as_ourselves())
-        .arg("--no-daemon")
+        .args(["--no-daemon", "--user", "root"])
         .env("EMAILRELAY_OPTION_LOG", "yes")
         .env("EMAILRELAY_OPTION_SPOOL_DIR", scratch.path())
         .env("EMAILRELAY_OPTION_INTERFACE", "127.0.0.1")

@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::admin::Admin;
 use crate::support::client::Client;
 use crate::support::name_server::{
     NO_ERROR, NO_SUCH_NAME, NameServer, SERVER_FAILURE, TRUNCATED, framed, record, reply,
@@ -114,6 +115,45 @@ fn the_systems_name_servers_are_asked_also_after_they_changed() {
         fs::write(&file, "nameserver 127.0.0.8\n").unwrap();
         server.wait_for("name servers are now [127.0.0.8:53]");
         assert!(greeting(ADDRESSES[0]).starts_with("554 "));
+    });
+}
+
+#[test]
+fn administrators_can_stop_the_checks() {
+    in_private_network(|| {
+        let names = NameServer::start(|question| vec![reply(question, NO_ERROR, &[LISTED])]);
+        let spool = Scratch::new();
+        let mut command = Command::new(program());
+        command.args([
+            "-t",
+            "-l",
+            "-n",
+            "-r",
+            "--domain=relay.test",
+            "--admin=2587",
+        ]);
+        command.arg(format!("--port={PORT}"));
+        command.arg(format!("--dnsbl=bl.test,1,5s,127.0.0.1:{}", names.port));
+        command.arg("--spool-dir").arg(spool.path());
+        let server = Program::spawn_command(command);
+        server.wait_for("smtp server on ");
+        let mut admin = Admin::connect("127.0.0.1:2587");
+        let is_checked = || greeting(ADDRESSES[0]).starts_with("554 ");
+        assert!(is_checked());
+        for (command, checked) in [
+            ("dnsbl stop", false),
+            ("dnsbl start", true),
+            ("dnsbl stop 10000", false),
+            ("dnsbl stop 0", false),
+            ("dnsbl start", true),
+        ] {
+            let answer = admin.says(command);
+            let is_usage = answer == "usage: dnsbl {start|stop [seconds]}\n";
+            assert!(answer == "OK\n" || is_usage, "{command}: {answer}");
+            assert_eq!(is_checked(), checked, "{command}");
+        }
+        admin.says("dnsbl stop");
+        assert!(admin.says("status").contains("\nDNSBL: stopped\n"));
     });
 }
 

@@ -35,7 +35,7 @@ const FILE_LINES_MAX: usize = 800;
 const LINE_WIDTH_MAX: usize = 100;
 
 /// Macros of the crate, which live at its root.
-const MACROS: &[&str] = &["info", "warning", "error", "verbose"];
+const MACROS: &[&str] = &["info", "warning", "error", "verbose", "debug"];
 
 fn sources(directory: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();

@@ -165,6 +165,36 @@ fn is_ready_only_while_the_spool_can_be_written() {
     std::fs::create_dir(spool.path()).unwrap();
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn is_not_ready_while_the_disk_is_full() {
+    crate::support::network::in_private_network(|| {
+        let spool = Scratch::new();
+        let path = spool.path().to_str().unwrap();
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", "size=1m,mode=0770", "tmpfs", path]);
+        assert!(mount.status().unwrap().success());
+        let (_server, place) = start(&spool, &[]);
+        let wait_for = |status: &str| {
+            let until = std::time::Instant::now() + PATIENCE;
+            while !get(&place, "/readyz").contains(status) {
+                // What was found is good for a second.
+                assert!(std::time::Instant::now() < until, "never {status}");
+            }
+        };
+        wait_for(" 200 ");
+        let filler = spool.join("filler");
+        // It goes as far as there is room.
+        let _ = std::fs::write(&filler, vec![0; 2 << 20]);
+        wait_for(" 503 ");
+        std::fs::remove_file(&filler).unwrap();
+        wait_for(" 200 ");
+        assert_eq!(spool.names(), [""; 0]);
+        // The program holds on to it only by a descriptor of the directory.
+        let _ = Command::new("umount").args(["-l", path]).status();
+    });
+}
+
 #[test]
 fn prometheus_can_read_it() {
     if skip_without("promtool") {

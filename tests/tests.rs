@@ -14,6 +14,7 @@ mod delivery;
 mod dnsbl;
 mod durability;
 mod exhaustion;
+mod filter_copy;
 mod filters;
 mod forwarding;
 mod immediate;
@@ -23,13 +24,23 @@ mod interop_extensions;
 mod kill;
 mod layering;
 mod local_recipients;
+#[cfg(unix)]
+mod logging;
 mod metrics;
 mod modes;
 mod net_filters;
 mod net_verifier;
 mod outcomes;
+#[cfg(target_os = "linux")]
+mod pop_attacks;
+#[cfg(unix)]
+mod pop_peers;
+#[cfg(unix)]
+mod pop_server;
+mod pop_transcripts;
 mod postfix;
 mod processes;
+mod sendmail;
 #[cfg(unix)]
 mod server_auth;
 mod server_machine;
@@ -40,6 +51,8 @@ mod slow_clients;
 mod socks;
 mod spool_tool;
 mod stopping;
+mod submit;
+mod submit_hostile;
 mod support;
 mod trouble;
 mod vendor;

@@ -61,6 +61,51 @@ impl WallClock {
         )
     }
 
+    /// The same with date and zone as RFC 3339 has them:
+    /// `2026-11-22T15:32:25.480+00:00`.
+    pub fn rfc3339(&self) -> String {
+        let c = self.civil();
+        let sign = if self.zone_minutes < 0 { '-' } else { '+' };
+        let zone = self.zone_minutes.unsigned_abs();
+        format!(
+            "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}{sign}{:02}:{:02}",
+            c.year,
+            c.month,
+            c.day,
+            c.hour,
+            c.minute,
+            c.second,
+            c.millisecond,
+            zone / 60,
+            zone % 60
+        )
+    }
+
+    /// The timestamp of a syslog message, in local time: `Nov  2 15:33:06`.
+    // RFC 3164 4.1.2: a day below ten has a blank before it.
+    pub fn syslog_stamp(&self) -> String {
+        let c = self.civil();
+        format!(
+            "{} {:2} {:02}:{:02}:{:02}",
+            MONTHS[c.month - 1],
+            c.day,
+            c.hour,
+            c.minute,
+            c.second
+        )
+    }
+
+    /// The local date for a file name: `20261122`.
+    pub fn day_stamp(&self) -> String {
+        let c = self.civil();
+        format!("{:04}{:02}{:02}", c.year, c.month, c.day)
+    }
+
+    /// The local hour for a file name: `15`.
+    pub fn hour_stamp(&self) -> String {
+        format!("{:02}", self.civil().hour)
+    }
+
     fn civil(&self) -> Civil {
         let local_ms = self.unix_ms + i64::from(self.zone_minutes) * 60_000;
         let (days, ms) = (
@@ -142,5 +187,13 @@ mod tests {
             zone_minutes: 30,
         };
         assert_eq!(clock.log_stamp(), "20261122.160225.480");
+        assert_eq!(clock.rfc3339(), "2026-11-22T16:02:25.480+00:30");
+        assert_eq!(clock.syslog_stamp(), "Nov 22 16:02:25");
+        assert_eq!(
+            (clock.day_stamp().as_str(), clock.hour_stamp().as_str()),
+            ("20261122", "16")
+        );
+        assert_eq!(at(86_400, -210).syslog_stamp(), "Jan  1 20:30:00");
+        assert_eq!(at(0, -210).rfc3339(), "1969-12-31T20:30:00.000-03:30");
     }
 }

@@ -26,6 +26,7 @@ use crate::sys::{self, child, process, signal, socket, stderr, time};
 use crate::{tls, warning};
 
 use super::identity;
+use super::logging::{self, Logging};
 use super::opened::{Checked, Opened};
 use super::watching;
 
@@ -137,7 +138,7 @@ fn serve(
     started: u32,
     launch: &mut Launch,
 ) -> Result<u8, Failure> {
-    open_log(first, program);
+    let logging = open_log(first, program)?;
     process::set_umask(UMASK);
     if let Err(error) = process::forbid_core_dumps() {
         warning!("cannot forbid core dumps: {error}");
@@ -167,8 +168,12 @@ fn serve(
         watched.map_err(|error| Failure::new(format!("cannot watch the monitor: {error}")))?;
     }
     ready(first, launch);
+    logging
+        .write_in_background()
+        .map_err(|error| Failure::new(format!("cannot start a thread for the log: {error}")))?;
     let result = relay.run();
     child::end_all();
+    log::flush();
     // It is removed only now.
     drop(pid_file);
     result.map_err(|error| Failure::new(format!("cannot wait for events: {error}")))
@@ -204,6 +209,7 @@ fn add_all(
     let share = (sessions_max / configs.len()).max(1);
     let mut checked = checked.into_iter();
     each(configs, |_, config| {
+        relay.context().unit = config.name.as_deref().map(Into::into);
         let checked = checked.next().expect("invariant: one for each");
         checked.add_to(relay, config, share)
     })
@@ -232,19 +238,15 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-fn open_log(config: &Config, program: &str) {
-    let settings = log::Settings {
-        program: program.to_owned(),
-        enabled: config.log.enabled,
-        verbose: config.log.verbose,
-        time: config.log.time,
-        address: config.log.address,
-    };
-    let sink = log::Sink {
-        clock: time::wall_clock,
-        write: Box::new(|_, line| stderr::write_line(line)),
-    };
-    log::open(settings, sink);
+fn open_log(config: &Config, program: &str) -> Result<Logging, Failure> {
+    logging::open(&config.log, config.process.daemon, program).map_err(|error| {
+        let path = config.log.file.as_deref().unwrap_or(Path::new(""));
+        Failure::new(format!(
+            "--log-file: cannot open log file: {}: {}",
+            path.display(),
+            sys::reason(&error)
+        ))
+    })
 }
 
 fn assemble() -> Result<Relay, Failure> {
@@ -257,7 +259,7 @@ fn assemble() -> Result<Relay, Failure> {
         move || sender.wake()
     };
     let disk = Pool::new(DiskWork, DISK_THREADS_MAX, waker(&sender));
-    let lookups = Pool::new(LookupWork, LOOKUP_THREADS_MAX, waker(&sender));
+    let lookups = Pool::new(LookupWork::default(), LOOKUP_THREADS_MAX, waker(&sender));
     let programs = Pool::new(ProgramWork, PROGRAM_THREADS_MAX, waker(&sender));
     let filters = Pool::new(FilterWork, FILTER_THREADS_MAX, waker(&sender));
     let pools = Pools {

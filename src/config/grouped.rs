@@ -137,7 +137,7 @@ impl Grouped {
 /// Gives the options without a prefix to the configuration that they are for, and
 /// returns those for the process.
 fn take_plain(mut plain: Raw, named: &mut Vec<Configuration>) -> Raw {
-    let mut process = plain.split_off(|name| table::is_process_wide(name));
+    let mut process = plain.split_off(table::is_process_wide);
     if plain.first(MAKER).is_some() {
         let nameless = Configuration {
             name: None,
@@ -145,7 +145,7 @@ fn take_plain(mut plain: Raw, named: &mut Vec<Configuration>) -> Raw {
         };
         named.insert(0, nameless);
     } else if let Some(first) = named.first_mut() {
-        let mut own = first.raw.split_off(|name| table::is_process_wide(name));
+        let mut own = first.raw.split_off(table::is_process_wide);
         std::mem::swap(&mut own, &mut process);
         process.put_above(own);
         first.raw.put_above(plain);

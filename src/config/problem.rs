@@ -369,7 +369,7 @@ impl fmt::Display for Warning {
             }
             Warning::LoggingStops => {
                 "logging stops after start-up, as --close-stderr is given or implied by \
-                 --as-server or --as-proxy: add --close-stderr=no to keep it"
+                 --as-server or --as-proxy: add --log-file, --syslog or --close-stderr=no"
             }
             Warning::NeverForwards => {
                 "mail is never forwarded: add --forward, --forward-on-disconnect or --poll"

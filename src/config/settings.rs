@@ -9,10 +9,12 @@ use super::client_extensions::ClientExtensions;
 use super::client_security::{ClientAuth, ClientTls};
 use super::extensions::Extensions;
 use super::filter::Filter;
+use super::log_options::Facility;
 use super::metrics::MetricsAddress;
 use super::program::Program;
 use super::value::Anonymous;
 use crate::base::OneLine;
+use crate::base::log::Format;
 
 /// Where spooled mail is kept unless told otherwise.
 pub const SPOOL_DIR: &str = "/var/spool/emailrelay";
@@ -101,16 +103,21 @@ pub struct Process {
 }
 
 /// What is logged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Log {
     /// Whether anything is.
     pub enabled: bool,
     /// Whether the dialogue of connections is.
     pub verbose: bool,
-    /// Whether lines have the time.
-    pub time: bool,
-    /// Whether lines have the client's address.
-    pub address: bool,
+    /// Whether what the program does inside is.
+    pub debug: bool,
+    /// What lines have besides level and text.
+    pub format: Format,
+    /// The file to log to, absolute, instead of the standard error stream; it may
+    /// have `%d` and `%h` in its name.
+    pub file: Option<PathBuf>,
+    /// What the system log takes us for; nothing means that it gets nothing.
+    pub syslog: Option<Facility>,
     /// Whether to close the standard error stream after start-up.
     pub close_stderr: bool,
 }

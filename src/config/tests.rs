@@ -188,7 +188,7 @@ fn nothing_to_do_is_no_mistake() {
 
 #[test]
 fn warnings_come_with_the_configuration() {
-    let Outcome::Run(_, advice) = outcome("-t -d -o a:1", None) else {
+    let Outcome::Run(_, advice) = outcome("-t -d -n -o a:1", None) else {
         panic!("it runs");
     };
     let warnings: Vec<_> = advice.iter().map(|advice| advice.warning).collect();

@@ -39,6 +39,8 @@ pub enum Fault {
     },
     /// Not a time above zero, in seconds or with `ms`.
     NotAPeriod,
+    /// Not one of these words.
+    NotOneOf(&'static [&'static str]),
     /// Not one of the scopes of `--anonymous`.
     NotAScope,
     /// Nothing at all.
@@ -98,6 +100,9 @@ impl fmt::Display for Fault {
         let text = match self {
             Fault::NotInRange { min, max } => {
                 return write!(f, "is not a number from {min} to {max}");
+            }
+            Fault::NotOneOf(words) => {
+                return write!(f, "is none of {}", words.join(", "));
             }
             Fault::LongSocketPath => {
                 return write!(f, "is longer than {UNIX_PATH_MAX} octets");

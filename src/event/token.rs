@@ -15,3 +15,13 @@ impl Token {
         generation: 0,
     };
 }
+
+/// Shows slot and generation, for those who look inside.
+impl std::fmt::Display for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match *self {
+            Token::NOBODY => f.write_str("nobody"),
+            Token { index, generation } => write!(f, "session {index}.{generation}"),
+        }
+    }
+}

@@ -2,9 +2,11 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
-use crate::base::WallClock;
+use crate::base::{WallClock, log};
+use crate::debug;
 use crate::event::{Pool, Token};
 use crate::sys::notify::{self, State};
 
@@ -30,6 +32,9 @@ pub struct Pools {
     pub filters: Pool<FilterWork>,
 }
 
+/// A session that begins, and the name of the configuration that it works for.
+pub(super) type Started = (Option<Arc<str>>, Box<dyn Session>);
+
 /// The loop's side of a session's world.
 pub struct Context {
     /// The time of this turn.
@@ -38,6 +43,8 @@ pub struct Context {
     pub name_servers: Vec<SocketAddr>,
     /// Where a socket is read into before it is known how much there is.
     pub scratch: Box<[u8]>,
+    /// The name of the configuration on whose behalf the loop works.
+    pub unit: Option<Arc<str>>,
     /// Set once the program is to stop.
     pub stopping: bool,
     /// Secrets and certificates.
@@ -56,7 +63,7 @@ pub struct Context {
     /// Whether the service manager waits to hear that files have been read again.
     is_reloading: bool,
     pub(super) posts: VecDeque<(Token, Message)>,
-    pub(super) started: Vec<Box<dyn Session>>,
+    pub(super) started: Vec<Started>,
 }
 
 impl Context {
@@ -66,6 +73,7 @@ impl Context {
             now,
             name_servers: Vec::new(),
             scratch: vec![0; BUFFER_MAX].into_boxed_slice(),
+            unit: None,
             stopping: false,
             security: Security::default(),
             watch: Watch::default(),
@@ -101,6 +109,7 @@ impl Context {
 
     /// Has a worker do a disk job; the session gets [`Message::Disk`].
     pub fn submit(&mut self, token: Token, job: disk::Job) {
+        debug!("{token}: a job for the disk");
         self.jobs += 1;
         self.unowned += usize::from(token == Token::NOBODY);
         self.pools.disk.submit(token, job);
@@ -112,8 +121,10 @@ impl Context {
         self.submit_for_nobody(jobs);
     }
 
-    /// Has the workers read secrets and certificates again.
+    /// Opens the log's files anew, and has the workers read secrets and certificates
+    /// again.
     pub fn reread(&mut self) {
+        log::reopen();
         let jobs = self.security.reread(self.now, Reread::Now);
         self.submit_for_nobody(jobs);
         self.is_reloading = true;
@@ -129,7 +140,7 @@ impl Context {
     /// Has a worker look a name up; the session gets [`Message::Lookup`].
     pub fn look_up(&mut self, token: Token, job: lookup::Job) {
         self.jobs += 1;
-        self.pools.lookups.submit(token, job);
+        self.pools.lookups.submit(token, (self.now, job));
     }
 
     /// Has a program run; the session gets [`Message::Program`].
@@ -151,7 +162,7 @@ impl Context {
 
     /// Starts a new session after this one has been dealt with.
     pub fn begin(&mut self, session: Box<dyn Session>) {
-        self.started.push(session);
+        self.started.push((self.unit.clone(), session));
     }
 
     /// How many jobs are under way.

@@ -44,6 +44,14 @@ impl Peer {
         self.remote_ip().is_none_or(|ip| ip.is_loopback())
     }
 
+    /// The port; nothing for a unix-domain peer.
+    pub fn port(&self) -> Option<u16> {
+        match self.address {
+            Address::Tcp(address) => Some(address.port()),
+            _ => None,
+        }
+    }
+
     /// The IP address, or the path of a unix-domain peer, as text.
     pub fn ip_text(&self) -> &str {
         &self.ip_text

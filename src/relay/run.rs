@@ -3,13 +3,14 @@
 use std::collections::VecDeque;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::base::log;
+use crate::base::log::{self, Subject};
 use crate::event::{Interest, Pollable, Poller, Ready, Slab, Timers, Token};
 use crate::sys::notify::{self, State};
 use crate::sys::signal::Signals;
-use crate::{error, info, verbose};
+use crate::{debug, error, info, verbose};
 
 use super::context::Context;
 use super::disk;
@@ -21,6 +22,19 @@ struct Slot {
     session: Box<dyn Session>,
     kind: Kind,
     armed: Option<Instant>,
+    unit: Option<Arc<str>>,
+}
+
+impl Slot {
+    /// On whose behalf it works.
+    fn subject(&self) -> Subject {
+        Subject {
+            unit: self.unit.clone(),
+            address: self.session.peer().map(str::to_owned),
+            port: self.session.peer_port(),
+            message: self.session.message_id(),
+        }
+    }
 }
 
 impl Pollable for Slot {
@@ -85,7 +99,9 @@ impl Relay {
             session,
             kind,
             armed: None,
+            unit: self.context.unit.clone(),
         });
+        debug!("{token}: {kind:?} begins");
         self.dispatch(token, |session, context| session.start(token, context));
         token
     }
@@ -205,7 +221,8 @@ impl Relay {
     /// number of times before they wait for a job or a socket.
     fn deliver(&mut self) {
         loop {
-            for session in std::mem::take(&mut self.context.started) {
+            for (unit, session) in std::mem::take(&mut self.context.started) {
+                self.context.unit = unit;
                 self.add(session);
             }
             let posts: VecDeque<_> = std::mem::take(&mut self.context.posts);
@@ -254,7 +271,8 @@ impl Relay {
         let Some(mut slot) = self.sessions.take(token) else {
             return;
         };
-        log::set_peer(slot.session.peer().map(str::to_owned));
+        log::set_subject(slot.subject());
+        self.context.unit = slot.unit.clone();
         let context = &mut self.context;
         let result = catch_unwind(AssertUnwindSafe(|| act(&mut *slot.session, context)));
         let over = result.is_err() || slot.session.is_over();
@@ -268,13 +286,14 @@ impl Relay {
             }
         }
         if over {
+            debug!("{token}: {:?} is over", slot.kind);
             self.context.forget(token);
             self.sessions.release(token);
         } else {
             self.arm(token, &mut slot);
             self.sessions.put(token, slot);
         }
-        log::set_peer(None);
+        log::set_subject(Subject::default());
     }
 
     fn arm(&mut self, token: Token, slot: &mut Slot) {
@@ -354,7 +373,7 @@ mod tests {
         let (sender, receiver) = wake_pair().unwrap();
         let signals = signal::watch(Arc::new(sender)).unwrap();
         let disk = Pool::new(DiskWork, 1, || {});
-        let lookups = Pool::new(LookupWork, 1, || {});
+        let lookups = Pool::new(LookupWork::default(), 1, || {});
         let pools = Pools {
             disk,
             lookups,

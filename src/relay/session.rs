@@ -75,6 +75,16 @@ pub trait Session {
         None
     }
 
+    /// The peer's port, where log lines are to show it.
+    fn peer_port(&self) -> Option<u16> {
+        None
+    }
+
+    /// The id of the message that is being forwarded, as log lines show it.
+    fn message_id(&self) -> Option<String> {
+        None
+    }
+
     /// Called once, before anything else, with the session's own name.
     fn start(&mut self, token: Token, context: &mut Context);
 

@@ -472,6 +472,10 @@ impl Session for SmtpServer {
         Some(self.peer.ip_text())
     }
 
+    fn peer_port(&self) -> Option<u16> {
+        self.peer.port()
+    }
+
     fn start(&mut self, token: Token, context: &mut Context) {
         self.token = token;
         info!("smtp connection from {}", self.peer);

@@ -8,6 +8,8 @@
 //! topic. They hold what is the same everywhere and call a `platform` folder
 //! (`unix/`, `windows/`), which supplies, under the same names:
 //!
+//! - `append`: `open`: a file to append to, and no link
+//! - `syslog`: `Socket`, with `connect` and `send`
 //! - `account`: `user_id`
 //! - `caller`: what `caller.rs` lists; `set_aside_group` and `take_group_back`
 //! - `child`: `Child` with `spawn`, `read` and `try_wait`; `check_permission`, `end_all`
@@ -39,6 +41,7 @@
 
 pub mod account;
 mod address;
+pub mod append;
 pub mod caller;
 pub mod child;
 pub mod daemon;
@@ -57,6 +60,7 @@ pub mod reopen;
 pub mod signal;
 pub mod socket;
 pub mod stderr;
+pub mod syslog;
 pub mod terminal;
 #[cfg(test)]
 mod testing;

@@ -37,17 +37,24 @@ pub(crate) fn as_ourselves() -> &'static [&'static str] {
 pub(crate) struct Scratch(PathBuf);
 
 impl Scratch {
+    /// In memory where there is such a place: what is tested is not the disk.
     pub(crate) fn new() -> Scratch {
+        let memory = Path::new("/dev/shm");
+        match memory.is_dir() {
+            true => Scratch::below(memory),
+            false => Scratch::new_on_disk(),
+        }
+    }
+
+    /// In the folder for temporary files, which is not below `/dev`.
+    pub(crate) fn new_on_disk() -> Scratch {
+        Scratch::below(&std::env::temp_dir())
+    }
+
+    fn below(parent: &Path) -> Scratch {
         static SERIAL: AtomicU32 = AtomicU32::new(0);
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
         let name = format!("emailrelay-test.{}.{serial}", std::process::id());
-        // In memory where there is such a place: what is tested is not the disk.
-        let memory = Path::new("/dev/shm");
-        let parent = if memory.is_dir() {
-            memory.to_owned()
-        } else {
-            std::env::temp_dir()
-        };
         let path = parent.join(name);
         std::fs::create_dir_all(&path).unwrap();
         Scratch(path)

@@ -18,12 +18,15 @@ use super::client_extensions::{ClientExtensions, client_extensions};
 use super::client_security::TlsStart;
 use super::extensions::{self, Extensions};
 use super::filter::Filter;
+use super::log_options::{self, Facility};
+use super::option::Platform;
 use super::problem::{Kind, Origin, Problem, Problems, shown};
 use super::program::Program;
 use super::raw::{Given, LIST_MAX, Raw, Value};
 use super::settings::{self, Config, Forward, Log, Process, Serve, ServerTls, SmtpServer, Verify};
 use super::value::{self, Anonymous, Fault};
-use super::{Context, Platform, Warning, table};
+use super::{Context, Warning, table};
+use crate::base::log::Format;
 
 /// What the modes stand for, besides the address that some of them have.
 pub(super) const IMPLIED: [(&str, &[&str]); 3] = [
@@ -65,7 +68,8 @@ pub(super) fn check(raw: &Raw, context: &Context) -> Result<(Config, Vec<Warning
 }
 
 fn warnings(config: &Config, interfaces: &[Interface]) -> Vec<Warning> {
-    let stops = config.log.enabled && config.log.close_stderr;
+    let elsewhere = config.log.file.is_some() || config.log.syslog.is_some();
+    let stops = config.log.enabled && config.log.close_stderr && !elsewhere;
     let idle = |forward: &Forward| {
         !forward.on_start && !forward.on_disconnect && !forward.immediate && forward.poll.is_none()
     };
@@ -196,22 +200,42 @@ impl Check<'_> {
         Process {
             daemon: !self.flag("no-daemon"),
             check: self.flag("check"),
-            pid_file: self
-                .path("pid-file")
-                .and_then(|path| self.resolved("pid-file", &path)),
+            pid_file: self.resolved_path("pid-file"),
             user: self.text("user", settings::USER.to_owned(), value::user),
             sandbox: self.flag("sandbox"),
         }
     }
 
-    fn log(&self) -> Log {
+    fn log(&mut self) -> Log {
+        let mut format = self.text("log-format", Format::default(), log_options::format);
+        format.time |= self.flag("log-time");
+        format.address |= self.flag("log-address");
         Log {
             enabled: self.flag("log"),
             verbose: self.flag("verbose"),
-            time: self.flag("log-time"),
-            address: self.flag("log-address"),
+            debug: self.flag("debug"),
+            format,
+            file: self.resolved_path("log-file"),
+            syslog: self.syslog(),
             close_stderr: self.flag("close-stderr"),
         }
+    }
+
+    /// What goes to the log goes to the system log too, unless it is not to.
+    fn syslog(&mut self) -> Option<Facility> {
+        if self.raw.is_on("syslog") {
+            let facility = self.text("syslog", Facility::Mail, log_options::facility);
+            return Some(facility);
+        }
+        let is_there = self.context.platform == Platform::Unix;
+        let wanted = is_there && self.flag("log") && !self.flag("no-syslog");
+        wanted.then_some(Facility::Mail)
+    }
+
+    /// The path that an option gives, made absolute.
+    fn resolved_path(&mut self, name: &'static str) -> Option<PathBuf> {
+        let path = self.path(name)?;
+        self.resolved(name, &path)
     }
 
     fn smtp_server(&mut self, common: &Common<'_>) -> SmtpServer {
@@ -331,13 +355,8 @@ impl Check<'_> {
     }
 
     fn spool_dir(&mut self) -> PathBuf {
-        match self.raw.first("spool-dir").map(|given| &given.value) {
-            Some(Value::Path(path)) => path::resolve(path, self.context).unwrap_or_else(|kind| {
-                self.report("spool-dir", kind);
-                PathBuf::new()
-            }),
-            _ => PathBuf::from(settings::SPOOL_DIR),
-        }
+        self.resolved_path("spool-dir")
+            .unwrap_or_else(|| PathBuf::from(settings::SPOOL_DIR))
     }
 
     fn program(&mut self, name: &'static str) -> Option<Program> {

@@ -54,8 +54,10 @@ fn defaults() -> Config {
         log: Log {
             enabled: false,
             verbose: false,
-            time: false,
-            address: false,
+            debug: false,
+            format: Format::default(),
+            file: None,
+            syslog: None,
             close_stderr: false,
         },
         serve: Some(Serve {
@@ -194,19 +196,34 @@ const CHANGES: &[(&str, Change)] = &[
         c.process.pid_file = Some("/home/me/run/x.pid".into());
     }),
     ("--user=mail", |c| c.process.user = "mail".to_owned()),
-    ("--log", |c| c.log.enabled = true),
-    ("--log --verbose", |c| {
+    ("--log", |c| {
+        c.log.enabled = true;
+        c.log.syslog = Some(Facility::Mail);
+    }),
+    ("--debug --syslog=local1 --log --no-syslog", |c| {
+        c.log.enabled = true;
+        c.log.debug = true;
+        c.log.syslog = Some(Facility::Local(1));
+    }),
+    ("--log-file=log.%d", |c| {
+        c.log.file = Some("/home/me/log.%d".into())
+    }),
+    ("--log-format=port,json", |c| {
+        c.log.format.port = true;
+        c.log.format.json = true;
+    }),
+    ("--log --verbose --no-syslog", |c| {
         c.log.enabled = true;
         c.log.verbose = true;
     }),
-    ("--log-time", |c| c.log.time = true),
-    ("--log-address", |c| c.log.address = true),
+    ("--log-time", |c| c.log.format.time = true),
+    ("--log-address", |c| c.log.format.address = true),
     ("--close-stderr", |c| c.log.close_stderr = true),
-    ("--as-server", |c| {
+    ("--as-server -n", |c| {
         c.log.enabled = true;
         c.log.close_stderr = true;
     }),
-    ("--as-server --close-stderr=no", |c| c.log.enabled = true),
+    ("--as-server -n --close-stderr=no", |c| c.log.enabled = true),
     ("--as-server=no", |_| {}),
     ("--spool-dir /a/b", |c| c.spool_dir = "/a/b".into()),
     ("--spool-dir a/b", |c| c.spool_dir = "/home/me/a/b".into()),
@@ -756,8 +773,13 @@ fn lists_of_addresses_are_bounded() {
 
 #[test]
 fn what_is_probably_not_meant_is_warned_of() {
-    assert_eq!(warned("-t --log --as-proxy a:1"), [Warning::LoggingStops]);
-    assert_eq!(warned("-t -d"), [Warning::LoggingStops]);
+    assert_eq!(
+        warned("-t -n --log --as-proxy a:1"),
+        [Warning::LoggingStops]
+    );
+    assert_eq!(warned("-t -d -n"), [Warning::LoggingStops]);
+    assert_eq!(warned("-t -d"), []);
+    assert_eq!(warned("-t -d -n -N log"), []);
     assert_eq!(warned("-t -e"), []);
     assert_eq!(warned("-t -d --close-stderr=no"), []);
     assert_eq!(warned("-t -o a:1"), [Warning::NeverForwards]);

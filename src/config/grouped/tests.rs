@@ -123,7 +123,10 @@ fn what_is_wrong_names_the_option_as_it_was_given() {
             "-t --in-spool-dir a --in-bogus",
             "unknown option \"--in-bogus\"",
         ),
-        ("-t --In-spool-dir a", "unknown option \"--In-spool-dir\""),
+        (
+            "-t --In-spool-dir a",
+            "unknown option \"--In-spool-dir\": did you mean \"--spool-dir\"?",
+        ),
     ] {
         let problems = problems(line);
         assert!(

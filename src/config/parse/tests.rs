@@ -14,6 +14,7 @@ const VALUES: &[(&str, &str)] = &[
     ("forward-per-connection", "100"),
     ("retry-period", "3600"),
     ("poll", "60"),
+    ("log-format", "time,unit"),
     ("client-filter", "/bin/filter"),
     ("client-interface", "127.0.0.1"),
     ("connection-timeout", "1"),

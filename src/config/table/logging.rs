@@ -1,10 +1,10 @@
 //! What is logged, and where.
 
 use crate::config::option::{
-    Argument::{Optional, Path},
+    Argument::{Optional, Path, Required},
     Level::Short,
     Opt,
-    Status::{Planned, Ready},
+    Status::Ready,
 };
 
 pub(super) const OPTIONS: &[Opt] = &[
@@ -23,16 +23,18 @@ pub(super) const OPTIONS: &[Opt] = &[
         level: Short,
         status: Ready,
         summary: "log to the standard error stream",
-        doc: "Writes a log to the standard error stream. Implied by --as-client, --as-proxy and \
+        doc: "Writes a log to the standard error stream and to the system log; see \
+            --close-stderr, --log-file and --no-syslog. Implied by --as-client, --as-proxy and \
             --as-server.",
         ..Opt::FLAG
     },
     Opt {
         long: "debug",
         short: Some('g'),
-        status: Planned,
+        status: Ready,
         summary: "log internal events",
-        doc: "Logs internal events too, for those who work on the program.",
+        doc: "Logs what the program does inside too, for those who work on it. No passwords and \
+            no content of messages are logged.",
         ..Opt::FLAG
     },
     Opt {
@@ -47,10 +49,22 @@ pub(super) const OPTIONS: &[Opt] = &[
         long: "log-file",
         short: Some('N'),
         argument: Path("file"),
-        status: Planned,
+        status: Ready,
         summary: "file to log to",
-        doc: "Writes the log to this file instead of the standard error stream; %d in its name \
-            stands for the date, for a new file every day.",
+        doc: "Writes the log to this file instead of the standard error stream. The first %d in \
+            its name stands for the local date, for a new file every day, the first %h for the \
+            hour. The file is opened again on SIGHUP. A symbolic link is not followed.",
+        ..Opt::FLAG
+    },
+    Opt {
+        long: "log-format",
+        argument: Required("keywords"),
+        status: Ready,
+        summary: "what lines of the log have",
+        doc: "Says what lines of the log have besides their level and text, as a list of: time, \
+            unit (the name of the configuration, where there are several), address (of the \
+            remote client), port (of the same), msgid (of the message that is being \
+            forwarded). With json, each line is an object in JSON, which has all of it.",
         ..Opt::FLAG
     },
     Opt {
@@ -66,15 +80,15 @@ pub(super) const OPTIONS: &[Opt] = &[
         short: Some('n'),
         status: Ready,
         summary: "keep the log out of the system log",
-        doc: "Keeps the log out of the system log. This version never writes there, and accepts \
-            the option for the sake of existing set-ups. Implied by --as-client.",
+        doc: "Keeps the log out of the system log, to which it goes otherwise. Implied by \
+            --as-client.",
         ..Opt::FLAG
     },
     Opt {
         long: "syslog",
         short: Some('k'),
         argument: Optional("facility"),
-        status: Planned,
+        status: Ready,
         summary: "log to the system log",
         doc: "Writes the log to the system log, even if --no-syslog is given or implied. The \
             facility is mail (the default), user, daemon, or local0 to local7.",

@@ -78,6 +78,7 @@ const DOCUMENTED: [&str; 68] = [
 
 /// Options that the documented program does not have, in the same form.
 const ADDED: &[&str] = &[
+    "- log-format=",
     "- forward-to-all",
     "c client-smtp-config=",
     "Z server-smtp-config=",
@@ -156,7 +157,11 @@ const READY: &[&str] = &[
     "verbose",
     "log",
     "log-address",
+    "log-file",
+    "log-format",
     "log-time",
+    "debug",
+    "syslog",
     "no-syslog",
     "close-stderr",
     "server-auth",

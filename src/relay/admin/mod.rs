@@ -189,7 +189,9 @@ impl AdminServer {
         }
         self.list = None;
         self.connection.input.clear();
-        self.parting = Some(Parting::new(context.now, self.input_ended));
+        // At the end of the program nobody is waited for.
+        let has_gone = self.input_ended || reason == CloseReason::ShuttingDown;
+        self.parting = Some(Parting::new(context.now, has_gone));
     }
 
     fn obey(&mut self, request: Request, context: &mut Context) {

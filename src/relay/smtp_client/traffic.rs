@@ -59,6 +59,11 @@ impl Traffic {
         self.doubtful > 1
     }
 
+    /// The message that replies are about: the oldest of those on their way.
+    pub(super) fn oldest(&self) -> Option<&StoredId> {
+        self.moving.front().map(|moving| &moving.id)
+    }
+
     fn has_chunk_to_give(&self) -> bool {
         let gives = |moving: &Moving| moving.wanted && moving.chunk.is_some();
         self.moving.back().is_some_and(gives)

@@ -2,6 +2,7 @@
 //! written. What was found is good for a while, and there is never more than one
 //! look of a kind under way, however many want to know and however long it takes.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::error;
@@ -20,7 +21,8 @@ pub const PROBE_GOOD_FOR: Duration = Duration::from_secs(1);
 /// How long those who want to know wait at most.
 pub const ANSWER_MAX: Duration = Duration::from_secs(3);
 
-/// Who may wait for an answer at once; others are told what was known before.
+/// Who may wait for an answer at once. More there can only be while the disk takes
+/// for ever; those who came first have given up by then.
 pub const WAITING_MAX: usize = 64;
 
 /// What is to be found out.
@@ -119,7 +121,18 @@ struct Known<T> {
     at: Option<Instant>,
     good_for: Duration,
     is_asked: bool,
-    waiting: Vec<Token>,
+    waiting: VecDeque<Token>,
+}
+
+/// What is to be done for somebody who wants to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    /// What is known is good.
+    Told,
+    /// It is being found out.
+    Waits,
+    /// Somebody has to find out.
+    First,
 }
 
 impl<T> Known<T> {
@@ -129,7 +142,7 @@ impl<T> Known<T> {
             at: None,
             good_for,
             is_asked: false,
-            waiting: Vec::new(),
+            waiting: VecDeque::new(),
         }
     }
 
@@ -138,12 +151,22 @@ impl<T> Known<T> {
             .is_some_and(|at| now.saturating_duration_since(at) < self.good_for)
     }
 
-    /// Whether somebody has to be asked.
-    fn ask(&mut self) -> bool {
-        !std::mem::replace(&mut self.is_asked, true)
+    /// Somebody wants to know.
+    fn ask(&mut self, now: Instant, by: Token) -> Turn {
+        if self.is_good(now) {
+            return Turn::Told;
+        }
+        if self.waiting.len() >= WAITING_MAX {
+            self.waiting.pop_front();
+        }
+        self.waiting.push_back(by);
+        match std::mem::replace(&mut self.is_asked, true) {
+            true => Turn::Waits,
+            false => Turn::First,
+        }
     }
 
-    fn learn(&mut self, now: Instant, answer: Option<T>) -> Vec<Token> {
+    fn learn(&mut self, now: Instant, answer: Option<T>) -> VecDeque<Token> {
         self.is_asked = false;
         self.at = Some(now);
         self.answer = answer;
@@ -177,22 +200,21 @@ impl Surveyor {
 
     fn asked(&mut self, by: Token, question: Question, context: &mut Context) {
         let now = context.now;
-        let (is_good, waiting, must_ask) = match question {
-            Question::Census => prepare(&mut self.census, now),
-            Question::Probe => prepare(&mut self.probe, now),
+        let turn = match question {
+            Question::Census => self.census.ask(now, by),
+            Question::Probe => self.probe.ask(now, by),
         };
-        if is_good || waiting.len() >= WAITING_MAX {
-            self.tell(by, context);
-            return;
-        }
-        waiting.push(by);
-        if must_ask {
-            let spool = self.spool.clone();
-            let job = match question {
-                Question::Census => Job::Census(spool),
-                Question::Probe => Job::Probe(spool),
-            };
-            context.submit(self.token, disk::Job::Watch(job));
+        match turn {
+            Turn::Told => self.tell(by, context),
+            Turn::Waits => {}
+            Turn::First => {
+                let spool = self.spool.clone();
+                let job = match question {
+                    Question::Census => Job::Census(spool),
+                    Question::Probe => Job::Probe(spool),
+                };
+                context.submit(self.token, disk::Job::Watch(job));
+            }
         }
     }
 
@@ -246,13 +268,6 @@ impl Surveyor {
             self.tell(who, context);
         }
     }
-}
-
-/// Whether what is known is good, who waits otherwise, and whether to ask.
-fn prepare<T>(known: &mut Known<T>, now: Instant) -> (bool, &mut Vec<Token>, bool) {
-    let is_good = known.is_good(now);
-    let must_ask = !is_good && known.waiting.len() < WAITING_MAX && known.ask();
-    (is_good, &mut known.waiting, must_ask)
 }
 
 impl Session for Surveyor {
@@ -316,13 +331,26 @@ mod tests {
     fn what_is_known_is_good_for_a_while_and_asked_for_once() {
         let now = Instant::now();
         let mut known = Known::new(Duration::from_secs(1));
-        assert!(!known.is_good(now));
-        assert!(known.ask());
-        assert!(!known.ask(), "it is asked already");
-        known.waiting.push(Token::NOBODY);
-        assert_eq!(known.learn(now, Some(true)), [Token::NOBODY]);
-        assert!(known.is_good(now) && known.waiting.is_empty());
-        assert!(!known.is_good(now + Duration::from_secs(1)));
-        assert!(known.ask());
+        let who = Token::NOBODY;
+        assert_eq!(known.ask(now, who), Turn::First);
+        assert_eq!(known.ask(now, who), Turn::Waits, "it is asked already");
+        assert_eq!(known.learn(now, Some(true)), [who, who]);
+        assert_eq!(known.ask(now, who), Turn::Told);
+        let later = now + Duration::from_secs(1);
+        assert_eq!(known.ask(later, who), Turn::First);
+    }
+
+    #[test]
+    fn with_a_disk_that_does_not_answer_nobody_is_told_what_was_known() {
+        let now = Instant::now();
+        let mut known = Known::new(Duration::from_secs(1));
+        assert_eq!(known.ask(now, Token::NOBODY), Turn::First);
+        known.learn(now, Some(true));
+        let later = now + Duration::from_secs(60);
+        assert_eq!(known.ask(later, Token::NOBODY), Turn::First);
+        for _ in 0..2 * WAITING_MAX {
+            assert_eq!(known.ask(later, Token::NOBODY), Turn::Waits);
+            assert!(known.waiting.len() <= WAITING_MAX);
+        }
     }
 }

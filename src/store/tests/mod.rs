@@ -5,6 +5,7 @@ mod crash;
 mod forward;
 mod left_behind;
 mod local;
+mod maildrop;
 mod queue;
 mod real;
 mod staged;

@@ -4,6 +4,7 @@
 mod ffi;
 
 pub(super) mod account;
+pub(super) mod append;
 pub(super) mod caller;
 pub(super) mod child;
 pub(super) mod daemon;
@@ -19,5 +20,6 @@ pub(super) mod process;
 pub(super) mod random;
 pub(super) mod signal;
 pub(super) mod socket;
+pub(super) mod syslog;
 pub(super) mod terminal;
 pub(super) mod time;

@@ -1,0 +1,258 @@
+//! The log file, with a new one for each day or hour if its name says so.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use crate::base::WallClock;
+use crate::base::log::Level;
+
+use super::queue::{Line, Place};
+
+/// Opens a file to append to.
+pub(crate) type Opener = Box<dyn Fn(&Path) -> io::Result<File> + Send>;
+
+/// Seconds after which opening is tried again where it failed.
+const RETRY_SECONDS: i64 = 60;
+
+/// A log file.
+pub(super) struct LogFile {
+    /// The path, which may have `%d` and `%h` in it.
+    template: PathBuf,
+    open: Opener,
+    path: PathBuf,
+    file: File,
+    /// When a new file could not be opened, in seconds since 1970.
+    failed_at: Option<i64>,
+    program: String,
+}
+
+impl LogFile {
+    /// Opens the file for that time.
+    pub(super) fn open(
+        template: &Path,
+        program: &str,
+        now: WallClock,
+        open: Opener,
+    ) -> io::Result<LogFile> {
+        let path = path_at(template, now);
+        let file = open(&path)?;
+        Ok(LogFile {
+            template: template.to_owned(),
+            open,
+            path,
+            file,
+            failed_at: None,
+            program: program.to_owned(),
+        })
+    }
+
+    /// Changes to the file for that time, or stays with the one that is open.
+    fn change(&mut self, now: WallClock) {
+        let path = path_at(&self.template, now);
+        let seconds = now.unix_seconds();
+        let waits = self
+            .failed_at
+            .is_some_and(|then| (then..then + RETRY_SECONDS).contains(&seconds));
+        if path == self.path || waits {
+            return;
+        }
+        match (self.open)(&path) {
+            Ok(file) => {
+                self.file = file;
+                self.path = path;
+                self.failed_at = None;
+            }
+            Err(error) => {
+                self.failed_at = Some(seconds);
+                self.complain(&path, &error);
+            }
+        }
+    }
+
+    /// Says in the file that is still open why it is not another.
+    fn complain(&mut self, path: &Path, error: &io::Error) {
+        let text = format!(
+            "{}: warning: cannot open log file: {}: {error}\n",
+            self.program,
+            path.display()
+        );
+        // There is no other place to tell it.
+        let _ = self.file.write_all(text.as_bytes());
+    }
+}
+
+impl Place for LogFile {
+    fn write(&mut self, lines: &[Line]) {
+        let mut lines = lines;
+        while let Some(first) = lines.first() {
+            self.change(first.time);
+            let here = lines
+                .iter()
+                .take_while(|line| path_at(&self.template, line.time) == self.path);
+            let count = here.count().max(1);
+            let (now, later) = lines.split_at(count);
+            // A disk that is full is no reason to stop mail.
+            let _ = self.file.write_all(joined(now).as_bytes());
+            lines = later;
+        }
+    }
+
+    fn reopen(&mut self) {
+        match (self.open)(&self.path) {
+            Ok(file) => self.file = file,
+            Err(error) => {
+                let path = self.path.clone();
+                self.complain(&path, &error);
+            }
+        }
+    }
+}
+
+/// Lines as a file or stream has them.
+pub(super) fn joined(lines: &[Line]) -> String {
+    let octets = lines.iter().map(|line| line.text.len() + 1).sum();
+    let mut text = String::with_capacity(octets);
+    for line in lines {
+        text.push_str(&line.text);
+        text.push('\n');
+    }
+    text
+}
+
+/// The path for that time: the first `%d` in it stands for the date, the first `%h`
+/// for the hour, both local.
+pub(super) fn path_at(template: &Path, now: WallClock) -> PathBuf {
+    let Some(text) = template.to_str() else {
+        // What is not UTF-8 is taken as it is.
+        return template.to_owned();
+    };
+    let text = text.replacen("%d", &now.day_stamp(), 1);
+    PathBuf::from(text.replacen("%h", &now.hour_stamp(), 1))
+}
+
+/// The standard error stream.
+pub(super) struct StandardError {
+    /// Whether only warnings and errors are wanted.
+    pub(super) quiet: bool,
+}
+
+impl Place for StandardError {
+    fn write(&mut self, lines: &[Line]) {
+        let matters = |line: &&Line| matches!(line.level, Level::Warning | Level::Error);
+        let wanted: Vec<Line> = lines
+            .iter()
+            .filter(|line| !self.quiet || matters(line))
+            .cloned()
+            .collect();
+        // Whoever started us may have closed it: not our worry.
+        let _ = io::stderr().write_all(joined(&wanted).as_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::append;
+    use std::collections::BTreeMap;
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::{env, fs};
+
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new() -> Folder {
+            static SERIAL: AtomicU32 = AtomicU32::new(0);
+            let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
+            let name = format!("emailrelay-log-{}-{serial}", std::process::id());
+            let folder = Folder(env::temp_dir().join(name));
+            fs::create_dir(&folder.0).unwrap();
+            folder
+        }
+
+        fn content(&self) -> BTreeMap<String, String> {
+            let entries = fs::read_dir(&self.0).unwrap().map(Result::unwrap);
+            let content = entries.map(|entry| {
+                let name = entry.file_name().into_string().unwrap();
+                (name, fs::read_to_string(entry.path()).unwrap_or_default())
+            });
+            content.collect()
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            // What is left behind in the directory for temporary files does no harm.
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    /// Midnight of 2026-11-22 in a zone an hour ahead of UTC, and so much later.
+    fn at(minutes: i64) -> WallClock {
+        WallClock {
+            unix_ms: 1_795_302_000_000 + minutes * 60_000,
+            zone_minutes: 60,
+        }
+    }
+
+    fn line(minutes: i64) -> Line {
+        Line {
+            level: Level::Info,
+            time: at(minutes),
+            text: format!("minute {minutes}"),
+        }
+    }
+
+    fn open(template: &Path) -> LogFile {
+        LogFile::open(template, "emailrelay", at(0), Box::new(append::open)).unwrap()
+    }
+
+    #[test]
+    fn a_day_has_a_file_for_each_hour_and_the_next_has_others() {
+        let folder = Folder::new();
+        let mut log = open(&folder.0.join("log-%d-%h-%d"));
+        let lines: Vec<Line> = (0..=25 * 6).map(|tens| line(tens * 10)).collect();
+        lines.chunks(7).for_each(|lines| log.write(lines));
+        let content = folder.content();
+        assert_eq!(content.len(), 26);
+        for hour in 0..26 {
+            let (day, hour_of_day) = (22 + hour / 24, hour % 24);
+            let text = &content[&format!("log-202611{day:02}-{hour_of_day:02}-%d")];
+            let minutes = (0..6).map(|tens| hour * 60 + tens * 10);
+            let expected: String = minutes
+                .filter(|minute| *minute <= 25 * 60)
+                .map(|minute| format!("minute {minute}\n"))
+                .collect();
+            assert_eq!(*text, expected);
+        }
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_opened_leaves_the_old_one_in_use() {
+        let folder = Folder::new();
+        let mut log = open(&folder.0.join("log-%d"));
+        fs::create_dir(folder.0.join("log-20261123")).unwrap();
+        log.write(&[line(0), line(24 * 60), line(24 * 60)]);
+        let text = folder.content().remove("log-20261122").unwrap();
+        let warnings = text.matches("warning: cannot open log file: ").count();
+        assert_eq!((warnings, text.lines().count()), (1, 4), "{text}");
+        fs::remove_dir(folder.0.join("log-20261123")).unwrap();
+        log.write(&[line(24 * 60 + 2)]);
+        assert_eq!(folder.content()["log-20261123"], "minute 1442\n");
+    }
+
+    #[test]
+    fn a_renamed_file_is_made_anew_when_asked_for() {
+        let folder = Folder::new();
+        let path = folder.0.join("log");
+        let mut log = open(&path);
+        log.write(&[line(0)]);
+        fs::rename(&path, folder.0.join("log.1")).unwrap();
+        log.write(&[line(1)]);
+        log.reopen();
+        log.write(&[line(2)]);
+        let content = folder.content();
+        assert_eq!(content["log.1"], "minute 0\nminute 1\n");
+        assert_eq!(content["log"], "minute 2\n");
+    }
+}
