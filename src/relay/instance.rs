@@ -220,6 +220,7 @@ pub fn route(
             .collect(),
         filters: client_filters(forward)?,
         connector: None,
+        own: Vec::new(),
         terms: Terms {
             retry_period: forward.retry_period,
             bounces: forward
