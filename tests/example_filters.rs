@@ -143,6 +143,21 @@ fn all_mail_may_go_out_in_one_name() {
     );
 }
 
+/// Sends a message after logging in.
+fn send_as(server: &Server, login: &str, sender: &str, header: &str) -> String {
+    let tokens = [
+        ("alice", "AGFsaWNlAHNlY3JldA=="),
+        ("mallory", "AG1hbGxvcnkAc2VjcmV0"),
+    ];
+    let (_, token) = tokens.iter().find(|(name, _)| *name == login).unwrap();
+    let mut client = Client::connect(server.port);
+    client.hello();
+    client.expect(&format!("AUTH PLAIN {token}"), "235");
+    let content = format!("{header}\r\n\r\ntext\r\n");
+    let sent = client.try_send(sender, &["a@dst.test"], content.as_bytes());
+    sent.unwrap()
+}
+
 #[test]
 fn nobody_writes_in_another_name() {
     if skip_without(PYTHON) {
@@ -159,19 +174,6 @@ fn nobody_writes_in_another_name() {
     let spool = Scratch::new();
     let auth = ["--server-auth", &secrets, "--server-auth-config=m:plain"];
     let server = example.server(&spool, &auth);
-    let base64 = [
-        ("alice", "AGFsaWNlAHNlY3JldA=="),
-        ("mallory", "AG1hbGxvcnkAc2VjcmV0"),
-    ];
-    let try_as = |login: &str, sender: &str, header: &str| {
-        let mut client = Client::connect(server.port);
-        client.hello();
-        let (_, token) = base64.iter().find(|(name, _)| *name == login).unwrap();
-        client.expect(&format!("AUTH PLAIN {token}"), "235");
-        let content = format!("{header}\r\n\r\ntext\r\n");
-        let sent = client.try_send(sender, &["a@dst.test"], content.as_bytes());
-        sent.unwrap()
-    };
     for (login, sender, header, reply) in [
         (
             "alice",
@@ -219,7 +221,7 @@ fn nobody_writes_in_another_name() {
             "550 5.7.1",
         ),
     ] {
-        let got = try_as(login, sender, header);
+        let got = send_as(&server, login, sender, header);
         assert!(got.starts_with(reply), "{login} {sender} {header}: {got}");
     }
 }

@@ -87,7 +87,7 @@ impl BuiltIn for Copy {
     }
 
     fn run(&self, subject: &Subject) -> Finding {
-        let draft = subject.spool.draft(&subject.id, subject.suffix());
+        let draft = subject.spool.draft(&subject.id, subject.suffix);
         match self.work(subject, &draft) {
             Ok(verdict) => Finding::of(verdict),
             Err(error) => Finding::failed(error),

@@ -93,7 +93,7 @@ impl BuiltIn for MessageId {
     }
 
     fn run(&self, subject: &Subject) -> Finding {
-        let draft = subject.spool.draft(&subject.id, subject.suffix());
+        let draft = subject.spool.draft(&subject.id, subject.suffix);
         match self.add(&draft) {
             Ok(()) => Finding::of(Verdict::Accept),
             Err(error) => Finding::failed(error),

@@ -144,7 +144,7 @@ impl Mx {
     }
 
     fn work(&self, subject: &Subject) -> Result<Verdict, Error> {
-        let draft = subject.spool.draft(&subject.id, subject.suffix());
+        let draft = subject.spool.draft(&subject.id, subject.suffix);
         let mut envelope = draft.envelope()?;
         let address = match self.route(&envelope.forward_to, &subject.cancelled) {
             Ok(Routing::Unasked) => return Ok(Verdict::Accept),

@@ -119,7 +119,7 @@ impl BuiltIn for Spam {
     }
 
     fn run(&self, subject: &Subject) -> Finding {
-        let draft = subject.spool.draft(&subject.id, subject.suffix());
+        let draft = subject.spool.draft(&subject.id, subject.suffix);
         let rating = match self.ask(&draft, &subject.cancelled) {
             Ok(rating) => rating,
             Err(why) => return Finding::failed(format!("spamd at {}: {why}", self.target)),

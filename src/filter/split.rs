@@ -140,7 +140,7 @@ impl BuiltIn for Split {
     }
 
     fn run(&self, subject: &Subject) -> Finding {
-        let draft = subject.spool.draft(&subject.id, subject.suffix());
+        let draft = subject.spool.draft(&subject.id, subject.suffix);
         match self.work(&draft) {
             Ok(()) => Finding::of(Verdict::Accept),
             Err(error) => Finding::failed(error),

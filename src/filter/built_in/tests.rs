@@ -38,6 +38,10 @@ impl Bed {
             spool: Spool::open(&path, 1).unwrap(),
             id: StoredId::parse(STEM.as_bytes()).unwrap(),
             cancelled: Arc::new(AtomicBool::new(false)),
+            suffix: match side {
+                Side::Server => Suffix::EnvelopeNew,
+                Side::Client => Suffix::EnvelopeBusy,
+            },
         };
         let bed = Bed { path, subject };
         bed.write(".content", CONTENT);
@@ -103,7 +107,7 @@ impl Bed {
     }
 
     fn own_envelope(&self) -> Envelope {
-        let suffix = self.subject.suffix().as_str();
+        let suffix = self.subject.suffix.as_str();
         self.envelope(&format!("ID{suffix}"))
     }
 }
@@ -514,5 +518,5 @@ fn filters_are_shown_as_they_are_written() {
         let target = Target::parse("127.0.0.1:spamd").unwrap();
         assert_eq!(spam(target, edits, &bed.surroundings()).name(), name);
     }
-    assert_eq!(Suffix::EnvelopeNew, bed.subject.suffix());
+    assert_eq!(Suffix::EnvelopeNew, bed.subject.suffix);
 }
