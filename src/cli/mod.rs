@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod confinement;
+pub mod filter_copy;
 mod identity;
 mod logging;
 pub mod manuals;
@@ -9,13 +10,16 @@ mod opened;
 mod options;
 mod own_name;
 pub mod passwd;
+pub mod resubmit;
 mod serving;
 pub mod spool;
 mod spool_advice;
 mod spool_directory;
 mod startup;
+pub mod submit;
 mod tool;
 mod trial;
+mod units;
 mod watching;
 
 use std::ffi::OsString;

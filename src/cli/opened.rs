@@ -68,7 +68,10 @@ impl Opened {
             None => Ok(Vec::new()),
         };
         let listeners = unless_tried(config, listeners)?;
-        let metrics = watching::metrics_listeners(config.serve.as_ref());
+        let metrics = match &config.serve {
+            Some(serve) => serving::metrics_listeners(serve, user),
+            None => Ok(Vec::new()),
+        };
         let metrics = unless_tried(config, metrics)?;
         let site = match smtp {
             Some(smtp) => instance::site(config, smtp).map_err(Failure::new)?,
@@ -109,7 +112,9 @@ impl Opened {
             spool,
             domain,
             verifier,
-            connections: smtp.map_or(0, instance::connections),
+            connections: smtp.map_or(0, |smtp| {
+                instance::connections(smtp, config.forward.as_ref())
+            }),
         })
     }
 }
