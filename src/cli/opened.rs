@@ -66,7 +66,10 @@ impl Opened {
             Some(serve) => serving::listeners(serve, told, user)?,
             None => Vec::new(),
         };
-        let metrics = watching::metrics_listeners(config.serve.as_ref())?;
+        let metrics = match &config.serve {
+            Some(serve) => serving::metrics_listeners(serve, user)?,
+            None => Vec::new(),
+        };
         let site = match smtp {
             Some(smtp) => instance::site(config, smtp).map_err(Failure::new)?,
             None => Site::default(),
@@ -103,7 +106,9 @@ impl Opened {
             spool,
             domain,
             verifier,
-            connections: smtp.map_or(0, instance::connections),
+            connections: smtp.map_or(0, |smtp| {
+                instance::connections(smtp, config.forward.as_ref())
+            }),
         })
     }
 }
