@@ -106,7 +106,9 @@ impl Opened {
             spool,
             domain,
             verifier,
-            connections: smtp.map_or(0, instance::connections),
+            connections: smtp.map_or(0, |smtp| {
+                instance::connections(smtp, config.forward.as_ref())
+            }),
         })
     }
 }

@@ -1,6 +1,7 @@
 //! Tests of the whole store: on a directory that fails and loses power, and on
 //! real ones.
 
+mod companions;
 mod crash;
 mod forward;
 mod left_behind;
