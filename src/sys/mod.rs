@@ -8,7 +8,6 @@
 //! topic. They hold what is the same everywhere and call a `platform` folder
 //! (`unix/`, `windows/`), which supplies, under the same names:
 //!
-//! - `append`: `open`: a file to append to, and no link
 //! - `syslog`: `Socket`, with `connect` and `send`
 //! - `account`: `user_id`
 //! - `caller`: what `caller.rs` lists; `set_aside_group` and `take_group_back`
@@ -41,7 +40,6 @@
 
 pub mod account;
 mod address;
-pub mod append;
 pub mod caller;
 pub mod child;
 pub mod daemon;

@@ -9,15 +9,16 @@ mod queue;
 mod syslog;
 
 use std::io;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::base::WallClock;
 use crate::base::log::{self, Level, Settings, Sink};
 use crate::config;
-use crate::sys::{append, time};
+use crate::sys::{reopen, time};
 
-use file::{LogFile, StandardError};
+use file::{LogFile, StandardError, path_at};
 use queue::{Line, Place, Queue};
 use syslog::SystemLog;
 
@@ -36,8 +37,11 @@ pub(super) fn open(log: &config::Log, daemon: bool, program: &str) -> io::Result
     let mut places: Vec<Box<dyn Place>> = Vec::new();
     match &log.file {
         Some(template) => {
-            let opener = Box::new(append::open);
-            let file = LogFile::open(template, program, time::wall_clock(), opener)?;
+            // On the list of what may be opened when privileges are gone.
+            let named = template.clone();
+            let listed = reopen::log_file(Box::new(move || path_at(&named, time::wall_clock())))?;
+            let open = Box::new(move |_: &Path| listed.open());
+            let file = LogFile::open(template, program, time::wall_clock(), open)?;
             places.push(Box::new(file));
         }
         None => {

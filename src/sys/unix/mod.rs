@@ -1,7 +1,6 @@
 //! The Unix side of the contract in `sys/mod.rs`; libc and nothing else.
 
 pub(super) mod account;
-pub(super) mod append;
 pub(super) mod caller;
 pub(super) mod child;
 pub(super) mod daemon;

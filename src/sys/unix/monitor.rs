@@ -35,7 +35,7 @@ use crate::sys::socket::{WakeReceiver, wake_pair};
 use crate::sys::stderr;
 
 use super::fork;
-use super::open::{open_for_reading, open_log_alone};
+use super::open::{open_for_reading, open_log};
 use super::privileges::hide_memory;
 use super::process::descriptors_end;
 use super::reach;
@@ -301,7 +301,7 @@ impl Monitor<'_> {
         let path_now = self.list.logs.get(usize::from(which)).ok_or_else(denied)?;
         let path = path_now();
         match reach::is_out_of_reach(&path, self.user)? {
-            true => open_log_alone(&path),
+            true => open_log(&path),
             false => Err(denied()),
         }
     }

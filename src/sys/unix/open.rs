@@ -26,15 +26,16 @@ pub(in crate::sys) fn open_for_reading(path: &Path) -> io::Result<File> {
     }
 }
 
-/// Opens a log file for writing at its end; there may be a device in its place.
+/// Opens a log file for writing at its end. A link is not followed, and nothing but a
+/// regular file that has one name is taken: whoever may write to the folder must not
+/// be able to have something else written.
 pub(in crate::sys) fn open_log(path: &Path) -> io::Result<File> {
-    log_options(0).open(path)
-}
-
-/// The same for whoever may write anywhere: a link is not followed, and nothing
-/// but a regular file that has one name is taken.
-pub(in crate::sys) fn open_log_alone(path: &Path) -> io::Result<File> {
-    let file = log_options(libc::O_NOFOLLOW).open(path)?;
+    let file = OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(LOG_MODE)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY)
+        .open(path)?;
     let metadata = file.metadata()?;
     match metadata.is_file() && metadata.nlink() == 1 {
         true => Ok(file),
@@ -51,14 +52,4 @@ pub(in crate::sys) fn check_access(directory: &Path) -> io::Result<()> {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }
-}
-
-fn log_options(flags: libc::c_int) -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options
-        .append(true)
-        .create(true)
-        .mode(LOG_MODE)
-        .custom_flags(flags | libc::O_NONBLOCK | libc::O_NOCTTY);
-    options
 }

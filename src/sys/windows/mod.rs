@@ -4,7 +4,6 @@
 mod ffi;
 
 pub(super) mod account;
-pub(super) mod append;
 pub(super) mod caller;
 pub(super) mod child;
 pub(super) mod daemon;
