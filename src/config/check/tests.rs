@@ -523,7 +523,14 @@ fn every_ready_option_has_a_test_of_its_effect() {
         .flat_map(|line| line.split([' ', '=']))
         .collect();
     // These have tests of their own.
-    let elsewhere = ["help", "version", "as-client", "as-proxy", "forward-to"];
+    let elsewhere = [
+        "help",
+        "version",
+        "localedir",
+        "as-client",
+        "as-proxy",
+        "forward-to",
+    ];
     for option in table::options().filter(|option| option.is_ready()) {
         let is_tested = tested.contains(&format!("--{}", option.long).as_str());
         assert!(

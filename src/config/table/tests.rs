@@ -162,6 +162,7 @@ const READY: &[&str] = &[
     "log-time",
     "debug",
     "syslog",
+    "localedir",
     "no-syslog",
     "close-stderr",
     "server-auth",
