@@ -30,6 +30,8 @@ mod modes;
 mod net_filters;
 mod net_verifier;
 mod outcomes;
+#[cfg(target_os = "linux")]
+mod packaging;
 mod postfix;
 mod processes;
 #[cfg(unix)]
