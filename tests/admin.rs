@@ -232,6 +232,11 @@ fn messages_with_hostile_files_are_shown_for_what_they_are() {
         );
     }
     assert_eq!(admin.says("delete a\\x1b[2J"), "OK\n");
+    // A part of a name is not the name of another message.
+    std::fs::write(spool.join("d e.envelope"), "nonsense").unwrap();
+    std::fs::write(spool.join("d.envelope"), "nonsense").unwrap();
+    assert_eq!(admin.says("delete d e"), "OK\n");
+    assert_eq!(admin.says("list"), "b\nc\nd\n");
     assert!(admin.says("delete c").starts_with("error: "));
     assert!(spool.names().contains(&"c.envelope".to_owned()));
 }
@@ -453,6 +458,7 @@ fn others_are_let_in_only_by_an_address_that_was_named() {
         for (interface, remote, from, to, is_served) in table {
             let spool = Scratch::new();
             let mut command = Command::new(crate::support::program::program());
+            command.args(crate::support::program::as_ourselves());
             command.args([
                 "-t",
                 "-l",

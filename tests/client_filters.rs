@@ -334,3 +334,25 @@ fn a_filter_is_given_the_names_of_both_files() {
     let seen = fs::read_to_string(fixture.work.join("seen")).unwrap();
     assert_eq!(seen, format!("2 {content} {envelope}.busy\n"));
 }
+
+#[test]
+fn a_message_that_goes_out_at_once_has_both_files_too() {
+    let (spool, work, sink) = (Scratch::new(), Scratch::new(), Sink::start());
+    let text = "ls \"$@\" >\"${0%/*}/seen\" && sed -i s/hello/changed/ \"$1\"";
+    let filter = script(&work, "filter", text);
+    let address = sink.address();
+    let arguments = [
+        "--immediate",
+        "--forward-to",
+        &address,
+        "--client-filter",
+        &filter,
+    ];
+    let server = Server::start(&spool, &arguments);
+    let mut client = Client::connect(server.port);
+    client.hello();
+    client.send("me@src.test", &["a@dst.test"], b"x: y\r\n\r\nhello\r\n");
+    let seen = fs::read_to_string(work.join("seen")).unwrap();
+    assert_eq!(seen.lines().count(), 2, "{seen}");
+    assert!(sink.arrived()[0].content.ends_with(b"\r\n\r\nchanged\r\n"));
+}

@@ -124,6 +124,7 @@ fn administrators_can_stop_the_checks() {
         let names = NameServer::start(|question| vec![reply(question, NO_ERROR, &[LISTED])]);
         let spool = Scratch::new();
         let mut command = Command::new(program());
+        command.args(as_ourselves());
         command.args([
             "-t",
             "-l",

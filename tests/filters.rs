@@ -219,8 +219,15 @@ fn what_a_filter_says_reaches_the_client_and_the_log() {
         );
     }
     send(&mut client, "echo '<<for you>>'; echo '<<for me>>'; exit 1");
-    let log = fixture.server.program.wait_for("[for you]");
-    assert!(log.contains(": [for you] [for me]"), "{log}");
+    let log = fixture
+        .server
+        .program
+        .wait_for("rejected by filter: [for me]");
+    assert!(log.ends_with(" [for you]"), "{log}");
+    fixture
+        .server
+        .program
+        .wait_for("filter failed: exit code 1: [for you]");
     let long = "printf '<<'; head -c 10000 /dev/zero | tr '\\0' x; echo '>>'; exit 1";
     let reply = send(&mut client, long);
     assert_eq!(reply, format!("452 4.7.1 {}", "x".repeat(300)));
@@ -279,7 +286,7 @@ fn a_filter_that_does_not_do_its_duty_is_trouble_for_now() {
         assert!(started.elapsed().as_secs() < 20, "{does}");
         count += 1;
         let program = &fixture.server.program;
-        let line = program.wait_for_nth("] failed: ", count);
+        let line = program.wait_for_nth("warning: filter ", count);
         assert!(line.contains(reason), "{does}: {line}");
         assert_eq!(fixture.spool.names(), [""; 0], "{does}");
     }
@@ -367,7 +374,7 @@ fn the_first_that_does_not_accept_decides_and_wishes_are_kept() {
     let order = || fs::read_to_string(work.join("order")).unwrap();
     assert_eq!(order(), "one\ntwo\n");
     // The wish of the first is not lost.
-    server.program.wait_for("forwarding: [filter]");
+    server.program.wait_for("forwarding: [rescan]");
     server.program.wait_for("forwarding: 1 sent");
     let filters = format!("file:{one},{three},{two}");
     let server = Server::start(&spool, &["--filter", &filters, "--forward-to", &hop]);
@@ -388,7 +395,7 @@ fn a_wish_for_a_rescan_comes_with_either_verdict() {
         client.hello();
         let got = send(&mut client, "x");
         assert!(got.starts_with(reply), "{got}");
-        server.program.wait_for("forwarding: [filter]");
+        server.program.wait_for("forwarding: [rescan]");
         match reply {
             "250" => drop(server.program.wait_for("forwarding: 1 sent")),
             _ => drop(server.program.wait_for("forwarding: no messages to send")),
@@ -695,13 +702,17 @@ fn delays_and_bare_codes_need_no_program() {
     let failed = "451 4.3.0 cannot filter the message now";
     for (filters, reply, log) in [
         ("exit:0,sleepms:20", "250 2.0.0 ", "filter: "),
-        ("exit:100,exit:1", "250 2.0.0 ", "abandoned by [exit:100]"),
+        (
+            "exit:100,exit:1",
+            "250 2.0.0 ",
+            "filter done: ok=0 abandon: id=",
+        ),
         (
             "exit:0,exit:7",
             "452 4.7.1 rejected",
-            "rejected by [exit:7]: [rejected] [exit:7]",
+            "rejected by filter: [exit:7]: id=",
         ),
-        ("sleepms:60000", failed, "[sleepms:60000] failed: timed out"),
+        ("sleepms:60000", failed, "filter timed out after 1s: id="),
     ] {
         let spool = Scratch::new();
         let server = Server::start(&spool, &["--filter", filters, "--filter-timeout=1"]);

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use crate::support::client::{Client, submit};
-use crate::support::program::{Scratch, Server, run};
+use crate::support::program::{Program, Scratch, Server, run};
 use crate::support::sink::{Answer, Sink};
 
 const EXTENSIONS: [&str; 2] = ["PIPELINING", "8BITMIME"];
@@ -274,6 +274,38 @@ fn with_no_server_left_all_mail_stays() {
         log.contains("0 sent, 0 deferred, 0 failed, 3 not tried: "),
         "{log}"
     );
+}
+
+#[test]
+fn h14_the_program_does_not_forward_to_itself() {
+    let spool = Scratch::new();
+    let itself = dead();
+    let (_, port) = itself.rsplit_once(':').unwrap();
+    let directory = spool.path().to_str().unwrap();
+    let serve = [
+        "--no-daemon",
+        "--log",
+        "--spool-dir",
+        directory,
+        "--port",
+        port,
+    ];
+    let forward = ["--forward-on-disconnect", "--forward-to", &itself];
+    let program = Program::spawn(&[&serve[..], &forward].concat());
+    program.wait_for("smtp server on ");
+    let content = b"x: y\r\n\r\n";
+    submit(
+        port.parse().unwrap(),
+        "me@src.test",
+        &["a@dst.test"],
+        content,
+    );
+    let line = program.wait_for("1 not tried: ");
+    assert!(
+        line.contains("the next hop is this program itself"),
+        "{line}"
+    );
+    assert_eq!(ending(&spool, ".envelope").len(), 1);
 }
 
 // ---- several connections

@@ -115,7 +115,8 @@ fn answers_decide() {
     let (spool, service) = (Scratch::new(), Service::start(b"no\tbecause\n", Then::Wait));
     let server = Server::start(&spool, &["--filter", &service.filter()]);
     send(&server);
-    server.program.wait_for(": [no] [because]");
+    let log = server.program.wait_for("rejected by filter: [because]");
+    assert!(log.ends_with(" [no]"), "{log}");
 }
 
 #[test]

@@ -4,6 +4,7 @@
 
 mod account_verifier;
 mod admin;
+mod built_in_filters;
 mod client_auth;
 mod client_filters;
 mod client_machine;
@@ -13,7 +14,9 @@ mod configurations;
 mod delivery;
 mod dnsbl;
 mod durability;
+mod example_filters;
 mod exhaustion;
+mod filter_copy;
 mod filters;
 mod forwarding;
 mod immediate;
@@ -27,13 +30,21 @@ mod local_recipients;
 mod logging;
 mod metrics;
 mod modes;
+mod mx_filter;
 mod net_filters;
 mod net_verifier;
 mod outcomes;
 #[cfg(target_os = "linux")]
 mod packaging;
+mod pop_attacks;
+#[cfg(unix)]
+mod pop_peers;
+#[cfg(unix)]
+mod pop_server;
+mod pop_transcripts;
 mod postfix;
 mod processes;
+mod sendmail;
 #[cfg(unix)]
 mod server_auth;
 mod server_machine;
@@ -42,8 +53,11 @@ mod server_tls;
 mod server_transcripts;
 mod slow_clients;
 mod socks;
+mod spam;
 mod spool_tool;
 mod stopping;
+mod submit;
+mod submit_hostile;
 mod support;
 mod trouble;
 mod vendor;

@@ -1,11 +1,16 @@
 //! The manual pages of the small programs.
 
-use super::spool;
+use super::{filter_copy, resubmit, spool, submit};
 
 /// The name of each program with its page; that of emailrelay-passwd, which tells
 /// of the files of secrets, is not made of its options.
 pub fn pages() -> Vec<(&'static str, String)> {
-    vec![spool::manual()]
+    vec![
+        filter_copy::manual(),
+        resubmit::manual(),
+        spool::manual(),
+        submit::manual(),
+    ]
 }
 
 #[cfg(test)]

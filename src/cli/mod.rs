@@ -1,6 +1,7 @@
 //! Start-up and exit codes.
 #![forbid(unsafe_code)]
 
+pub mod filter_copy;
 mod identity;
 mod logging;
 pub mod manuals;
@@ -8,12 +9,15 @@ mod opened;
 mod options;
 mod own_name;
 pub mod passwd;
+pub mod resubmit;
 mod serving;
 pub mod spool;
 mod spool_advice;
 mod spool_directory;
 mod startup;
+pub mod submit;
 mod tool;
+mod units;
 mod watching;
 
 use std::ffi::OsString;

@@ -2,6 +2,7 @@
 //! take the privileges of root is opened first, then what belongs to the user that
 //! the program has become, and last the sessions are added.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use crate::relay::watch::switches::Switches;
 use crate::store::Spool;
 use crate::sys::privileges::User;
 use crate::sys::random;
+use crate::sys::socket::Address;
 use crate::warning;
 
 use super::own_name::own_name;
@@ -64,7 +66,10 @@ impl Opened {
             Some(serve) => serving::listeners(serve, told, user)?,
             None => Vec::new(),
         };
-        let metrics = watching::metrics_listeners(config.serve.as_ref())?;
+        let metrics = match &config.serve {
+            Some(serve) => serving::metrics_listeners(serve, user)?,
+            None => Vec::new(),
+        };
         let site = match smtp {
             Some(smtp) => instance::site(config, smtp).map_err(Failure::new)?,
             None => Site::default(),
@@ -101,7 +106,9 @@ impl Opened {
             spool,
             domain,
             verifier,
-            connections: smtp.map_or(0, instance::connections),
+            connections: smtp.map_or(0, |smtp| {
+                instance::connections(smtp, config.forward.as_ref())
+            }),
         })
     }
 }
@@ -132,7 +139,9 @@ impl Checked {
             ..
         } = self;
         let mut listeners = opened.listeners;
-        let forwarder = add_forwarder(relay, &spool, config, &domain, opened.access)?;
+        let own = smtp_addresses(&listeners);
+        let way_in = (opened.access, own);
+        let forwarder = add_forwarder(relay, &spool, config, &domain, way_in)?;
         let switches = Rc::new(Switches::default());
         let watched = Watched {
             spool: spool.clone(),
@@ -184,18 +193,32 @@ fn open_spool(path: &Path, user: Option<&User>) -> Result<Spool, Failure> {
     Ok(spool)
 }
 
+/// Where the SMTP server listens, but for sockets of the unix domain.
+fn smtp_addresses(listeners: &[(ServerName, Vec<Listener>)]) -> Vec<SocketAddr> {
+    let smtp = listeners
+        .iter()
+        .filter(|(name, _)| *name == ServerName::Smtp);
+    let all = smtp.flat_map(|(_, listeners)| listeners);
+    let tcp = |listener: &Listener| match listener.address() {
+        Address::Tcp(address) => Some(*address),
+        Address::Unix(_) => None,
+    };
+    all.filter_map(tcp).collect()
+}
+
 fn add_forwarder(
     relay: &mut Relay,
     spool: &Spool,
     config: &Config,
     domain: &OneLine,
-    access: Option<Access>,
+    (access, own): (Option<Access>, Vec<SocketAddr>),
 ) -> Result<Option<Token>, Failure> {
     let (Some(forward), Some(access)) = (&config.forward, access) else {
         return Ok(None);
     };
     let login = access::login(forward).map_err(Failure::new)?;
-    let route = instance::route(config, forward, domain, login).map_err(Failure::new)?;
+    let mut route = instance::route(config, forward, domain, login).map_err(Failure::new)?;
+    route.own = own;
     let forwarder = Forwarder::new(
         spool.clone(),
         route,

@@ -6,6 +6,7 @@ use crate::config::help::wrap;
 use crate::config::man::Page;
 
 /// An option of a program.
+#[derive(Clone, Copy)]
 pub(super) struct Opt<N: 'static> {
     /// What the program calls it.
     pub(super) name: N,

@@ -10,7 +10,7 @@ use crate::proto::dnsbl;
 use crate::relay::clients::Clients;
 use crate::relay::limits::SESSIONS_PER_CLIENT_MAX;
 use crate::relay::listener::{Door, ServerListener};
-use crate::relay::listening::{self, Place};
+use crate::relay::listening::{self, ListeningError, Place};
 use crate::relay::lookup;
 use crate::relay::name_servers::NameServerWatch;
 use crate::relay::pop_server::host::PopHost;
@@ -66,10 +66,29 @@ pub(super) fn listeners(
         Some(process) => activation::sockets(process, &variable).map_err(Failure::new)?,
         None => Vec::new(),
     };
-    let listen = || {
+    let listeners = with_group(user, || {
         listening::check_handed(&handed, &servers)?;
         listening::listen(&places, &handed)
-    };
+    })?;
+    Ok(servers.into_iter().zip(listeners).collect())
+}
+
+/// Opens the listening sockets for metrics; files of sockets belong to the user's group.
+pub(super) fn metrics_listeners(
+    serve: &Serve,
+    user: Option<&User>,
+) -> Result<Vec<Listener>, Failure> {
+    match &serve.metrics {
+        Some(metrics) => with_group(user, || listening::listen_for_metrics(&metrics.listen)),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// Listens with the user's group, if there is one.
+fn with_group<T>(
+    user: Option<&User>,
+    listen: impl FnOnce() -> Result<T, ListeningError>,
+) -> Result<T, Failure> {
     let listeners = match user {
         None => listen(),
         Some(user) => privileges::with_group(user, listen).map_err(|error| {
@@ -80,11 +99,10 @@ pub(super) fn listeners(
             ))
         })?,
     };
-    let listeners = listeners.map_err(|error| Failure {
+    listeners.map_err(|error| Failure {
         status: NOT_BOUND,
         text: error.to_string(),
-    })?;
-    Ok(servers.into_iter().zip(listeners).collect())
+    })
 }
 
 /// Has a server's clients come in by its listening sockets.

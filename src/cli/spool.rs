@@ -12,7 +12,6 @@ mod list;
 mod options;
 mod show;
 mod stats;
-mod units;
 
 use std::io::{self, Write};
 
@@ -101,6 +100,13 @@ fn run(words: Vec<Vec<u8>>) -> Result<u8, Failure> {
     let status = answer(&request, &spool, &mut output)?;
     output.flush().map_err(|error| tool::cannot_write(&error))?;
     Ok(status)
+}
+
+/// Prints the queue in the way of `mailq`, for a program that is called so.
+pub(super) fn print_queue(spool: &Spool, output: &mut dyn Write) -> Result<u8, Failure> {
+    let given = TOOL.parse(Vec::new())?;
+    let request = options::request(&given, time::wall_clock().unix_seconds())?;
+    answer(&request, spool, output)
 }
 
 fn answer(request: &Request, spool: &Spool, output: &mut dyn Write) -> Result<u8, Failure> {

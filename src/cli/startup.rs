@@ -259,7 +259,7 @@ fn assemble() -> Result<Relay, Failure> {
         move || sender.wake()
     };
     let disk = Pool::new(DiskWork, DISK_THREADS_MAX, waker(&sender));
-    let lookups = Pool::new(LookupWork, LOOKUP_THREADS_MAX, waker(&sender));
+    let lookups = Pool::new(LookupWork::default(), LOOKUP_THREADS_MAX, waker(&sender));
     let programs = Pool::new(ProgramWork, PROGRAM_THREADS_MAX, waker(&sender));
     let filters = Pool::new(FilterWork, FILTER_THREADS_MAX, waker(&sender));
     let pools = Pools {

@@ -13,7 +13,6 @@ use crate::relay::admin::host::AdminHost;
 use crate::relay::clients::Clients;
 use crate::relay::limits::{ADMIN_SESSIONS_MAX, METRICS_SESSIONS_MAX};
 use crate::relay::listener::{Door, ServerListener};
-use crate::relay::listening;
 use crate::relay::metrics_server::{self, MetricsHost};
 use crate::relay::run::Relay;
 use crate::relay::watch::surveyor::Surveyor;
@@ -22,25 +21,12 @@ use crate::store::Spool;
 use crate::sys::time;
 use crate::tls;
 
-use super::startup::{Failure, NOT_BOUND};
-
 /// What is watched.
 pub(super) struct Watched {
     pub(super) spool: Spool,
     pub(super) forwarder: Option<Token>,
     pub(super) switches: Rc<Switches>,
     pub(super) has_block_lists: bool,
-}
-
-/// Opens the listening sockets for metrics.
-pub(super) fn metrics_listeners(serve: Option<&Serve>) -> Result<Vec<Listener>, Failure> {
-    let Some(metrics) = serve.and_then(|serve| serve.metrics.as_ref()) else {
-        return Ok(Vec::new());
-    };
-    listening::listen_for_metrics(&metrics.listen).map_err(|error| Failure {
-        status: NOT_BOUND,
-        text: error.to_string(),
-    })
 }
 
 /// How many descriptors those who watch may need.

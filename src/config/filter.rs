@@ -8,7 +8,7 @@ use super::Context;
 use super::address::Address;
 use super::check::path;
 use super::problem::{Kind, shown};
-use super::value::{self, Fault};
+use super::value;
 
 /// The longest delay, in milliseconds.
 const SLEEP_MS_MAX: u64 = 24 * 60 * 60 * 1000;
@@ -24,12 +24,30 @@ pub enum Filter {
     Exit(u8),
     /// Nothing but a delay.
     Sleep(Duration),
+    /// A spamd service.
+    Spam {
+        /// Where it is.
+        address: Address,
+        /// Whether it edits the content, and does not refuse messages.
+        edits: bool,
+    },
+    /// A filter that is part of this program.
+    BuiltIn {
+        /// Its name.
+        name: &'static str,
+        /// What stands after the colon; whoever makes the filter reads it.
+        parameters: String,
+    },
 }
 
+/// The names of filters that are part of this program.
+const BUILT_IN: [&str; 5] = ["deliver", "copy", "split", "mx", "msgid"];
+
 impl Filter {
-    /// Reads `<path>`, `file:<path>`, `net:<address>`, `exit:<number>` or
-    /// `sleepms:<number>`. A path is the whole of what is given: there are no
-    /// arguments and no quotes.
+    /// Reads `<path>`, `file:<path>`, `net:<address>`, `exit:<number>`,
+    /// `sleepms:<number>`, `spam:<address>`, `spam-edit:<address>`, or one that is
+    /// part of this program, with its parameters. A path is the whole of what is
+    /// given: there are no arguments and no quotes.
     pub(super) fn parse(text: &str, context: &Context) -> Result<Filter, Kind> {
         let fail = |fault| Kind::Value {
             value: shown(text),
@@ -41,11 +59,21 @@ impl Filter {
             Some(("sleepms", delay)) => value::number(delay, 0, SLEEP_MS_MAX)
                 .map(|delay| Filter::Sleep(Duration::from_millis(delay)))
                 .map_err(fail),
-            Some(("spam" | "spam-edit" | "deliver" | "copy" | "split" | "mx" | "msgid", _)) => {
-                Err(fail(Fault::BuiltInFilter))
-            }
+            Some((name @ ("spam" | "spam-edit"), address)) => Address::parse(address)
+                .map(|address| Filter::Spam {
+                    address,
+                    edits: name == "spam-edit",
+                })
+                .map_err(fail),
             Some(("file", path)) => file(path, context),
-            _ => file(text, context),
+            Some((name, parameters)) => match BUILT_IN.into_iter().find(|known| *known == name) {
+                Some(name) => Ok(Filter::BuiltIn {
+                    name,
+                    parameters: parameters.to_owned(),
+                }),
+                None => file(text, context),
+            },
+            None => file(text, context),
         }
     }
 }
@@ -89,6 +117,17 @@ mod tests {
         let address = Address::parse("/run/filter").unwrap();
         assert_eq!(parsed("net:/run/filter"), Ok(Filter::Net(address)));
         assert_eq!(parsed("exit:103"), Ok(Filter::Exit(103)));
+        let spam = |edits| Filter::Spam {
+            address: Address::parse("host.example:783").unwrap(),
+            edits,
+        };
+        assert_eq!(parsed("spam:host.example:783"), Ok(spam(false)));
+        assert_eq!(parsed("spam-edit:host.example:783"), Ok(spam(true)));
+        for name in BUILT_IN {
+            let parameters = "a;b:c".to_owned();
+            let filter = Filter::BuiltIn { name, parameters };
+            assert_eq!(parsed(&format!("{name}:a;b:c")), Ok(filter));
+        }
         let delay = Duration::from_millis(250);
         assert_eq!(parsed("sleepms:250"), Ok(Filter::Sleep(delay)));
     }
@@ -109,8 +148,8 @@ mod tests {
             ),
             ("net:", "\"net:\" is empty"),
             (
-                "copy:",
-                "\"copy:\" is a built-in filter that is not available in this version",
+                "spam:host",
+                "\"spam:host\" has no port; write host:port, or [address]:port for IPv6",
             ),
         ] {
             assert_eq!(parsed(text), Err(problem.to_owned()), "{text}");

@@ -160,6 +160,8 @@ pub struct SmtpServer {
     pub filters: Vec<Filter>,
     /// How long a filter or verifier may take; nothing means for ever.
     pub filter_timeout: Option<Duration>,
+    /// Where mailboxes are; nothing means in the spool directory.
+    pub delivery_dir: Option<PathBuf>,
     /// How clients log in; nothing means that they cannot, and need not.
     pub auth: Option<ServerAuth>,
     /// How connections are encrypted; nothing means that they are not.
@@ -280,6 +282,8 @@ pub struct Forward {
     pub filters: Vec<Filter>,
     /// How long such a filter may take; nothing means for ever.
     pub filter_timeout: Option<Duration>,
+    /// Where mailboxes are; nothing means in the spool directory.
+    pub delivery_dir: Option<PathBuf>,
     /// How to encrypt; nothing means never.
     pub tls: Option<ClientTls>,
     /// How to log in; nothing means not at all.

@@ -87,8 +87,6 @@ pub enum Fault {
     Accounts,
     /// The verifier of accounts, where accounts have no numbers.
     NoAccounts,
-    /// A filter that is not there.
-    BuiltInFilter,
     /// A proxy, where there can be none.
     Socks,
     /// A port on an interface that is given by its name.
@@ -144,7 +142,6 @@ impl fmt::Display for Fault {
             Fault::Accounts => {
                 "is not account:<lowest>-<highest>;lowercase;remote;check, with any of it left out"
             }
-            Fault::BuiltInFilter => "is a built-in filter that is not available in this version",
             Fault::Socks => "goes through a SOCKS proxy, which only forwarding can",
             Fault::InterfacePort => "has a port; that goes with an address only, [address]:port",
         };

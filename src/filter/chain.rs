@@ -70,6 +70,9 @@ pub struct Subject {
     pub spool: Spool,
     /// Its id.
     pub id: StoredId,
+    /// Which its envelope is: `.new` where it has yet to be acknowledged, which it has
+    /// to be before it goes out at once as well, or `.busy`.
+    pub suffix: Suffix,
     /// Set once nobody waits for the result any more.
     pub cancelled: Arc<AtomicBool>,
 }
@@ -84,15 +87,23 @@ impl Chain {
     }
 }
 
-impl Subject {
-    /// The suffix that the envelope has while filters look at it.
-    pub fn suffix(&self) -> Suffix {
-        match self.side {
-            Side::Server => Suffix::EnvelopeNew,
-            Side::Client => Suffix::EnvelopeBusy,
+impl Link {
+    /// The line that is logged when the filter is asked.
+    pub fn asking(&self, subject: &Subject) -> String {
+        let noun = subject.side.noun();
+        match self {
+            Link::Program(_) => {
+                let paths = [subject.content(), subject.envelope()];
+                let shown = |path: &PathBuf| ascii::escape(path.as_os_str().as_encoded_bytes());
+                let [content, envelope] = paths.each_ref().map(shown);
+                format!("{noun}: running [{self}] [{content}] [{envelope}]")
+            }
+            _ => format!("{noun}: asking [{self}]"),
         }
     }
+}
 
+impl Subject {
     /// The absolute path of the content file.
     pub fn content(&self) -> PathBuf {
         self.spool.path_of(&self.id, Suffix::Content)
@@ -100,7 +111,7 @@ impl Subject {
 
     /// The absolute path of the envelope file.
     pub fn envelope(&self) -> PathBuf {
-        self.spool.path_of(&self.id, self.suffix())
+        self.spool.path_of(&self.id, self.suffix)
     }
 }
 

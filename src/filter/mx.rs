@@ -2,13 +2,18 @@
 //! by asking name servers for the mail exchanges of that domain.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use super::built_in::Surroundings;
+use super::chain::{BuiltIn, Subject};
 use super::dns::{self, NoAnswer, Servers};
+use super::verdict::{Finding, Rejection, Verdict};
 use crate::base::{OneLine, ascii, xtext};
 use crate::proto::dns::{Kind, Name, Reply as Answer};
 use crate::proto::mx::{self, ADDRESSES_MAX, Destination, Exchanges};
 use crate::proto::smtp::reply::Reply;
+use crate::store::Error;
 use crate::sys::patience::Patience;
 use crate::sys::random;
 
@@ -108,10 +113,103 @@ fn server(text: &str) -> Result<SocketAddr, String> {
         .ok_or_else(|| format!("mx: not the address of a name server: {text}"))
 }
 
+/// The filter.
+#[derive(Debug)]
+pub struct Mx {
+    settings: Settings,
+    timeout: Option<Duration>,
+    own: OneLine,
+    name_servers: fn() -> Vec<SocketAddr>,
+}
+
+impl Mx {
+    /// A filter with these [`Settings`].
+    pub fn new(parameters: &str, surroundings: &Surroundings) -> Result<Mx, String> {
+        Ok(Mx {
+            settings: Settings::parse(parameters)?,
+            timeout: surroundings.timeout,
+            own: surroundings.domain.clone(),
+            name_servers: surroundings.name_servers,
+        })
+    }
+
+    /// Finds where a message goes that has this `ForwardTo` field. Blocks.
+    pub fn route(&self, forward_to: &OneLine, cancelled: &AtomicBool) -> Result<Routing, Failure> {
+        let system = match self.settings.servers.as_slice() {
+            [] if !forward_to.is_empty() => (self.name_servers)(),
+            _ => Vec::new(),
+        };
+        let patience = Patience::starting_now(self.timeout, cancelled);
+        route(&self.settings, forward_to, &self.own, &system, patience)
+    }
+
+    fn work(&self, subject: &Subject) -> Result<Verdict, Error> {
+        let draft = subject.spool.draft(&subject.id, subject.suffix);
+        let mut envelope = draft.envelope()?;
+        let address = match self.route(&envelope.forward_to, &subject.cancelled) {
+            Ok(Routing::Unasked) => return Ok(Verdict::Accept),
+            Ok(Routing::Default) => OneLine::default(),
+            Ok(Routing::To(addresses)) => {
+                let address = turn(&addresses, envelope.attempts.count);
+                OneLine::escaped(address.map(|one| one.to_string()).unwrap_or_default())
+            }
+            Err(failure) => return Ok(failure.verdict()),
+        };
+        if envelope.forward_to_address != address {
+            envelope.forward_to_address = address;
+            draft.set_envelope(&envelope)?;
+        }
+        Ok(Verdict::Accept)
+    }
+}
+
+/// The address for one attempt: there is place for one only, so that each attempt
+/// tries another one, the best first.
+fn turn(addresses: &[SocketAddr], attempts: u32) -> Option<SocketAddr> {
+    let count = addresses.len().max(1);
+    let index = usize::try_from(attempts).unwrap_or(0) % count;
+    addresses.get(index).copied()
+}
+
+impl Failure {
+    /// What it comes to for a filter.
+    fn verdict(self) -> Verdict {
+        if self.reply.code < 500 {
+            return Verdict::Fail(self.reason);
+        }
+        let text = self.reply.lines.into_iter().next().unwrap_or_default();
+        Verdict::Reject(Rejection {
+            code: Some(self.reply.code),
+            enhanced: self.reply.enhanced,
+            response: text.as_bytes().to_vec(),
+            reason: OneLine::escaped(self.reason),
+        })
+    }
+}
+
+impl BuiltIn for Mx {
+    fn name(&self) -> String {
+        let servers: Vec<String> = self
+            .settings
+            .servers
+            .iter()
+            .map(|s| s.to_string())
+            .collect();
+        format!("mx:{}", servers.join(";"))
+    }
+
+    fn run(&self, subject: &Subject) -> Finding {
+        match self.work(subject) {
+            Ok(verdict) => Finding::of(verdict),
+            Err(error) => Finding::failed(error),
+        }
+    }
+}
+
 /// Finds where a message goes whose `ForwardTo` field, as it stands in the
 /// envelope, is this. `own` is this host's name, `system` are the system's name
 /// servers. Blocks.
-pub fn route(
+fn route(
     settings: &Settings,
     forward_to: &OneLine,
     own: &OneLine,

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use crate::base::ascii;
 use crate::sys::{self, child};
-use crate::verbose;
+use crate::{verbose, warning};
 
 use super::chain::Subject;
 use super::output::Response;
-use super::verdict::{Finding, TEXT_MAX};
+use super::verdict::{Finding, TEXT_MAX, Verdict};
 
 /// The most octets that a program may write. What E-MailRelay does not look at,
 /// beyond the first 1024 octets, is looked at here, too; only what is endless is
@@ -29,21 +29,28 @@ pub fn run(program: &Path, subject: &Subject, timeout: Option<Duration>) -> Find
         cancelled: &subject.cancelled,
     };
     match child::run(&order) {
-        Ok(ended) => ended_with(subject, &ended),
+        Ok(ended) => ended_with(subject, timeout, &ended),
         Err(error) => Finding::failed(format_args!("exec error: {}", sys::reason(&error))),
     }
 }
 
-fn ended_with(subject: &Subject, ended: &child::Ended) -> Finding {
+fn ended_with(subject: &Subject, timeout: Option<Duration>, ended: &child::Ended) -> Finding {
     match ended.end {
         child::End::Exited(code) => {
+            let finding = Finding::of_code(subject.side, code, || Response::parse(&ended.output));
+            let noun = subject.side.noun();
             let output = ascii::escape_bounded(&ended.output, TEXT_MAX);
-            let (noun, id) = (subject.side.noun(), &subject.id);
-            verbose!("{noun}: {id}: exit code {code}: [{output}]");
-            Finding::of_code(subject.side, code, || Response::parse(&ended.output))
+            match &finding.verdict {
+                Verdict::Reject(rejection) => {
+                    let response = ascii::escape(&rejection.response);
+                    warning!("{noun} failed: exit code {code}: [{response}]");
+                }
+                _ => verbose!("{noun}: exit code {code}: [{output}]"),
+            }
+            finding
         }
         child::End::Signalled(number) => Finding::failed(format_args!("signal {number}")),
-        child::End::TimedOut => Finding::failed("timed out"),
+        child::End::TimedOut => Finding::timed_out(timeout),
         child::End::TooMuchOutput => {
             Finding::failed(format_args!("output of more than {OUTPUT_MAX} octets"))
         }

@@ -13,6 +13,9 @@
 //! To rescan is to look for mail that is to be forwarded, to stop is to end the
 //! forwarding pass after this message.
 
+use std::fmt;
+use std::time::Duration;
+
 use crate::base::OneLine;
 use crate::proto::smtp::reply::Reply;
 
@@ -86,6 +89,12 @@ impl Finding {
         Finding::of(Verdict::Fail(why.to_string()))
     }
 
+    /// The filter has taken longer than it may.
+    pub fn timed_out(timeout: Option<Duration>) -> Finding {
+        let seconds = timeout.unwrap_or_default().as_secs();
+        Finding::failed(format_args!("timed out after {seconds}s"))
+    }
+
     /// Reads an exit code as the table has it. What the filter has said counts
     /// only where the message is refused.
     pub fn of_code(side: Side, code: i32, said: impl FnOnce() -> Response) -> Finding {
@@ -116,6 +125,15 @@ impl Wishes {
             rescan: self.rescan || other.rescan,
             stop: self.stop || other.stop,
         }
+    }
+}
+
+/// Shows each wish as a word after a blank.
+impl fmt::Display for Wishes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words = [(self.rescan, " rescan"), (self.stop, " stop")];
+        let mut wanted = words.iter().filter(|(is_wanted, _)| *is_wanted);
+        wanted.try_for_each(|(_, word)| f.write_str(word))
     }
 }
 

@@ -12,7 +12,7 @@ use crate::sys;
 pub const ADDRESSES_MAX: usize = 16;
 
 /// A family of addresses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Family {
     /// IPv4.
     Ipv4,

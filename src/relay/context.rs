@@ -140,7 +140,7 @@ impl Context {
     /// Has a worker look a name up; the session gets [`Message::Lookup`].
     pub fn look_up(&mut self, token: Token, job: lookup::Job) {
         self.jobs += 1;
-        self.pools.lookups.submit(token, job);
+        self.pools.lookups.submit(token, (self.now, job));
     }
 
     /// Has a program run; the session gets [`Message::Program`].

@@ -15,8 +15,8 @@ use crate::event::{Interest, Ready, Token};
 use crate::filter::chain::{Chain, Link, Subject};
 use crate::filter::output::Response;
 use crate::filter::verdict::{Finding, Verdict, Wishes};
-use crate::store::{Left, Locked, Spool, Staged, StoredId};
-use crate::{verbose, warning};
+use crate::store::{Left, Locked, Spool, Staged, StoredId, Suffix};
+use crate::{info, verbose, warning};
 
 use super::context::Context;
 use super::dialogue::Dialogue;
@@ -113,7 +113,8 @@ impl FilterRun {
         owner: Token,
         peer: Option<String>,
     ) -> FilterRun {
-        let subject = subject(chain, staged.spool(), staged.id());
+        let envelope = Suffix::EnvelopeNew;
+        let subject = subject(chain, staged.spool(), staged.id(), envelope);
         FilterRun::new(chain, subject, Mail::Received(staged), owner, peer)
     }
 
@@ -121,7 +122,8 @@ impl FilterRun {
     /// comes back has been read again. No connection is needed for this.
     pub fn queued(chain: &Arc<Chain>, mut mail: Box<Locked>, owner: Token) -> FilterRun {
         mail.hold();
-        let subject = subject(chain, mail.spool(), mail.id());
+        let envelope = Suffix::EnvelopeBusy;
+        let subject = subject(chain, mail.spool(), mail.id(), envelope);
         FilterRun::new(chain, subject, Mail::Queued(mail), owner, None)
     }
 
@@ -160,8 +162,7 @@ impl FilterRun {
                 return;
             };
             self.asked += 1;
-            let (noun, id) = (chain.side.noun(), &self.subject.id);
-            verbose!("{noun}: {id}: asking [{link}]");
+            verbose!("{}", link.asking(&self.subject));
             let timeout = chain.timeout;
             self.late_at = timeout.and_then(|time| context.now.checked_add(time));
             if let Some(finding) = self.ask(link, context) {
@@ -252,21 +253,26 @@ impl FilterRun {
         context.submit(self.token, disk::Job::Filter(job));
     }
 
+    /// Lines that watchers of E-MailRelay's log know, with what it lacks behind.
     fn log(&self, verdict: &Verdict) {
         let (noun, id) = (self.chain.side.noun(), &self.subject.id);
         let last = self.chain.links.get(self.asked.saturating_sub(1));
         let filter = last.map(ToString::to_string).unwrap_or_default();
         match verdict {
-            Verdict::Accept => verbose!("{noun}: {id}: ok"),
-            Verdict::Abandon => verbose!("{noun}: {id}: abandoned by [{filter}]"),
+            Verdict::Accept => verbose!("{noun} done: ok=1{}: id={id}", self.wishes),
+            Verdict::Abandon => {
+                let wishes = self.wishes;
+                verbose!("{noun} done: ok=0 abandon{wishes}: id={id} filter=[{filter}]");
+            }
             Verdict::Reject(rejection) => {
                 let response = ascii::escape(&rejection.response);
                 let reason = &rejection.reason;
-                warning!("{noun}: {id}: rejected by [{filter}]: [{response}] [{reason}]");
+                info!("rejected by {noun}: [{reason}]: id={id} filter=[{filter}] [{response}]");
             }
-            Verdict::Fail(why) => {
-                warning!("{noun}: {id}: [{filter}] failed: {why}");
+            Verdict::Fail(why) if why.starts_with("timed out") => {
+                warning!("{noun} {why}: id={id} filter=[{filter}]");
             }
+            Verdict::Fail(why) => warning!("{noun} failed: {why}: id={id} filter=[{filter}]"),
         }
     }
 
@@ -314,11 +320,12 @@ impl FilterRun {
     }
 }
 
-fn subject(chain: &Chain, spool: Spool, id: &StoredId) -> Subject {
+fn subject(chain: &Chain, spool: Spool, id: &StoredId, suffix: Suffix) -> Subject {
     Subject {
         side: chain.side,
         spool,
         id: id.clone(),
+        suffix,
         cancelled: Arc::new(AtomicBool::new(false)),
     }
 }
@@ -363,6 +370,9 @@ impl Session for FilterRun {
         self.token = token;
         self.began = Some(context.now);
         context.post(self.owner, Message::Filter(News::Started(token)));
+        let (noun, content) = (self.chain.side.noun(), self.subject.content());
+        let content = ascii::escape(content.as_os_str().as_encoded_bytes());
+        verbose!("{noun} start: [{}] [{content}]", self.subject.id);
         self.go_on(context);
     }
 
@@ -392,7 +402,9 @@ impl Session for FilterRun {
     fn on_timeout(&mut self, context: &mut Context) {
         let now = context.now;
         let finding = match &mut self.step {
-            _ if self.late_at.is_some_and(|at| at <= now) => Some(Finding::failed("timed out")),
+            _ if self.late_at.is_some_and(|at| at <= now) => {
+                Some(Finding::timed_out(self.chain.timeout))
+            }
             Step::Sleep(until) if *until <= now => Some(Finding::of(Verdict::Accept)),
             Step::Talk(dialogue) => dialogue.on_timeout(context),
             _ => None,

@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use crate::base::OneLine;
 use crate::config::{
-    Address, ClientInterface, Config, Filter, Forward, ListenAddress, Program, SmtpServer, TlsStart,
+    Address, ClientInterface, Config, Forward, ListenAddress, Program, SmtpServer, TlsStart,
 };
 use crate::event::Token;
 use crate::filter::accounts::Accounts;
-use crate::filter::chain::{Chain, Link, Side};
 use crate::filter::spec::Spec;
 use crate::net::address::{AddressError, Target};
 use crate::net::connector::TIMEOUT_MAX;
@@ -20,6 +19,7 @@ use crate::proto::smtp::{client, server};
 use crate::store::Spool;
 use crate::sys;
 
+mod filters;
 mod pop;
 mod security;
 
@@ -90,10 +90,10 @@ pub fn service(
         tls_first: tls.is_some_and(|tls| tls.first),
         trace: !smtp.anonymous.content,
         verifier: verifier.map(Arc::new),
-        filters: server_filters(smtp)?,
+        filters: filters::server(smtp, domain)?,
         immediate: forwarder.filter(|_| is_immediate),
         client_filters: match &config.forward {
-            Some(forward) if forward.immediate => client_filters(forward)?,
+            Some(forward) if forward.immediate => filters::client(forward, domain)?,
             _ => None,
         },
         rescans: forwarder,
@@ -116,44 +116,6 @@ pub fn verifier(smtp: &SmtpServer, domain: &OneLine) -> Result<Option<Verifier>,
     }))
 }
 
-/// What messages are put through as they come in, once it is known that it can be
-/// asked at all.
-pub fn server_filters(smtp: &SmtpServer) -> Result<Option<Arc<Chain>>, String> {
-    chain(Side::Server, &smtp.filters, smtp.filter_timeout)
-        .map_err(|error| format!("--filter: {error}"))
-}
-
-/// What messages are put through as they go out, as above.
-pub fn client_filters(forward: &Forward) -> Result<Option<Arc<Chain>>, String> {
-    chain(Side::Client, &forward.filters, forward.filter_timeout)
-        .map_err(|error| format!("--client-filter: {error}"))
-}
-
-fn chain(
-    side: Side,
-    filters: &[Filter],
-    timeout: Option<Duration>,
-) -> Result<Option<Arc<Chain>>, String> {
-    let links = filters.iter().map(link).collect::<Result<Vec<_>, _>>();
-    let links = links.map_err(|error| error.to_string())?;
-    let chain = Chain {
-        side,
-        links,
-        timeout,
-    };
-    chain.check().map_err(|error| error.to_string())?;
-    Ok((!chain.links.is_empty()).then(|| Arc::new(chain)))
-}
-
-fn link(filter: &Filter) -> Result<Link, AddressError> {
-    Ok(match filter {
-        Filter::File(path) => Link::Program(path.clone()),
-        Filter::Net(address) => Link::Net(target(address)?),
-        Filter::Exit(status) => Link::Exit(*status),
-        Filter::Sleep(delay) => Link::Sleep(*delay),
-    })
-}
-
 fn spec(program: &Program) -> Result<Spec, AddressError> {
     Ok(match program {
         Program::File(path) => Spec::Program(path.clone()),
@@ -170,9 +132,10 @@ fn spec(program: &Program) -> Result<Spec, AddressError> {
 
 /// How many descriptors of its own a session with a client may have besides: for
 /// connections to services, or the output of programs.
-pub fn connections(smtp: &SmtpServer) -> usize {
+pub fn connections(smtp: &SmtpServer, forward: Option<&Forward>) -> usize {
     let verifier = matches!(smtp.address_verifier, Some(Program::Net(_)));
-    usize::from(verifier) + usize::from(!smtp.filters.is_empty())
+    let immediate = forward.is_some_and(|forward| forward.immediate);
+    usize::from(verifier) + usize::from(!smtp.filters.is_empty()) + usize::from(immediate)
 }
 
 /// Where and how mail is forwarded, but for what is read from files.
@@ -218,8 +181,9 @@ pub fn route(
             .into_iter()
             .filter(|local| !local.ip().is_unspecified() || local.port() > 0)
             .collect(),
-        filters: client_filters(forward)?,
+        filters: filters::client(forward, domain)?,
         connector: None,
+        own: Vec::new(),
         terms: Terms {
             retry_period: forward.retry_period,
             bounces: forward

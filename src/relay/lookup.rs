@@ -3,11 +3,13 @@
 use std::fs::File;
 use std::io::Read;
 use std::net::SocketAddr;
+use std::time::Instant;
 
 use crate::event::Work;
 use crate::net::address::HostPort;
+use crate::net::answers::Answers;
 use crate::net::name_servers;
-use crate::net::resolver::{Family, ResolveError, resolve};
+use crate::net::resolver::{Family, ResolveError};
 use crate::sys::interface;
 
 /// Where the system lists its name servers.
@@ -50,20 +52,25 @@ pub fn name_servers() -> Vec<SocketAddr> {
 }
 
 /// The work itself.
-#[derive(Debug)]
-pub struct LookupWork;
+#[derive(Debug, Default)]
+pub struct LookupWork {
+    answers: Answers,
+}
 
 impl Work for LookupWork {
-    type Job = Job;
+    /// With the time at which it was submitted.
+    type Job = (Instant, Job);
     type Done = Done;
 
-    fn is_grouped(&self, _job: &Job) -> bool {
+    fn is_grouped(&self, _job: &(Instant, Job)) -> bool {
         false
     }
 
-    fn run(&self, jobs: Vec<Job>) -> Vec<Done> {
-        let run = |job| match job {
-            Job::Addresses { target, family } => Done::Addresses(resolve(&target, family)),
+    fn run(&self, jobs: Vec<(Instant, Job)>) -> Vec<Done> {
+        let run = |(at, job)| match job {
+            Job::Addresses { target, family } => {
+                Done::Addresses(self.answers.resolve(&target, family, at))
+            }
             Job::NameServers => Done::NameServers(name_servers()),
         };
         jobs.into_iter().map(run).collect()

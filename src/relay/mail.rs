@@ -38,7 +38,7 @@ impl fmt::Display for Trigger {
             Trigger::Startup => "startup",
             Trigger::Poll => "poll",
             Trigger::ClientDisconnect => "client disconnect",
-            Trigger::Filter => "filter",
+            Trigger::Filter => "rescan",
             Trigger::Rest => "rest of a message",
             Trigger::Admin => "admin",
             Trigger::Retry => "retry",

@@ -373,7 +373,7 @@ mod tests {
         let (sender, receiver) = wake_pair().unwrap();
         let signals = signal::watch(Arc::new(sender)).unwrap();
         let disk = Pool::new(DiskWork, 1, || {});
-        let lookups = Pool::new(LookupWork, 1, || {});
+        let lookups = Pool::new(LookupWork::default(), 1, || {});
         let pools = Pools {
             disk,
             lookups,

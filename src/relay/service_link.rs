@@ -1,5 +1,5 @@
-//! The way to a service that is asked about one message: a connection, from
-//! looking its name up to losing it.
+//! The way to a service that verifies or filters: a connection, from looking its
+//! name up to losing it.
 
 use std::time::Instant;
 
@@ -69,6 +69,11 @@ impl ServiceLink {
             // The configuration has none.
             Target::Proxied(_) => News::Lost("services are not asked through proxies".to_owned()),
         }
+    }
+
+    /// Gives the connection up, or the attempt. It may be begun again.
+    pub fn close(&mut self) {
+        self.state = State::Closed;
     }
 
     /// The connection, once it is there. What is put into its output goes out with

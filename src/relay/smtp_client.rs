@@ -7,6 +7,7 @@
 
 mod encryption;
 mod filtering;
+mod itself;
 mod memory;
 mod proxy;
 mod traffic;
@@ -63,6 +64,8 @@ pub struct Route {
     pub connector: Option<Arc<dyn tls::Connector>>,
     /// What becomes of mail that cannot be delivered.
     pub terms: Terms,
+    /// Where this program itself listens for mail that it would forward.
+    pub own: Vec<SocketAddr>,
 }
 
 impl Route {
@@ -207,12 +210,26 @@ impl SmtpClient {
 
     fn connected(&mut self, stream: Stream, address: &Address, context: &mut Context) {
         self.peer = address.to_string();
+        if self.is_loop(&stream, address) {
+            let trouble = format!("{}: the next hop is this program itself", self.peer);
+            self.fail_route(trouble, context);
+            return;
+        }
         context.connected(self.token, &stream, address);
         let connection = Connection::new(stream);
         let route = Arc::clone(&self.route);
         match &route.target {
             Target::Proxied(proxied) => self.ask_proxy(connection, proxied, context),
             Target::HostPort(_) | Target::Unix(_) => self.begin_session(connection, context),
+        }
+    }
+
+    fn is_loop(&self, stream: &Stream, address: &Address) -> bool {
+        match (stream.local_address(), address) {
+            (Ok(Address::Tcp(local)), Address::Tcp(peer)) => {
+                itself::is_own(&self.route.own, local, *peer)
+            }
+            _ => false,
         }
     }
 

@@ -13,6 +13,7 @@ use super::fs::File;
 use super::lock::Claim;
 use super::name::{StoredId, Suffix};
 use super::queue::{self, Entry, State};
+use super::scatter::{Scattered, scatter};
 use crate::base::OneLine;
 
 /// What is to be done to a message.
@@ -74,6 +75,20 @@ pub(super) fn change(files: &Arc<Files>, entry: &Entry, change: Change) -> Resul
         None => taken.delete(),
         Some(_) if change == Change::Retry => taken.retry(),
         Some(state) => taken.rename(state.suffix()),
+    }
+}
+
+/// Copies a ready message's envelope into all sub-directories instead.
+pub(super) fn scatter_ready(
+    files: &Arc<Files>,
+    entry: &Entry,
+) -> Result<Result<Scattered, Outcome>, Error> {
+    if entry.state != State::Ready {
+        return Ok(Err(refused("it is not ready to be forwarded")));
+    }
+    match Taken::take(files, entry)? {
+        Ok(taken) => scatter(&files.path, taken.id, taken.suffix).map(Ok),
+        Err(outcome) => Ok(Err(outcome)),
     }
 }
 

@@ -13,6 +13,7 @@ use std::io;
 use std::sync::Arc;
 use std::thread;
 
+use super::companions::Companion;
 use super::envelope::Envelope;
 use super::error::{At, Error, Operation};
 use super::files::Files;
@@ -188,6 +189,8 @@ pub(super) struct Prepared {
     suffix: Option<Suffix>,
     /// The copies for local recipients.
     local: Option<LocalPair>,
+    /// What filters want to appear together with it.
+    companions: Vec<Companion>,
     /// Whether the content's name is that of another file than at first, which must
     /// be durable before the message can be ready: else it might be the first again.
     has_new_content: bool,
@@ -231,6 +234,7 @@ impl Prepared {
             envelope: None,
             suffix: None,
             local: None,
+            companions: Vec::new(),
             has_new_content: false,
         };
         Ok((prepared, envelope, text))
@@ -294,6 +298,10 @@ impl Prepared {
         self.local = Some(local);
     }
 
+    pub(super) fn add_companions(&mut self, companions: Vec<Companion>) {
+        self.companions.extend(companions);
+    }
+
     fn write(&mut self, text: &[u8]) -> Result<(), Error> {
         let suffix = Suffix::EnvelopeNew;
         let name = self.writer.id().file_name(suffix);
@@ -335,6 +343,9 @@ impl Prepared {
 
     /// The copies' envelope comes last, since who waits for it minds no locks.
     fn publish(&mut self) -> Result<(), Error> {
+        self.companions
+            .iter_mut()
+            .try_for_each(Companion::publish)?;
         if let Some(local) = &mut self.local {
             local.publish_content()?;
         }
@@ -352,6 +363,7 @@ impl Prepared {
         self.suffix = None;
         self.writer.keep();
         self.local.iter_mut().for_each(LocalPair::keep);
+        self.companions.iter_mut().for_each(Companion::keep);
         Receipt {
             id: self.writer.id().clone(),
             octets: self.writer.octets(),

@@ -73,6 +73,13 @@ impl Draft {
     /// Sees to it that these appear together with the message: when it is accepted,
     /// or at once where it was.
     pub fn attach(&self, companions: Vec<Companion>) -> Result<(), Error> {
+        let companions = match self.is_new() {
+            true => match self.files.held.attach(&self.id, companions) {
+                Ok(()) => return Ok(()),
+                Err(companions) => companions,
+            },
+            false => companions,
+        };
         publish_now(self, companions)
     }
 

@@ -198,6 +198,13 @@ impl Faulty {
         disk.inodes[inode].changed = 0;
     }
 
+    /// Cuts a file short.
+    pub(super) fn truncate(&self, name: &str, octets: usize) {
+        let mut disk = self.disk();
+        let inode = disk.names[name.as_bytes()];
+        disk.inodes[inode].content.truncate(octets);
+    }
+
     /// Gives a file to another user.
     pub(super) fn set_owner(&self, name: &str, owner: u32) {
         let mut disk = self.disk();
@@ -388,6 +395,7 @@ impl Fs for Faulty {
     }
 
     fn link(&self, from: &[u8], to: &[u8]) -> io::Result<()> {
+        let (from, to) = (&self.full(from), &self.full(to));
         let mut disk = self.disk();
         disk.step("link")?;
         let inode = *disk.names.get(from).ok_or(io::ErrorKind::NotFound)?;
@@ -400,6 +408,7 @@ impl Fs for Faulty {
 
     fn remove(&self, name: &[u8]) -> io::Result<()> {
         self.run_hook("remove");
+        let name = &self.full(name);
         let mut disk = self.disk();
         disk.step("remove")?;
         let inode = *disk.names.get(name).ok_or(io::ErrorKind::NotFound)?;

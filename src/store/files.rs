@@ -277,28 +277,30 @@ impl Files {
             || self.is_needed_below(id))
     }
 
-    /// Whether the content is needed by an envelope in a sub-directory. Where that
-    /// cannot be told it is.
+    /// Whether the content is needed by an envelope in a sub-directory that has no
+    /// content of its own. Where that cannot be told it is.
     pub(super) fn is_needed_below(&self, id: &StoredId) -> bool {
         let names = SUBDIRECTORY_ENVELOPES.map(|suffix| id.file_name(suffix));
         let Some(subdirectories) = self.known().subdirectories.clone() else {
             return true;
         };
-        let has_any = |subdirectory: &Vec<u8>| -> io::Result<bool> {
+        let is_without_content = |subdirectory: &Vec<u8>| -> io::Result<bool> {
             let directory = self.fs.open_subdirectory(subdirectory)?;
+            let has = |name: &Vec<u8>| match directory.metadata(name) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+                result => result.map(|_| true),
+            };
             for name in &names {
-                match directory.metadata(name) {
-                    Ok(_) => return Ok(true),
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                    Err(error) => return Err(error),
+                if has(name)? {
+                    return Ok(!has(&id.file_name(Suffix::Content))?);
                 }
             }
             Ok(false)
         };
         subdirectories
             .iter()
-            .any(|subdirectory| match has_any(subdirectory) {
-                Ok(has) => has,
+            .any(|subdirectory| match is_without_content(subdirectory) {
+                Ok(needed) => needed,
                 Err(error) => error.kind() != io::ErrorKind::NotFound,
             })
     }

@@ -14,6 +14,7 @@ use super::files::{Files, Found, read_envelope};
 use super::fs::{File, Kind};
 use super::name::{StoredId, Suffix};
 use super::scan::Listing;
+use super::scatter::Scattered;
 use crate::base::OneLine;
 
 /// How a message stands, as the name of its envelope says.
@@ -192,6 +193,12 @@ impl Queue {
     /// done survives a power cut after [`Queue::sync`].
     pub fn change(&self, entry: &Entry, change: Change) -> Result<Outcome, Error> {
         change::change(&self.files, entry, change)
+    }
+
+    /// Copies the envelope of a ready message into all sub-directories, for good,
+    /// and removes it, if nobody else has the message in hand.
+    pub fn scatter(&self, entry: &Entry) -> Result<Result<Scattered, Outcome>, Error> {
+        change::scatter_ready(&self.files, entry)
     }
 
     /// Makes the changes survive a power cut.

@@ -6,11 +6,12 @@
 //! that recovery in this process does not take them for what a dead one has left,
 //! the id is marked as held all the while.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::commit::{Commit, Prepared};
+use super::companions::Companion;
 use super::envelope::{Encoding, Envelope};
 use super::error::{At, Error, Operation};
 use super::files::{Files, Found, read_envelope};
@@ -32,7 +33,7 @@ pub type Check<'a> = &'a dyn Fn(&Envelope, &Envelope) -> Result<(), String>;
 pub struct Staged {
     prepared: Prepared,
     envelope: Envelope,
-    _held: Held,
+    held: Held,
 }
 
 /// What filters have left of a message.
@@ -66,7 +67,7 @@ impl Staged {
         Ok(Staged {
             prepared,
             envelope,
-            _held: held,
+            held,
         })
     }
 
@@ -139,7 +140,12 @@ impl Staged {
     /// it has put into sub-directories, or else recovery will remove it.
     fn hand_over(mut self) -> Result<Left, Error> {
         self.prepared.writer().sync()?;
+        let held = &self.held;
+        // What an earlier filter has made of it was accepted with it.
+        let mut companions = held.files.held.take(&held.id);
+        companions.iter_mut().try_for_each(Companion::publish)?;
         self.prepared.files().sync()?;
+        companions.iter_mut().for_each(Companion::keep);
         self.prepared.leave();
         Ok(Left::Taken)
     }
@@ -189,8 +195,9 @@ impl Staged {
         let Staged {
             mut prepared,
             envelope,
-            _held,
+            held,
         } = self;
+        prepared.add_companions(held.files.held.take(&held.id));
         if envelope.local_recipients.is_empty() {
             return Ok(prepared);
         }
@@ -245,15 +252,39 @@ fn see(files: &Files, id: &StoredId, suffix: Suffix) -> Result<Seen, Error> {
     })
 }
 
-/// Messages that filters are at work on.
-#[derive(Debug, Default)]
-pub(super) struct HeldIds(Mutex<BTreeSet<StoredId>>);
+/// Messages that filters are at work on, each with what is to appear together
+/// with it.
+#[derive(Default)]
+pub(super) struct HeldIds(Mutex<BTreeMap<StoredId, Vec<Companion>>>);
 
 impl HeldIds {
     /// Whether that message is one of them.
     pub(super) fn has(&self, id: &StoredId) -> bool {
-        let ids = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        ids.contains(id)
+        self.ids().contains_key(id)
+    }
+
+    /// Adds companions to a message; gives them back if it is none of them.
+    pub(super) fn attach(
+        &self,
+        id: &StoredId,
+        companions: Vec<Companion>,
+    ) -> Result<(), Vec<Companion>> {
+        match self.ids().get_mut(id) {
+            Some(attached) => {
+                attached.extend(companions);
+                Ok(())
+            }
+            None => Err(companions),
+        }
+    }
+
+    fn take(&self, id: &StoredId) -> Vec<Companion> {
+        let mut ids = self.ids();
+        ids.get_mut(id).map(std::mem::take).unwrap_or_default()
+    }
+
+    fn ids(&self) -> MutexGuard<'_, BTreeMap<StoredId, Vec<Companion>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -265,9 +296,7 @@ pub(super) struct Held {
 
 impl Held {
     pub(super) fn new(files: &Arc<Files>, id: &StoredId) -> Held {
-        let mut ids = files.held.0.lock().unwrap_or_else(PoisonError::into_inner);
-        ids.insert(id.clone());
-        drop(ids);
+        files.held.ids().entry(id.clone()).or_default();
         Held {
             files: Arc::clone(files),
             id: id.clone(),
@@ -277,9 +306,8 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        let ids = &self.files.held.0;
-        ids.lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&self.id);
+        let left = self.files.held.ids().remove(&self.id);
+        // Their files are removed without keeping others from the list.
+        drop(left);
     }
 }

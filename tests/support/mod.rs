@@ -7,10 +7,13 @@ pub(crate) mod name_server;
 #[cfg(target_os = "linux")]
 pub(crate) mod network;
 pub(crate) mod over_tcp;
+pub(crate) mod pop;
+pub(crate) mod pop_in_memory;
 pub(crate) mod program;
 pub(crate) mod secure;
 pub(crate) mod secure_sink;
 pub(crate) mod sink;
+pub(crate) mod spamd;
 pub(crate) mod tools;
 pub(crate) mod transcript;
 

@@ -58,6 +58,7 @@ pub(crate) fn is_playable(transcript: &Transcript) -> bool {
                         | Expectation::Warned(_)
                         | Expectation::Noted(_)
                         | Expectation::Identity(_)
+                        | Expectation::Deleted(_)
                 )
             )
         })
@@ -194,7 +195,8 @@ impl Player for OverTcp {
             | Expectation::Tls
             | Expectation::Warned(_)
             | Expectation::Noted(_)
-            | Expectation::Identity(_) => Err("not playable".to_owned()),
+            | Expectation::Identity(_)
+            | Expectation::Deleted(_) => Err("not playable".to_owned()),
             Expectation::StoredOctets(count) => same(count, &self.last()?.1.len()),
             Expectation::Stored(expected) => {
                 let content = self.last()?.1;

@@ -27,6 +27,9 @@ impl From<Output> for Ran {
 /// The path of one of the small programs.
 pub(crate) fn tool(name: &str) -> &'static str {
     match name {
+        "emailrelay-filter-copy" => env!("CARGO_BIN_EXE_emailrelay-filter-copy"),
+        "emailrelay-resubmit" => env!("CARGO_BIN_EXE_emailrelay-resubmit"),
+        "emailrelay-submit" => env!("CARGO_BIN_EXE_emailrelay-submit"),
         "emailrelay-spool" => env!("CARGO_BIN_EXE_emailrelay-spool"),
         _ => panic!("no program {name}"),
     }

@@ -78,6 +78,8 @@ pub(crate) enum Expectation {
     Auth(Vec<Vec<u8>>),
     /// `scan 7bit`, `8bit` or `unknown`: what its content is made of.
     Scan(String),
+    /// `deleted N...`: the numbers of the messages that have been deleted; of POP.
+    Deleted(Vec<usize>),
 }
 
 /// Something that a dialogue can be played against.
@@ -220,9 +222,19 @@ fn expectation(text: &str) -> Result<Expectation, String> {
         ("from", text) => Expectation::From(repeated(text)?),
         ("to", text) => Expectation::To(all_quoted(text)?),
         ("auth", text) => Expectation::Auth(all_quoted(text)?),
+        ("deleted", "nothing") => Expectation::Deleted(Vec::new()),
+        ("deleted", numbers) => {
+            let numbers = numbers.split(' ').map(number).collect::<Result<_, _>>();
+            Expectation::Deleted(numbers?)
+        }
         ("scan", kind) => Expectation::Scan(kind.to_owned()),
         _ => return Err("unknown expectation".to_owned()),
     })
+}
+
+/// Reads `"TEXT"`, or `"TEXT" * N`, that stands in a setting.
+pub(crate) fn unescaped(text: &str) -> Result<Vec<u8>, String> {
+    repeated(text)
 }
 
 fn number<T: std::str::FromStr>(text: &str) -> Result<T, String> {

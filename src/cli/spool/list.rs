@@ -4,10 +4,11 @@ use std::io::{self, Write};
 
 use crate::base::OneLine;
 use crate::cli::tool::{self, Failure};
+use crate::cli::units;
 use crate::store::{Details, Entry, Envelope, Queue};
 
 use super::json::Object;
-use super::{Form, Request, notice, units};
+use super::{Form, Request, notice};
 
 /// How wide the list is, in characters.
 const WIDTH: usize = 80;
@@ -84,13 +85,9 @@ fn start(request: &Request, entry: &Entry, details: &Details) -> String {
         .envelope
         .as_ref()
         .map_or(0, |one| one.attempts.count);
-    let next = details
-        .envelope
-        .as_ref()
-        .ok()
-        .and_then(Envelope::next_attempt);
-    let next = next.filter(|next| *next > request.now);
-    let next = next.map(|next| units::age(next.saturating_sub(request.now)));
+    let next = details.envelope.as_ref().map_or(0, |one| one.attempts.next);
+    let is_due = next <= request.now;
+    let next = (!is_due).then(|| units::age(next.saturating_sub(request.now)));
     let line = format!(
         "{:<44} {:<5} {:>5} {size:>5} {attempts:>5} {}",
         entry.id.to_string(),
@@ -190,14 +187,15 @@ fn describe(envelope: &Envelope, object: &mut Object) {
     };
     list("to", &envelope.remote_recipients);
     list("local", &envelope.local_recipients);
+    list("failed", &envelope.failed_recipients);
     object.text("from", envelope.reverse_path.as_bytes());
     object.text("client", envelope.client_address.as_bytes());
     object.number("attempts", envelope.attempts.count);
     if envelope.attempts.count > 0 {
         object.number("last_attempt", envelope.attempts.last);
     }
-    if let Some(next) = envelope.next_attempt() {
-        object.number("next_attempt", next);
+    if envelope.attempts.next != 0 {
+        object.number("next_attempt", envelope.attempts.next);
     }
     if let Some(reply) = last_reply(envelope) {
         object.text("last_reply", reply.as_bytes());

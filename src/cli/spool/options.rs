@@ -6,7 +6,8 @@ use crate::cli::tool::Failure;
 use crate::store::State;
 
 use super::filter::Filter;
-use super::{Command, Form, Request, units};
+use super::{Command, Form, Request};
+use crate::cli::units;
 
 /// An option of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

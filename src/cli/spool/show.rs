@@ -4,10 +4,11 @@ use std::io::{self, Write};
 
 use crate::base::{OneLine, ascii};
 use crate::cli::tool::Failure;
+use crate::cli::units;
 use crate::store::{Details, Entry, Envelope, Queue};
 
 use super::list::{self, each};
-use super::{Form, Request, notice, units};
+use super::{Form, Request, notice};
 
 /// How much of the content is read at a time, in octets.
 const CHUNK: usize = 64 << 10;
@@ -62,6 +63,9 @@ fn describe(request: &Request, envelope: &Envelope, field: &mut dyn FnMut(&str, 
     for recipient in &envelope.remote_recipients {
         field("to", &format!("<{recipient}>"));
     }
+    for recipient in &envelope.failed_recipients {
+        field("failed", &format!("<{recipient}>"));
+    }
     for recipient in &envelope.local_recipients {
         field("to local", &recipient.to_string());
     }
@@ -86,8 +90,8 @@ fn describe(request: &Request, envelope: &Envelope, field: &mut dyn FnMut(&str, 
         );
         field("last reply", &attempts.reply.to_string());
     }
-    if let Some(next) = envelope.next_attempt().filter(|next| *next > request.now) {
-        let left = units::age(next.saturating_sub(request.now));
+    if attempts.next > request.now {
+        let left = units::age(attempts.next.saturating_sub(request.now));
         field("next attempt", &format!("in {left}"));
     }
     for reason in envelope.reasons() {

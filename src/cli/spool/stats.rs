@@ -3,11 +3,12 @@
 use std::io::Write;
 
 use crate::cli::tool::{self, Failure};
+use crate::cli::units;
 use crate::store::{Entry, Queue, State};
 
 use super::json::Object;
 use super::list::each;
-use super::{Form, Request, units};
+use super::{Form, Request};
 
 /// Up to which age, in seconds, and what that is called; older ones come last.
 const AGES: [(i64, &str); 7] = [

@@ -255,6 +255,7 @@ impl Check<'_> {
             address_verifier: self.program("address-verifier"),
             filters: self.filters("filter"),
             filter_timeout: self.timeout("filter-timeout", settings::FILTER_TIMEOUT),
+            delivery_dir: self.resolved_path("delivery-dir"),
             auth: self.server_auth("server-auth", common),
             tls: common.tls.clone(),
         }
@@ -289,6 +290,7 @@ impl Check<'_> {
             bounce: self.flag("bounce"),
             filters,
             filter_timeout: self.timeout("filter-timeout", settings::FILTER_TIMEOUT),
+            delivery_dir: self.resolved_path("delivery-dir"),
             on_start: self.flag("forward"),
             on_disconnect: self.flag("forward-on-disconnect"),
             poll,

@@ -73,6 +73,7 @@ fn defaults() -> Config {
                 address_verifier: None,
                 filters: Vec::new(),
                 filter_timeout: Some(Duration::from_secs(60)),
+                delivery_dir: None,
                 auth: None,
                 tls: None,
             }),
@@ -107,6 +108,7 @@ fn forward() -> Forward {
         immediate: false,
         filters: Vec::new(),
         filter_timeout: Some(Duration::from_secs(60)),
+        delivery_dir: None,
         tls: None,
         auth: None,
         anonymous: Anonymous::default(),
@@ -406,6 +408,9 @@ const CHANGES: &[(&str, Change)] = &[
                 },
             ];
         });
+    }),
+    ("--delivery-dir /var/mail", |c| {
+        smtp(c).delivery_dir = Some("/var/mail".into());
     }),
     ("--server-smtp-config chunking,-pipelining", |c| {
         smtp(c).extensions.chunking = true;

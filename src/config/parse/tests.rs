@@ -43,6 +43,7 @@ const VALUES: &[(&str, &str)] = &[
     ("client-tls-verify", "<default>"),
     ("client-tls-verify-name", "mail.example.com"),
     ("server-tls-certificate", "/etc/pem"),
+    ("delivery-dir", "/var/mail"),
     ("server-tls-verify", "/etc/ca"),
     ("tls-config", "-tlsv1.2"),
     ("server-smtp-config", "-pipelining"),

@@ -1,7 +1,7 @@
 //! How mail is accepted.
 
 use crate::config::option::{
-    Argument::{Optional, Required},
+    Argument::{Optional, Path, Required},
     Level::Short,
     Opt,
     Status::Ready,
@@ -63,6 +63,15 @@ pub(super) const OPTIONS: &[Opt] = &[
         ..Opt::FLAG
     },
     Opt {
+        long: "delivery-dir",
+        argument: Path("dir"),
+        status: Ready,
+        summary: "directory of the mailboxes of local recipients",
+        doc: "Names the directory in which deliver: filters find or make a sub-directory for each \
+            mailbox. It must exist. By default that is the spool directory.",
+        ..Opt::FLAG
+    },
+    Opt {
         long: "dnsbl",
         argument: Required("config"),
         repeat: true,
@@ -98,9 +107,15 @@ pub(super) const OPTIONS: &[Opt] = &[
         doc: "Runs a program for each message before it is accepted, with the names of its files \
             in the spool directory; the program may edit them, and by its exit code accepts or \
             refuses the message. Instead of a program, net:<host:port> asks a filter service, \
-            exit:<number> acts like a program that only exits, and sleepms:<number> waits. All of \
-            a value is the name of the program, without arguments; several filters are separated \
-            by commas or given one by one, and the first that does not accept decides.",
+            exit:<number> acts like a program that only exits, and sleepms:<number> waits. \
+            spam:<host:port> has a spamd service say whether the message is refused as spam, and \
+            spam-edit:<host:port> has it edit the content. deliver: puts the message into the \
+            mailboxes of its local recipients, copy: into all sub-directories of the spool \
+            directory, split: makes of it one for each domain of its recipients, mx: finds the \
+            mail exchange of the domain in its ForwardTo field, and msgid: adds a Message-ID if \
+            there is none. All of a value is the name of the program, without arguments; several \
+            filters are separated by commas or given one by one, and the first that does not \
+            accept decides.",
         ..Opt::FLAG
     },
     Opt {

@@ -78,6 +78,7 @@ const DOCUMENTED: [&str; 68] = [
 
 /// Options that the documented program does not have, in the same form.
 const ADDED: &[&str] = &[
+    "- delivery-dir=",
     "- log-format=",
     "- forward-to-all",
     "c client-smtp-config=",
@@ -137,6 +138,7 @@ const READY: &[&str] = &[
     "remote-clients",
     "address-verifier",
     "anonymous",
+    "delivery-dir",
     "dnsbl",
     "domain",
     "filter",

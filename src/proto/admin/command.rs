@@ -153,9 +153,9 @@ impl Command {
         if is_http(first, line) {
             return Command::Http;
         }
-        let given = words.next();
-        let argument = given.map(<[u8]>::to_ascii_lowercase);
+        let argument = words.next().map(<[u8]>::to_ascii_lowercase);
         let argument = argument.as_deref();
+        let rest = after_word(line);
         match first.to_ascii_lowercase().as_slice() {
             b"quit" => Command::Quit,
             b"help" => Command::Help,
@@ -171,11 +171,11 @@ impl Command {
             b"terminate" => Command::Ask(Request::Terminate),
             b"smtp" => Command::smtp(argument),
             b"dnsbl" => Command::dnsbl(argument, words.next()),
-            b"show" => Command::message(Verb::Show, given),
-            b"hold" => Command::message(Verb::Hold, given),
-            b"release" => Command::message(Verb::Release, given),
-            b"retry" => Command::message(Verb::Retry, given),
-            b"delete" => Command::message(Verb::Delete, given),
+            b"show" => Command::message(Verb::Show, rest),
+            b"hold" => Command::message(Verb::Hold, rest),
+            b"release" => Command::message(Verb::Release, rest),
+            b"retry" => Command::message(Verb::Retry, rest),
+            b"delete" => Command::message(Verb::Delete, rest),
             _ => Command::Unknown,
         }
     }
@@ -191,8 +191,10 @@ impl Command {
         }
     }
 
-    fn message(verb: Verb, id: Option<&[u8]>) -> Command {
-        match id.and_then(OneLine::new) {
+    /// All of the rest is the id, as there may be blanks in it; a part of it could be
+    /// that of another message.
+    fn message(verb: Verb, id: &[u8]) -> Command {
+        match OneLine::new(id).filter(|id| !id.is_empty()) {
             Some(id) => Command::Ask(Request::Message { verb, id }),
             None => Command::Usage(verb.usage()),
         }
@@ -242,6 +244,13 @@ impl Verb {
             Verb::Delete => "usage: delete <id>",
         }
     }
+}
+
+/// What follows the first word, without the blanks around it.
+fn after_word(line: &[u8]) -> &[u8] {
+    let line = ascii::trim(line);
+    let end = line.iter().position(|octet| matches!(octet, b' ' | b'\t'));
+    ascii::trim(&line[end.unwrap_or(line.len())..])
 }
 
 /// Whether a browser has been led to talk to us: what follows would be headers,
@@ -330,7 +339,7 @@ mod tests {
         };
         let id = "emailrelay.1.2.3";
         assert_eq!(ask("SHOW emailrelay.1.2.3"), request(Verb::Show, id));
-        assert_eq!(ask("hold A.b now"), request(Verb::Hold, "A.b"));
+        assert_eq!(ask(" hold\t A.b now "), request(Verb::Hold, "A.b now"));
         assert_eq!(ask("release ../x"), request(Verb::Release, "../x"));
         assert_eq!(ask("retry x"), request(Verb::Retry, "x"));
         assert_eq!(ask("delete /"), request(Verb::Delete, "/"));

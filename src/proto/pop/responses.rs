@@ -146,7 +146,7 @@ mod tests {
             if text.contains('[') {
                 let codes = ["[AUTH]", "[IN-USE]", "[SYS/TEMP]", "[SYS/PERM]"];
                 let has_code = |code: &&str| text.starts_with(&format!("-ERR {code} "));
-                assert!(codes.iter().any(|code| has_code(code)), "{text}");
+                assert!(codes.iter().any(has_code), "{text}");
             }
         }
     }

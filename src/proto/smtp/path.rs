@@ -114,6 +114,20 @@ pub fn parse(argument: &[u8], side: Side, rules: PathRules) -> Result<(Path, &[u
     }
 }
 
+/// Reads a mailbox that stands alone, without brackets and source route.
+pub fn parse_mailbox(text: &[u8], side: Side, rules: PathRules) -> Result<Path, PathFault> {
+    let mut cursor = Cursor::new(text, rules);
+    let path = cursor.mailbox(side)?;
+    // The limit counts the two brackets.
+    if text.len() > PATH_MAX - 2 {
+        return Err(PathFault::TooLong);
+    }
+    match cursor.rest() {
+        [] => Ok(path),
+        _ => Err(PathFault::Mailbox),
+    }
+}
+
 /// Whether this is a domain: labels of letters, digits and hyphens between dots.
 pub fn is_domain(text: &[u8], rules: PathRules) -> bool {
     let mut cursor = Cursor::new(text, rules);

@@ -69,14 +69,18 @@ impl PopServer {
 
     /// Has the next piece read, or gives the machine the one that has been.
     pub(super) fn feed(&mut self, context: &mut Context) {
-        if !self.sending.is_wanted || self.reason.is_some() || !self.has_room() {
+        if !self.sending.is_wanted || self.reason.is_some() {
             return;
         }
-        if let Some(piece) = self.sending.piece.take() {
+        if self.sending.piece.is_none() {
+            if let Some(content) = self.sending.rest.take() {
+                self.submit(Awaited::Content, Job::Read(content), context);
+            }
+        } else if self.has_room()
+            && let Some(piece) = self.sending.piece.take()
+        {
             self.sending.is_wanted = false;
             self.resume(Event::Content(Some(piece)), context);
-        } else if let Some(content) = self.sending.rest.take() {
-            self.submit(Awaited::Content, Job::Read(content), context);
         }
     }
 

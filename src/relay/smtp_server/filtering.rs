@@ -70,6 +70,7 @@ impl SmtpServer {
             }
             (Filtering::Begun | Filtering::Running(_), News::Gone) => {
                 self.filtering = Filtering::Idle;
+                self.immediate.forget_filters();
                 self.stored(Err(verdict::of_internal_error()), context);
             }
             (_, news) => disk::abandon(Message::Filter(news), context),
@@ -85,6 +86,9 @@ impl SmtpServer {
             ..
         } = filtered;
         self.wants_rescan |= wishes.rescan;
+        if let (Remains::Received(staged), Some(transaction)) = (&left, &mut self.transaction) {
+            acceptance::follow(transaction, staged.envelope());
+        }
         let is_outgoing = self.take_filtering();
         match (verdict, left) {
             (Verdict::Accept, Remains::Received(staged)) if is_outgoing => {
@@ -94,9 +98,6 @@ impl SmtpServer {
             // Left for later, or for the filter to remove.
             (Verdict::Abandon, Remains::Received(staged)) => {
                 self.away = Some(self.serial);
-                if let Some(transaction) = &mut self.transaction {
-                    acceptance::follow(transaction, staged.envelope());
-                }
                 context.submit(self.token, Job::CommitStaged(staged));
             }
             (Verdict::Abandon, _) => self.taken(id, context),

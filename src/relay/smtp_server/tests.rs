@@ -35,7 +35,7 @@ impl World {
         fs::create_dir(&folder).unwrap();
         let spool = Spool::open(&folder, 1).unwrap();
         let disk = Pool::new(DiskWork, 1, || {});
-        let lookups = Pool::new(LookupWork, 1, || {});
+        let lookups = Pool::new(LookupWork::default(), 1, || {});
         let programs = Pool::new(ProgramWork, 1, || {});
         let filters = Pool::new(FilterWork, 1, || {});
         let pools = Pools {

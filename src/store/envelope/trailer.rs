@@ -2,7 +2,7 @@
 
 use super::parse::value_of;
 use super::{Envelope, Reason};
-use crate::base::{OneLine, ascii};
+use crate::base::ascii;
 
 impl Envelope {
     /// Why the message has failed so far, the oldest reason first.
@@ -21,27 +21,20 @@ impl Envelope {
         reasons
     }
 
-    /// Before when the message is not to be tried again, in seconds since 1970.
-    pub fn next_attempt(&self) -> Option<i64> {
-        let line = self.trailer.iter().find_map(next_attempt)?;
-        i64::try_from(ascii::parse_decimal(line)?).ok()
-    }
-
-    /// Lets the message be tried at any time; whether that changes anything.
+    /// Lets the message be tried at any time, and as long as a new one; whether that
+    /// changes anything.
     pub(in crate::store) fn clear_delay(&mut self) -> bool {
-        let before = self.trailer.len();
-        self.trailer.retain(|line| next_attempt(line).is_none());
-        self.trailer.len() < before
+        let attempts = &mut self.attempts;
+        let was_delayed = attempts.next != 0 || attempts.spent != 0;
+        (attempts.next, attempts.spent) = (0, 0);
+        was_delayed
     }
-}
-
-fn next_attempt(line: &OneLine) -> Option<&[u8]> {
-    value_of(line.as_bytes(), "NextAttempt")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::OneLine;
 
     fn line(text: &str) -> OneLine {
         OneLine::new(text).unwrap()

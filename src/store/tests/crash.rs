@@ -354,17 +354,23 @@ fn debris(disk: Faulty, ledger: &mut Ledger) -> Faulty {
     disk.after_power_cut(Loss::Nothing)
 }
 
-/// Three messages that have failed and are not to be tried before a time.
-fn failed_three(disk: Faulty, ledger: &mut Ledger) -> Faulty {
-    let spool = spool(&disk, 1);
+/// Three messages that are not to be tried before a time.
+fn delayed_three(disk: Faulty, ledger: &mut Ledger) -> Faulty {
     let delayed = Envelope {
         trailer: vec![line("X-MailRelay-NextAttempt: 9999999999")],
         ..envelope(&["a@x", "b@x", "c@x"])
     };
-    let bad = Place::Bad(recipients());
     let group: [&[&[u8]]; 3] = [&[b"one"], &[b"two"], &[b"three"]];
     let ready = Place::Ready(recipients());
-    store_as(&spool, ledger, &group, &delayed, &[], &ready);
+    store_as(&spool(&disk, 1), ledger, &group, &delayed, &[], &ready);
+    disk
+}
+
+/// Three messages that have failed.
+fn failed_three(disk: Faulty, ledger: &mut Ledger) -> Faulty {
+    let disk = stored_three(disk, ledger);
+    let spool = spool(&disk, 1);
+    let bad = Place::Bad(recipients());
     for (id, expected) in ledger {
         take(&spool, id).fail(&[], None).unwrap();
         expected.now = vec![bad.clone()];
@@ -395,16 +401,13 @@ fn change(spool: &Spool, ledger: &mut Ledger, change: Change, place: &Place, cut
     }
 }
 
-fn scenarios() -> Vec<Scenario> {
-    let forwarding = |run| Scenario {
-        setup: stored_three,
-        run,
-    };
+/// What sessions store.
+fn storing_scenarios() -> Vec<Scenario> {
     let storing = |run| Scenario {
         setup: no_setup,
         run,
     };
-    let mut scenarios = vec![
+    vec![
         storing(|spool, ledger| store_group(spool, ledger, &[&[b"only"]])),
         storing(|spool, ledger| store_group(spool, ledger, &[&[b""]])),
         storing(|spool, ledger| {
@@ -428,6 +431,20 @@ fn scenarios() -> Vec<Scenario> {
         storing(|spool, ledger| store_filtered(spool, ledger, &[], &ALL)),
         storing(|spool, ledger| store_filtered(spool, ledger, &["alice"], &[])),
         storing(|spool, ledger| store_filtered(spool, ledger, &["alice"], &ALL)),
+    ]
+}
+
+fn scenarios() -> Vec<Scenario> {
+    let forwarding = |run| Scenario {
+        setup: stored_three,
+        run,
+    };
+    let storing = |run| Scenario {
+        setup: no_setup,
+        run,
+    };
+    let mut scenarios = storing_scenarios();
+    scenarios.extend([
         Scenario {
             setup: stored_mixed,
             run: |spool, ledger| forward(spool, ledger, delete_mixed),
@@ -462,9 +479,14 @@ fn scenarios() -> Vec<Scenario> {
                 let _ = spool.recover();
             },
         },
-    ];
+    ]);
     scenarios.extend(changes_by_hand());
     scenarios
+}
+
+fn retry(spool: &Spool, ledger: &mut Ledger) {
+    let ready = Place::Ready(recipients());
+    change(spool, ledger, Change::Retry, &ready, &[]);
 }
 
 /// What an operator does to a queue.
@@ -483,10 +505,11 @@ fn changes_by_hand() -> Vec<Scenario> {
         }),
         Scenario {
             setup: failed_three,
-            run: |spool, ledger| {
-                let ready = Place::Ready(recipients());
-                change(spool, ledger, Change::Retry, &ready, &[]);
-            },
+            run: retry,
+        },
+        Scenario {
+            setup: delayed_three,
+            run: retry,
         },
     ]
 }

@@ -1,10 +1,12 @@
 //! Tests of the whole store: on a directory that fails and loses power, and on
 //! real ones.
 
+mod companions;
 mod crash;
 mod forward;
 mod left_behind;
 mod local;
+mod maildrop;
 mod queue;
 mod real;
 mod staged;

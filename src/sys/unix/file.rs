@@ -19,9 +19,33 @@ const F_SETSIG: libc::c_int = 10;
 #[derive(Debug)]
 pub struct Directory {
     file: File,
+    heirs: Option<(libc::uid_t, libc::gid_t)>,
+}
+
+/// Whom new files in a directory are to be given to, so that those can work on them
+/// whom the directory belongs to: its group, and by root its owner, too. Nobody
+/// where they belong to these anyway.
+fn heirs(directory: &File) -> io::Result<Option<(libc::uid_t, libc::gid_t)>> {
+    let metadata = directory.metadata()?;
+    // SAFETY: the calls take no arguments and cannot fail.
+    let (user, group) = unsafe { (libc::geteuid(), libc::getegid()) };
+    let (owner, owning_group) = (metadata.uid(), metadata.gid());
+    // With the set-group-id bit the system gives them to the group by itself.
+    let has_group = group == owning_group || metadata.mode() & 0o2000 != 0;
+    Ok(match user {
+        0 if owner != 0 || !has_group => Some((owner, owning_group)),
+        0 => None,
+        // -1: the owner stays.
+        _ => (!has_group).then_some((libc::uid_t::MAX, owning_group)),
+    })
 }
 
 impl Directory {
+    fn new(file: File) -> io::Result<Directory> {
+        let heirs = heirs(&file)?;
+        Ok(Directory { file, heirs })
+    }
+
     /// Opens the directory at that path; here a symbolic link is followed, since
     /// the path is the administrator's.
     pub fn open(path: &Path) -> io::Result<Directory> {
@@ -29,13 +53,13 @@ impl Directory {
             .read(true)
             .custom_flags(libc::O_DIRECTORY)
             .open(path)?;
-        Ok(Directory { file })
+        Directory::new(file)
     }
 
     /// Opens a directory within this one.
     pub fn open_subdirectory(&self, name: &[u8]) -> io::Result<Directory> {
         let file = self.open_at(name, libc::O_RDONLY | libc::O_DIRECTORY, 0)?;
-        Ok(Directory { file })
+        Directory::new(file)
     }
 
     /// Takes the lock on the directory itself, which keeps nobody from its files but
@@ -54,9 +78,17 @@ impl Directory {
     }
 
     /// Creates a file that must not exist yet, for writing. The process's umask
-    /// applies to `mode`.
+    /// applies to `mode`. If the process may give it to the directory's group, and as
+    /// root to its owner, it does.
     pub fn create_new(&self, name: &[u8], mode: u32) -> io::Result<File> {
-        self.open_at(name, libc::O_WRONLY | libc::O_CREAT | libc::O_EXCL, mode)
+        let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_EXCL;
+        let file = self.open_at(name, flags, mode)?;
+        if let Some((user, group)) = self.heirs {
+            // Where that may not be done the file is as good as without it.
+            // SAFETY: the descriptor is open, and the call takes no pointers.
+            unsafe { libc::fchown(file.as_raw_fd(), user, group) };
+        }
+        Ok(file)
     }
 
     /// Opens a regular file for reading.

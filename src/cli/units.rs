@@ -7,7 +7,7 @@ const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
 
 /// Reads an age: a number of seconds, or one with a unit (`90`, `5m`, `2h`, `3d`).
-pub(in crate::cli) fn parse_age(text: &[u8]) -> Option<i64> {
+pub(super) fn parse_age(text: &[u8]) -> Option<i64> {
     let (digits, unit) = match text.split_last()? {
         (b's', digits) => (digits, 1),
         (b'm', digits) => (digits, MINUTE),

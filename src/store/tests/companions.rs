@@ -1,0 +1,143 @@
+//! Messages that are made of one: nobody goes without, whatever fails and whenever
+//! the power is cut.
+
+use super::*;
+use crate::store::companions::Companion;
+use crate::store::faulty::{Fault, Loss};
+use crate::store::{Candidate, Commit, Error, Left, Staged, commit};
+
+/// How many subsets of what is not durable are lost in turn.
+const SUBSETS: u64 = 12;
+
+const BODY: &[u8] = b"Subject: x\r\n\r\ntext\r\n";
+
+fn accept(_: &Envelope, _: &Envelope) -> Result<(), String> {
+    Ok(())
+}
+
+/// Receives a message for two domains and splits it, as a filter does.
+fn receive(spool: &Spool) -> Result<(), Error> {
+    let staged = Staged::write(Commit {
+        writer: spool.create(),
+        last: BODY.to_vec(),
+        envelope: envelope(&["1@a.test", "2@b.test"]),
+    })?;
+    let draft = spool.draft(staged.id(), Suffix::EnvelopeNew);
+    let mut sibling = draft.sibling()?;
+    sibling.write(&envelope(&["2@b.test"]))?;
+    draft.attach(vec![Companion::Message(sibling)])?;
+    draft.set_envelope(&envelope(&["1@a.test"]))?;
+    match staged.reread(false, &accept)? {
+        Left::Message(staged) => {
+            let mut results = commit(vec![Candidate::Staged(staged)]);
+            results.pop().unwrap().map(|_| ())
+        }
+        Left::Taken => panic!("taken"),
+        Left::Mess(why) => panic!("{why}"),
+    }
+}
+
+/// The recipients of all messages that are ready and whole.
+fn ready(disk: &Faulty) -> Vec<String> {
+    let spool = spool(disk, 9);
+    let mut found = Vec::new();
+    for id in spool.scan().unwrap().ready {
+        if let LockOutcome::Locked(mut mail) = spool.lock(&id).unwrap() {
+            let mut buffer = [0; 100];
+            let count = mail.read(&mut buffer).unwrap();
+            assert_eq!(&buffer[..count], BODY);
+            found.extend(
+                mail.envelope()
+                    .remote_recipients
+                    .iter()
+                    .map(OneLine::to_string),
+            );
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn both_appear_with_the_message() {
+    let disk = Faulty::new();
+    receive(&spool(&disk, 1)).unwrap();
+    assert_eq!(ready(&disk), ["1@a.test", "2@b.test"]);
+    assert_eq!(disk.listing().len(), 4);
+}
+
+#[test]
+fn what_fails_leaves_nothing() {
+    let disk = Faulty::new();
+    disk.set_fault(Fault::None);
+    receive(&spool(&disk, 1)).unwrap();
+    for at in 1..=disk.operations() {
+        let disk = Faulty::new();
+        let spool = spool(&disk, 1);
+        disk.set_fault(Fault::Fail(at, std::io::ErrorKind::StorageFull));
+        let result = receive(&spool);
+        disk.set_fault(Fault::None);
+        match result {
+            Ok(()) => assert_eq!(ready(&disk), ["1@a.test", "2@b.test"], "{at}"),
+            Err(_) => {
+                drop(spool);
+                let left = ready(&disk);
+                assert!(left.is_empty(), "{at}: {left:?}");
+                assert!(disk.listing().is_empty(), "{at}: {:?}", disk.listing());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_power_cut_loses_nothing_that_was_acknowledged() {
+    let disk = Faulty::new();
+    disk.set_fault(Fault::None);
+    receive(&spool(&disk, 1)).unwrap();
+    let operations = disk.operations();
+    for at in 1..=operations + 1 {
+        let losses = (0..SUBSETS).map(Loss::Some);
+        for loss in [Loss::All, Loss::Nothing].into_iter().chain(losses) {
+            let disk = Faulty::new();
+            disk.set_fault(Fault::Crash(at));
+            let result = receive(&spool(&disk, 1));
+            let after = disk.after_power_cut(loss);
+            let found = ready(&after);
+            match result {
+                Ok(()) => assert_eq!(found, ["1@a.test", "2@b.test"], "{at} {loss:?}"),
+                // Some may have theirs, but never twice.
+                Err(_) => assert!(
+                    found.windows(2).all(|pair| pair[0] != pair[1]),
+                    "{at} {loss:?}: {found:?}"
+                ),
+            }
+            let names: Vec<String> = after.listing().into_keys().collect();
+            assert!(
+                !names.iter().any(|name| name.ends_with(".new")),
+                "{at}: {names:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn contents_that_are_shared_are_cleaned_up_one_by_one() {
+    let disk = Faulty::new();
+    let staged = spool(&disk, 1);
+    let message = Staged::write(Commit {
+        writer: staged.create(),
+        last: BODY.to_vec(),
+        envelope: envelope(&["1@a.test"]),
+    });
+    let message = message.unwrap();
+    let draft = staged.draft(message.id(), Suffix::EnvelopeNew);
+    let sibling = draft.sibling().unwrap();
+    assert_eq!(disk.listing().len(), 4);
+    let after = disk.after_power_cut(Loss::Nothing);
+    let other = spool(&after, 2);
+    other.recover().unwrap();
+    other.recover().unwrap();
+    assert!(after.listing().is_empty(), "{:?}", after.listing());
+    drop((sibling, message));
+    assert!(disk.listing().is_empty(), "{:?}", disk.listing());
+}
