@@ -174,7 +174,9 @@ fn the_help_is_shown_in_the_language_of_the_user() {
     assert!(text.contains("usage: emailrelay"), "{text}");
     // Each text that is translated is one of ours.
     let mut command = Command::new("msgcmp");
-    command.arg("--use-untranslated").arg(packaging("locale/emailrelay.pot"));
+    command
+        .arg("--use-untranslated")
+        .arg(packaging("locale/emailrelay.pot"));
     succeeds(command.arg(packaging("locale/de.po")));
 }
 

@@ -10,7 +10,7 @@ use crate::base::log::Level;
 use super::queue::{Line, Place};
 
 /// Opens a file to append to.
-pub(super) type Opener = Box<dyn Fn(&Path) -> io::Result<File> + Send>;
+pub(crate) type Opener = Box<dyn Fn(&Path) -> io::Result<File> + Send>;
 
 /// Seconds after which opening is tried again where it failed.
 const RETRY_SECONDS: i64 = 60;
@@ -153,6 +153,7 @@ impl Place for StandardError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::append;
     use std::collections::BTreeMap;
     use std::sync::atomic::{AtomicU32, Ordering};
     use std::{env, fs};
@@ -202,12 +203,8 @@ mod tests {
         }
     }
 
-    fn append(path: &Path) -> io::Result<File> {
-        File::options().append(true).create(true).open(path)
-    }
-
     fn open(template: &Path) -> LogFile {
-        LogFile::open(template, "emailrelay", at(0), Box::new(append)).unwrap()
+        LogFile::open(template, "emailrelay", at(0), Box::new(append::open)).unwrap()
     }
 
     #[test]

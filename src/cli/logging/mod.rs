@@ -16,9 +16,9 @@ use std::time::{Duration, Instant};
 use crate::base::WallClock;
 use crate::base::log::{self, Level, Settings, Sink};
 use crate::config;
-use crate::sys::{reopen, time};
+use crate::sys::{append, reopen, time};
 
-use file::{LogFile, StandardError, path_at};
+use file::{LogFile, StandardError};
 use queue::{Line, Place, Queue};
 use syslog::SystemLog;
 
@@ -37,11 +37,8 @@ pub(super) fn open(log: &config::Log, daemon: bool, program: &str) -> io::Result
     let mut places: Vec<Box<dyn Place>> = Vec::new();
     match &log.file {
         Some(template) => {
-            // On the list of what may be opened when privileges are gone.
-            let named = template.clone();
-            let listed = reopen::log_file(Box::new(move || path_at(&named, time::wall_clock())))?;
-            let open = Box::new(move |_: &Path| listed.open());
-            let file = LogFile::open(template, program, time::wall_clock(), open)?;
+            let opener = opener(template)?;
+            let file = LogFile::open(template, program, time::wall_clock(), opener)?;
             places.push(Box::new(file));
         }
         None => {
@@ -66,6 +63,17 @@ pub(super) fn open(log: &config::Log, daemon: bool, program: &str) -> io::Result
     };
     logging.write_at_once();
     Ok(logging)
+}
+
+/// What opens the log file now and later, when it may take root's privileges.
+fn opener(template: &Path) -> io::Result<file::Opener> {
+    let own = template.to_owned();
+    let path_now = move || file::path_at(&own, time::wall_clock());
+    let log_file = reopen::log_file(Box::new(path_now))?;
+    Ok(Box::new(move |path| match append::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => log_file.open(),
+        result => result,
+    }))
 }
 
 impl Logging {

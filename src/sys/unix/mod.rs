@@ -1,6 +1,7 @@
 //! The Unix side of the contract in `sys/mod.rs`; libc and nothing else.
 
 pub(super) mod account;
+pub(super) mod append;
 pub(super) mod caller;
 pub(super) mod child;
 pub(super) mod daemon;
@@ -17,6 +18,7 @@ pub(super) mod privileges;
 pub(super) mod process;
 pub(super) mod random;
 mod reach;
+pub(super) mod sandbox;
 pub(super) mod signal;
 pub(super) mod socket;
 pub(super) mod syslog;

@@ -24,6 +24,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use crate::sys::notify::{self, State};
 use crate::sys::pid_file::PidFile;
@@ -35,13 +36,17 @@ use crate::sys::socket::{WakeReceiver, wake_pair};
 use crate::sys::stderr;
 
 use super::fork;
-use super::open::{open_for_reading, open_log};
+use super::open::{open_for_reading, open_log_alone};
 use super::privileges::hide_memory;
 use super::process::descriptors_end;
 use super::reach;
 
 /// The octets of a request and of an answer.
 const WORD: usize = 4;
+
+/// How long the network process may take to send the rest of a request, or to take
+/// an answer: it does either at once, or else means to keep the monitor waiting.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What the monitor says, once, when it is at work.
 const PREPARED: u8 = b'p';
@@ -226,10 +231,16 @@ fn prepare(
     }
     hide_memory();
     link.notices.set_nonblocking(true)?;
+    lose_patience(&link.requests)?;
     let (sender, receiver) = wake_pair()?;
     let signals = signal::watch(Arc::new(sender))?;
     (&link.notices).write_all(&[PREPARED])?;
     Ok((signals, receiver))
+}
+
+fn lose_patience(requests: &UnixStream) -> io::Result<()> {
+    requests.set_read_timeout(Some(PATIENCE))?;
+    requests.set_write_timeout(Some(PATIENCE))
 }
 
 struct Monitor<'a> {
@@ -301,7 +312,7 @@ impl Monitor<'_> {
         let path_now = self.list.logs.get(usize::from(which)).ok_or_else(denied)?;
         let path = path_now();
         match reach::is_out_of_reach(&path, self.user)? {
-            true => open_log(&path),
+            true => open_log_alone(&path),
             false => Err(denied()),
         }
     }

@@ -4,6 +4,7 @@
 mod ffi;
 
 pub(super) mod account;
+pub(super) mod append;
 pub(super) mod caller;
 pub(super) mod child;
 pub(super) mod daemon;
@@ -17,6 +18,7 @@ pub(super) mod poll;
 pub(super) mod privileges;
 pub(super) mod process;
 pub(super) mod random;
+pub(super) mod sandbox;
 pub(super) mod signal;
 pub(super) mod socket;
 pub(super) mod syslog;

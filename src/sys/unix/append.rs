@@ -1,0 +1,36 @@
+//! Files that are appended to.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+/// For owner and group, under the umask of the process.
+const MODE: u32 = 0o660;
+
+pub(in crate::sys) fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(MODE)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NOCTTY | libc::O_NONBLOCK)
+        .open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn links_are_not_followed() {
+        let name = format!("emailrelay-append-link-{}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        std::fs::create_dir(&folder).unwrap();
+        let link = folder.join("log");
+        symlink(folder.join("elsewhere"), &link).unwrap();
+        assert!(open(&link).is_err());
+        assert!(!folder.join("elsewhere").exists());
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+}

@@ -1,0 +1,9 @@
+//! Files that are appended to.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::path::Path;
+
+pub(in crate::sys) fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new().append(true).create(true).open(path)
+}
