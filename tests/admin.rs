@@ -183,7 +183,7 @@ fn lists_and_changes_the_queue() {
     assert_eq!(admin.says("failures"), "<none>\n");
     assert_eq!(admin.says("list").lines().count(), 2);
     let who = admin.stream.local_addr().unwrap();
-    let line = format!("queue changed by {who}: delete {}: done", ready[2]);
+    let line = format!("queue: delete {}: done: by {who}", ready[2]);
     server.program.wait_for(&line);
 }
 

@@ -1,6 +1,7 @@
 //! Messages that follow each other without waits, to next hops of all kinds.
 
 use std::collections::BTreeSet;
+use std::io::{Read, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::support::client::Client;
@@ -198,6 +199,43 @@ fn a_next_hop_that_does_not_know_bdat_gets_data() {
     assert!(
         log.contains("peer offers CHUNKING but refuses BDAT"),
         "{log}"
+    );
+}
+
+/// `--prompt-timeout`: a server that waits to be spoken to.
+#[test]
+fn a_greeting_that_does_not_come_is_done_without() {
+    let spool = spool_with(1);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let replies = [
+            "250 mx", "250 ok", "250 ok", "354 go", "250 done", "221 bye",
+        ];
+        let (mut heard, mut said, mut octet) = (Vec::new(), 0, [0]);
+        while said < replies.len() && stream.read(&mut octet).unwrap() > 0 {
+            heard.push(octet[0]);
+            let is_end = match said {
+                4 => heard.ends_with(b"\r\n.\r\n"),
+                _ => octet == *b"\n",
+            };
+            if is_end {
+                let reply = format!("{}\r\n", replies[said]);
+                stream.write_all(reply.as_bytes()).unwrap();
+                said += 1;
+            }
+        }
+        heard
+    });
+    let (status, log) = forward(&spool, &address, &["--prompt-timeout", "1"]);
+    assert_eq!(status, 0, "{log}");
+    assert!(log.contains("no greeting from the peer in time"), "{log}");
+    assert!(
+        server
+            .join()
+            .unwrap()
+            .starts_with(b"EHLO relay.test\r\nMAIL FROM:")
     );
 }
 

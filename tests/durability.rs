@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::support::client::{Client, submit};
 use crate::support::program::{Program, Scratch, Server, program};
 use crate::support::skip_without;
+use crate::support::tools::{run_with_input, tool};
 
 /// Runs a server under strace and returns it with the path of the trace.
 fn traced(spool: &Scratch, trace: &Scratch, calls: &str) -> (Server, String) {
@@ -64,6 +65,32 @@ fn content_envelope_and_directory_are_synced_before_the_reply() {
         .filter(|line| line.contains("250 2.0.0"))
         .count();
     assert_eq!(replies, 0, "no final reply before the directory is synced");
+}
+
+#[test]
+fn a_submitted_message_is_synced_before_the_program_succeeds() {
+    if skip_without("strace") {
+        return;
+    }
+    let (spool, trace) = (Scratch::new(), Scratch::new());
+    let path = trace.join("trace");
+    let calls = "trace=write,fsync,rename,renameat,renameat2,exit_group";
+    let mut command = Command::new("strace");
+    command.args(["-f", "-y", "-s", "200", "-o", &path, "-e", calls]);
+    command.arg(tool("emailrelay-submit")).arg("-s");
+    command.arg(spool.path()).args(["-f", "a@x", "b@x"]);
+    let ran = run_with_input(&mut command, b"Subject: traced\n\nhello\n");
+    assert_eq!(ran.status, 0, "{ran:?}");
+    let text = fs::read_to_string(&path).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    let write = find(&lines, 0, &["Subject: traced"]);
+    let content = find(&lines, write, &["fsync(", ".content>"]);
+    let envelope = find(&lines, write, &["fsync(", ".envelope.new>"]);
+    let synced = content.max(envelope);
+    let rename = find(&lines, synced, &["rename", ".envelope.new", ".envelope\""]);
+    let directory = format!("<{}>", spool.path().display());
+    let directory = find(&lines, rename, &["fsync(", &directory]);
+    find(&lines, directory, &["exit_group(0)"]);
 }
 
 /// strace passes the signal on only to the program itself.

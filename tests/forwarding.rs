@@ -203,7 +203,9 @@ fn a_next_hop_that_fails_is_left_alone_for_a_while() {
     let options = ["--poll", "100ms", "--forward-to", &sink.address()];
     let server = Server::start(&spool, &options);
     server.program.wait_for("3 not tried: ");
-    server.program.wait_for_nth("3 waiting for their", 20);
+    server
+        .program
+        .wait_for_nth("[poll]: the next hop rests", 20);
     // The fifth connection comes after 22 seconds at the earliest.
     assert!(sink.connections() < 5, "{}", sink.connections());
     let text = read(&spool, &ending(&spool, ".envelope")[0]);
@@ -226,7 +228,9 @@ fn a_wrong_password_is_not_tried_again_and_again() {
     let auth = ["--client-auth", &secrets, "--client-auth-config", "m:plain"];
     let server = Server::start(&spool, &[&options[..], &auth].concat());
     server.program.wait_for("3 not tried: ");
-    server.program.wait_for_nth("3 waiting for their", 20);
+    server
+        .program
+        .wait_for_nth("[poll]: the next hop rests", 20);
     assert_eq!((sink.connections(), commands(&sink, "AUTH")), (1, 1));
 }
 

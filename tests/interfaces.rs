@@ -300,6 +300,9 @@ fn sockets_from_the_service_manager_are_the_default() {
     let (mut program, _) = start(&format!("{systemd}pop"), &[]);
     assert_eq!(program.wait().code(), Some(2));
     program.wait_for("fd#3: it is for a server that is not enabled: pop");
+    let of_admin = format!("{systemd}admin");
+    let (program, address) = start(&of_admin, &["--admin=1", "--port=0"]);
+    program.wait_for(&format!("admin server on {address}"));
     // What --interface says goes first, and what is meant for others is not ours.
     for first in [
         format!("{systemd}smtp"),

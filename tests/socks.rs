@@ -153,6 +153,48 @@ fn mail_goes_through_a_proxy_of_either_version() {
     }
 }
 
+/// A proxy of Debian's that speaks version 5, and nothing else.
+#[cfg(unix)]
+#[test]
+fn microsocks_lets_mail_through() {
+    use std::process::{Command, Stdio};
+    if crate::support::skip_without("microsocks") {
+        return;
+    }
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = free.local_addr().unwrap().port();
+    drop(free);
+    let mut command = Command::new("microsocks");
+    command.args(["-i", "127.0.0.1", "-p", &port.to_string()]);
+    let mut proxy = command.stderr(Stdio::null()).spawn().unwrap();
+    let until = std::time::Instant::now() + PATIENCE;
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(
+            std::time::Instant::now() < until,
+            "microsocks does not listen"
+        );
+        thread::yield_now();
+    }
+    let sink = Sink::start();
+    let results: Vec<(i32, String)> = ["127.0.0.1", "localhost"]
+        .iter()
+        .map(|host| {
+            let spool = spool_with_one();
+            let target = format!("{host}:{}@socks5:127.0.0.1:{port}", sink.port);
+            forward(&spool, &target)
+        })
+        .collect();
+    let spool = spool_with_one();
+    let refused = forward(&spool, &format!("127.0.0.1:1@socks5:127.0.0.1:{port}"));
+    proxy.kill().unwrap();
+    proxy.wait().unwrap();
+    for (status, log) in results {
+        assert_eq!(status, 0, "{log}");
+    }
+    assert_eq!(sink.arrived().len(), 2);
+    assert!(refused.1.contains("connection refused"), "{}", refused.1);
+}
+
 #[test]
 fn a_proxy_that_does_not_help_costs_no_message() {
     for (is_v5, conduct, why) in [

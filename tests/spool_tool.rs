@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::program::{Scratch, Server};
+use crate::support::program::Scratch;
 use crate::support::tools::{Ran, envelope, id, plant, run_on};
 
 fn spool(scratch: &Scratch, arguments: &[&str]) -> Ran {
@@ -335,7 +335,7 @@ fn it_gets_along_with_a_running_relay() {
         assert!(ran.output.contains(text), "{ran:?}");
     }
     drop(file);
-    let server = Server::start(&scratch, &[]);
+    let server = crate::support::program::Server::start(&scratch, &[]);
     assert!(has(&scratch, &held, ".envelope.hold") && has(&scratch, &held, ".content"));
     let sink = crate::support::sink::Sink::start();
     let client = crate::support::program::run(&[

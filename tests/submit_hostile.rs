@@ -218,7 +218,7 @@ fn skip_unless_root() -> bool {
 
 /// As a user that may not write to the spool, by the set-group-id bit.
 #[test]
-fn a_set_group_id_bit_gives_the_spool_and_nothing_else() {
+fn a_set_group_id_bit_is_not_for_directories_of_the_callers_choice() {
     if skip_unless_root() {
         return;
     }
@@ -230,10 +230,6 @@ fn a_set_group_id_bit_gives_the_spool_and_nothing_else() {
     std::os::unix::fs::chown(&spool, None, Some(1)).unwrap();
     set_mode(&program, 0o2755);
     set_mode(&spool, 0o770);
-    let secret = place.join("secret");
-    fs::write(&secret, "Subject: secret\n\n").unwrap();
-    std::os::unix::fs::chown(&secret, None, Some(1)).unwrap();
-    set_mode(&secret, 0o640);
     let run = |arguments: &[&str]| {
         let mut command = Command::new(&program);
         command
@@ -250,13 +246,62 @@ fn a_set_group_id_bit_gives_the_spool_and_nothing_else() {
     let queue = run(&["--sendmail", "--spool-dir=spool", "-bp"]);
     assert_eq!(queue.status, 77, "{queue:?}");
     assert!(crate::support::program::names(&spool).is_empty());
-    // Nor is a file read with it; the spool, which is not there, comes first unless
-    // it is.
-    if Path::new("/var/spool/emailrelay").exists() {
+}
+
+/// What a user without any rights does, once the usual spool directory is a fresh
+/// one that only its group may use.
+const AS_NOBODY: &str = r#"
+set -e
+mount -t tmpfs none /var/spool
+mkdir -m 770 /var/spool/emailrelay
+chgrp 1 /var/spool/emailrelay
+cd "$1"
+setpriv --reuid=65534 --regid=65534 --clear-groups sh -c '
+    printf "Subject: x\n\n" | TZ=:/etc/shadow IFS=x ./emailrelay-submit a@x 2>&1; echo "first $?"
+    ./emailrelay-submit -x secret a@x </dev/null 2>&1; echo "second $?"
+    printf "Subject: y\n\n" | ./emailrelay-submit --sendmail -i root 2>&1; echo "third $?"
+    ./emailrelay-submit --sendmail -bp 2>&1; echo "fourth $?"
+    cat /var/spool/emailrelay/* 2>/dev/null; echo "fifth $?"
+'
+stat -c "%u %g %a" /var/spool/emailrelay/*
+"#;
+
+#[test]
+fn with_the_bit_users_submit_and_do_nothing_else() {
+    let lacks = |program| skip_without(program);
+    if skip_unless_root() || lacks("unshare") || lacks("setpriv") {
         return;
     }
-    let default = run(&["-x", "secret", "a@x"]);
-    assert_eq!(default.status, 1, "{default:?}");
+    let own_mounts = Command::new("unshare").args(["-m", "true"]).status();
+    if !own_mounts.is_ok_and(|status| status.success()) {
+        eprintln!("skipped: no private mounts");
+        return;
+    }
+    let place = Public::new("usual");
+    let (program, secret) = (place.join("emailrelay-submit"), place.join("secret"));
+    fs::copy(tool("emailrelay-submit"), &program).unwrap();
+    fs::write(&secret, "Subject: secret\n\n").unwrap();
+    for (path, mode) in [(&program, 0o2755), (&secret, 0o640)] {
+        std::os::unix::fs::chown(path, None, Some(1)).unwrap();
+        set_mode(path, mode);
+    }
+    let mut command = Command::new("unshare");
+    command
+        .args(["-m", "sh", "-c", AS_NOBODY, "sh"])
+        .arg(&place.0);
+    let ran = run_with_input(&mut command, b"");
+    assert_eq!(ran.status, 0, "{ran:?}");
+    for text in [
+        "first 0\n",
+        "cannot open secret: permission denied\nsecond 1\n",
+        "third 0\n",
+        "permission denied\nfourth 77\n",
+        "fifth 1\n",
+    ] {
+        assert!(ran.output.contains(text), "{text}: {ran:?}");
+    }
+    let files: Vec<&str> = ran.output.lines().rev().take(4).collect();
+    assert_eq!(files, ["65534 1 660"; 4], "{ran:?}");
 }
 
 /// A user who is in the spool's group needs no mode bits, and root none at all; the

@@ -256,6 +256,10 @@ const FILES: &[(&str, &str)] = &[
         "Its envelope, with the reason, when it could not be forwarded for good. Renaming it to \
          end in .envelope has the message forwarded once more.",
     ),
+    (
+        "emailrelay.id.envelope.hold",
+        "Its envelope when emailrelay-spool(1) keeps it from being forwarded.",
+    ),
 ];
 
 const EXIT_STATUS: &[(&str, &str)] = &[

@@ -14,7 +14,7 @@ use super::bounce::Bounce;
 use super::context::Context;
 use super::filter_files;
 use super::limits::{CHUNK, LOADED_OCTETS_MAX};
-use super::mail::{Fate, Line, Mail, Way};
+use super::mail::{Ending, Fate, Line, Mail, Way};
 use super::maildrop;
 use super::security;
 use super::session::Message;
@@ -490,6 +490,14 @@ pub fn abandon(message: Message, context: &mut Context) {
         }
         Message::Mail(Mail::Wanted { by, .. }) => {
             context.post(by, Message::NoMoreMail);
+            return;
+        }
+        Message::Mail(Mail::Connect { by, .. }) => {
+            let over = Mail::ClientOver {
+                line: 0,
+                ending: Ending::Done,
+            };
+            context.post(by, Message::Mail(over));
             return;
         }
         Message::Disk(Some(Done::Read(Chunk { mail, .. }))) => {

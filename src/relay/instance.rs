@@ -132,9 +132,10 @@ fn spec(program: &Program) -> Result<Spec, AddressError> {
 
 /// How many descriptors of its own a session with a client may have besides: for
 /// connections to services, or the output of programs.
-pub fn connections(smtp: &SmtpServer) -> usize {
+pub fn connections(smtp: &SmtpServer, forward: Option<&Forward>) -> usize {
     let verifier = matches!(smtp.address_verifier, Some(Program::Net(_)));
-    usize::from(verifier) + usize::from(!smtp.filters.is_empty())
+    let immediate = forward.is_some_and(|forward| forward.immediate);
+    usize::from(verifier) + usize::from(!smtp.filters.is_empty()) + usize::from(immediate)
 }
 
 /// Where and how mail is forwarded, but for what is read from files.

@@ -365,7 +365,7 @@ fn apply(
         "note-commands" => settings.note_commands = true,
         "errors-max" => settings.limits.errors_max = u32::try_from(number()?).unwrap(),
         "junk-max" => settings.limits.junk_max = u32::try_from(number()?).unwrap(),
-        "listing-piece" => settings.limits.listing_piece = message()?,
+        "piece" => settings.limits.piece = message()?,
         "command-swallow-max" => settings.limits.command_swallow_max = message()?,
         _ => return Err(format!("unknown setting: {name}")),
     }

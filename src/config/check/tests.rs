@@ -197,6 +197,8 @@ const CHANGES: &[(&str, Change)] = &[
     ("--pid-file=run/x.pid", |c| {
         c.process.pid_file = Some("/home/me/run/x.pid".into());
     }),
+    ("--check", |c| c.process.check = true),
+    ("--sandbox", |c| c.process.sandbox = true),
     ("--user=mail", |c| c.process.user = "mail".to_owned()),
     ("--log", |c| {
         c.log.enabled = true;

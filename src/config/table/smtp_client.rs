@@ -132,7 +132,7 @@ pub(super) const OPTIONS: &[Opt] = &[
         status: Ready,
         summary: "seconds that a client may be silent",
         doc: "Disconnects a client of our servers that has sent nothing for this many seconds; 0 \
-            means never. The default is 60.",
+            means never. The default is 60, or 600 for POP clients that have logged in.",
         ..Opt::FLAG
     },
     Opt {

@@ -39,7 +39,7 @@ impl Listing {
 
     /// Makes one more piece.
     pub(super) fn go_on(mut self, turn: &mut Turn<'_>, session: Box<Session>) -> Step {
-        let piece_max = turn.settings().limits.listing_piece;
+        let piece_max = turn.settings().limits.piece;
         let mut piece = Vec::new();
         while self.next < session.messages.count() && piece.len() < piece_max {
             if session.is_there(self.next) {

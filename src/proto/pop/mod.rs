@@ -94,6 +94,7 @@ impl Machine {
                 active_at: None,
                 pace: None,
                 has_spoken: false,
+                said: 0,
                 leaving: None,
                 settings,
             },
@@ -146,8 +147,9 @@ impl Machine {
     /// to where it has to wait, has said much, or the session ends. The queue must
     /// be able to hold a line of [`sasl::LINE_MAX`].
     pub fn receive(&mut self, now: Instant, input: &mut ByteQueue, out: &mut Vec<Action>) {
+        self.core.said = 0;
         while self.wants_input() {
-            if !self.step(now, input, out) {
+            if !self.step(now, input, out) || self.core.said > self.core.settings.limits.piece {
                 return;
             }
         }
@@ -366,6 +368,8 @@ struct Core {
     /// How fast it takes the response of many lines that it is being sent.
     pace: Option<Pace>,
     has_spoken: bool,
+    /// How much has been said in the present call, in octets.
+    said: usize,
     /// Why to close once messages have been deleted.
     leaving: Option<CloseReason>,
 }
@@ -398,6 +402,7 @@ impl Turn<'_> {
     }
 
     fn send(&mut self, octets: Vec<u8>) {
+        self.core.said += octets.len();
         self.out.push(Action::Respond(octets));
     }
 
@@ -420,4 +425,113 @@ fn framer(settings: &Settings) -> Framer {
         limits.command_line_max.max(sasl::LINE_MAX),
         limits.command_swallow_max,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::OneLine;
+
+    #[derive(Debug)]
+    struct Many(usize);
+
+    impl Messages for Many {
+        fn count(&self) -> usize {
+            self.0
+        }
+
+        fn octets(&self, _: usize) -> u64 {
+            u64::MAX / 100_000
+        }
+
+        fn unique_id(&self, _: usize) -> String {
+            "u".repeat(70)
+        }
+    }
+
+    /// A machine whose client has logged in, with so many messages.
+    fn logged_in(count: usize, now: Instant) -> Machine {
+        let client = Client {
+            channel: Channel::Local,
+            nonces: NonceSource::new([1; 32], 0),
+        };
+        let mut machine = Machine::new(Arc::new(Settings::default()), client);
+        let mut out = Vec::new();
+        machine.admit(Kinds {
+            passwords: true,
+            states: Vec::new(),
+        });
+        machine.greet(now, &mut out);
+        let mut input = ByteQueue::new(1000);
+        input.push(b"USER a\r\nPASS b\r\n");
+        machine.receive(now, &mut input, &mut out);
+        let user = OneLine::escaped("a");
+        machine.resume(now, Event::Authenticated(Ok(user)), &mut out);
+        let messages = Box::new(Many(count));
+        machine.resume(now, Event::Opened(Ok(messages)), &mut out);
+        machine
+    }
+
+    fn said(out: &[Action]) -> usize {
+        let octets = |action: &Action| match action {
+            Action::Respond(octets) => octets.len(),
+            _ => 0,
+        };
+        out.iter().map(octets).sum()
+    }
+
+    #[test]
+    fn little_is_said_at_once_whatever_is_asked() {
+        let now = Instant::now();
+        for commands in [
+            "UIDL 1\r\n".repeat(8000),
+            "LIST\r\nUIDL\r\nSTAT\r\n".to_owned(),
+        ] {
+            let mut machine = logged_in(50_000, now);
+            let mut input = ByteQueue::new(64 * 1024);
+            assert_eq!(input.push(commands.as_bytes()), commands.len());
+            let (mut total, mut calls) = (0, 0);
+            while !input.is_empty() || machine.has_more_to_say() {
+                let mut out = Vec::new();
+                machine.receive(now, &mut input, &mut out);
+                assert!(said(&out) <= PIECE_AND_A_LINE, "{}", said(&out));
+                total += said(&out);
+                calls += 1;
+            }
+            assert!(total > 500_000 && calls > 50, "{total} in {calls}");
+        }
+    }
+
+    /// A response of one line has at most 512 octets (RFC 1939 3), and the one that
+    /// introduces a listing comes on top.
+    const PIECE_AND_A_LINE: usize = 8 * 1024 + 2 * 512;
+
+    #[test]
+    fn slow_readers_are_given_up_and_fast_ones_are_not() {
+        let start = Instant::now();
+        let limits = Limits::default();
+        let mut machine = logged_in(50_000, start);
+        let mut input = ByteQueue::new(1000);
+        input.push(b"LIST\r\n");
+        let mut out = Vec::new();
+        machine.receive(start, &mut input, &mut out);
+        assert_eq!(machine.deadline(), Some(start + limits.response_grace));
+        // An octet now and then does not earn enough.
+        let mut now = start;
+        while machine.deadline().is_some_and(|deadline| deadline > now) {
+            now += Duration::from_secs(10);
+            machine.taken(now, 1);
+            assert!(now < start + Duration::from_secs(100));
+        }
+        out.clear();
+        machine.timeout(now, &mut out);
+        assert_eq!(out, [Action::Close(CloseReason::SlowReader)]);
+        // A fast one may stop for a while, but not for ever.
+        let mut machine = logged_in(50_000, start);
+        input.push(b"LIST\r\n");
+        machine.receive(start, &mut input, &mut out);
+        machine.taken(start, 100_000);
+        let idle = Settings::default().maildrop_idle_timeout.unwrap();
+        assert_eq!(machine.deadline(), Some(start + idle));
+    }
 }

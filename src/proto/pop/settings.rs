@@ -59,8 +59,9 @@ pub struct Limits {
     pub errors_max: u32,
     /// The most commands that lead nowhere.
     pub junk_max: u32,
-    /// How much of a listing is made at once, in octets.
-    pub listing_piece: usize,
+    /// How much is said at once, in octets: a listing is made in such pieces, and
+    /// commands that have been pipelined wait for their turn.
+    pub piece: usize,
     /// How long a client may take the response of many lines at any pace.
     pub response_grace: Duration,
     /// How many octets per second it must then have taken on average.
@@ -74,7 +75,7 @@ impl Default for Limits {
             command_swallow_max: COMMAND_SWALLOW_MAX,
             errors_max: ERRORS_MAX,
             junk_max: JUNK_MAX,
-            listing_piece: LISTING_PIECE,
+            piece: PIECE,
             response_grace: RESPONSE_GRACE,
             response_rate_min: RESPONSE_RATE_MIN,
         }
@@ -94,7 +95,7 @@ const ERRORS_MAX: u32 = 8;
 const JUNK_MAX: u32 = 2000;
 
 /// Some hundred lines.
-const LISTING_PIECE: usize = 8 * 1024;
+const PIECE: usize = 8 * 1024;
 
 /// A slow link may need this long to get going.
 const RESPONSE_GRACE: Duration = Duration::from_secs(60);

@@ -12,7 +12,7 @@ use std::vec;
 use crate::base::OneLine;
 use crate::event::{Interest, Ready, Token};
 use crate::info;
-use crate::proto::admin::{Action, Answer, CloseReason, Dnsbl, Machine, Request, Settings};
+use crate::proto::admin::{Action, Answer, CloseReason, Dnsbl, Machine, Request, Settings, Verb};
 use crate::store::{Spool, StoredId};
 
 use super::clients::Visit;
@@ -210,7 +210,7 @@ impl AdminServer {
                 self.submit(queue::Task::UnfailAll, context);
             }
             Request::Message { verb, id } => {
-                self.change = Some(format!("{} {id}", verb.as_str()));
+                self.change = (verb != Verb::Show).then(|| format!("{} {id}", verb.as_str()));
                 self.submit(queue::Task::Message(verb, id), context);
             }
             Request::Forward => self.forward(context),
@@ -312,7 +312,7 @@ impl AdminServer {
         let change = self.change.take();
         let log = |result: &str| {
             if let Some(change) = &change {
-                info!("queue changed by {}: {change}: {result}", self.peer);
+                info!("queue: {change}: {result}: by {}", self.peer);
             }
         };
         let answer = match done {

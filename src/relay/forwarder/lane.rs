@@ -175,10 +175,12 @@ impl Lane {
 
     /// When something has to be done though nothing happens.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        let idle = self.waiting.front().map(|waiting| waiting.since + IDLE_MAX);
-        // With messages there, it is the pace that is waited for.
-        let idle = idle.filter(|_| self.queued() == 0);
-        [self.resume_at, idle].into_iter().flatten().min()
+        let waiting = self.waiting.front()?;
+        match self.queued() {
+            0 => Some(waiting.since + IDLE_MAX),
+            // With messages there, it is the pace that is waited for.
+            _ => self.resume_at,
+        }
     }
 }
 
@@ -236,6 +238,14 @@ mod tests {
         let (now, mut lane) = (Instant::now(), lane(5));
         lane.pace = Pace::new(Some(60));
         assert_eq!(lane.take(5, now).len(), 1);
+        // Nobody waits for it.
+        assert_eq!(lane.deadline(), None);
+        lane.waiting.push_back(Waiting {
+            by: Token::NOBODY,
+            line: 1,
+            count: 1,
+            since: now,
+        });
         assert_eq!(lane.deadline(), Some(now + Duration::from_secs(1)));
         assert_eq!(lane.take(5, now + Duration::from_millis(999)).len(), 0);
         assert_eq!(lane.take(5, now + Duration::from_secs(1)).len(), 1);

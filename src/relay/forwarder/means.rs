@@ -128,6 +128,14 @@ impl Means {
         Ok(vec![hop(&target)])
     }
 
+    /// Until when all of the usual next hops are left alone, if they are.
+    pub(super) fn rests_until(&self, now: Instant) -> Option<Instant> {
+        let hops = self.hops(&Routing::default()).unwrap_or_default();
+        let may_try = |hop: &Hop| self.pauses.may_try(hop, now, None);
+        let until = self.pauses.until(&hops);
+        until.filter(|_| !hops.iter().any(may_try))
+    }
+
     /// Has a message routed, if there are filters to do it.
     pub(super) fn route(&self, id: StoredId, routing: Routing, context: &mut Context) {
         if let Some(chain) = &self.route.filters {

@@ -33,6 +33,10 @@ use pass::Pass;
 pub use means::Traffic;
 pub use retry::{next_attempt, spent};
 
+/// How often there is a pass that nobody has asked for while the usual next hops are
+/// left alone: there may be mail for others.
+pub const RESTING_EVERY: Duration = Duration::from_secs(10);
+
 /// When to forward, and how much at once.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Schedule {
@@ -57,6 +61,8 @@ pub struct Forwarder {
     /// When to come back to what was deferred.
     retry_at: Option<Instant>,
     pass: Option<Pass>,
+    /// When the last one ended.
+    last_pass: Option<Instant>,
     again: Option<Trigger>,
     /// Who waits for a pass that has not begun.
     flushes: Vec<Token>,
@@ -73,6 +79,7 @@ impl Forwarder {
             poll_at: None,
             retry_at: None,
             pass: None,
+            last_pass: None,
             again: None,
             flushes: Vec::new(),
             over: false,
@@ -89,15 +96,30 @@ impl Forwarder {
             self.again = again.or(Some(trigger));
             return;
         }
+        let is_asked_for = trigger.is_asked_for();
+        if let Some(later) = self.rest(context.now).filter(|_| !is_asked_for) {
+            verbose!("forwarding: [{trigger}]: the next hop rests");
+            self.retry_at = Some(later);
+            // With other secrets it need not rest.
+            self.means.refresh(context);
+            return;
+        }
         verbose!("forwarding: [{trigger}]");
         context.announce(|| "forward: start".to_owned());
         self.retry_at = None;
-        let is_asked_for = trigger.is_asked_for();
         let mut pass = Pass::begin(is_asked_for, &mut self.means, context);
         if is_asked_for {
             pass.flushes = std::mem::take(&mut self.flushes);
         }
         self.pass = Some(pass);
+    }
+
+    /// Until when no pass is worth its while that nobody has asked for: most mail
+    /// would only be looked at.
+    fn rest(&self, now: Instant) -> Option<Instant> {
+        let until = self.means.rests_until(now)?;
+        let next = self.last_pass? + RESTING_EVERY;
+        (next > now).then_some(next.min(until))
     }
 
     fn flush(&mut self, by: Token, context: &mut Context) {
@@ -138,6 +160,7 @@ impl Forwarder {
         let Some(mut pass) = self.pass.take() else {
             return;
         };
+        self.last_pass = Some(context.now);
         let clock = (context.now, context.wall_clock().unix_seconds());
         let next = retry::come_back(pass.next_due, pass.next_hop_at, clock);
         self.retry_at = next.filter(|_| self.schedule.retries);
@@ -195,13 +218,13 @@ impl Forwarder {
             }
             Mail::Settled {
                 line,
+                id,
                 fate,
                 recorded,
-                ..
             } => {
                 context.watch.counters.settled(fate);
                 if let Some(pass) = &mut self.pass {
-                    pass.settled(line, fate, recorded, means);
+                    pass.settled((line, &id), fate, recorded, means);
                 }
             }
             Mail::Routed { id, routing } => {

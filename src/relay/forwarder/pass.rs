@@ -246,11 +246,11 @@ impl Pass {
             self.staff(means, context);
         }
         self.serve(means, context);
-        self.clear(means, context);
+        while self.clear(means, context) {}
     }
 
     fn look_ahead(&mut self, means: &Means, context: &mut Context) {
-        let queued = self.queued();
+        let queued = self.queued() + self.unrouted.len();
         if !self.unplaced.is_empty() {
             return;
         }
@@ -369,8 +369,9 @@ impl Pass {
         }
     }
 
-    /// Removes lanes that are done with, and makes use of the room.
-    fn clear(&mut self, means: &mut Means, context: &mut Context) {
+    /// Removes lanes that are done with, and makes use of the room; says whether
+    /// that may have left others to be removed.
+    fn clear(&mut self, means: &mut Means, context: &mut Context) -> bool {
         let (done, going): (Vec<_>, Vec<_>) = std::mem::take(&mut self.lanes)
             .into_iter()
             .partition(Lane::is_idle);
@@ -380,11 +381,13 @@ impl Pass {
             self.note_trouble(lane.trouble);
             means.put_pace(lane.routing, lane.pace, context.now);
         }
-        if has_room && !context.stopping {
+        let goes_on = has_room && !context.stopping;
+        if goes_on {
             self.place_all(means, context);
             self.look_ahead(means, context);
             self.staff(means, context);
         }
+        goes_on
     }
 
     /// A message that a session was given has not been tried.
@@ -397,7 +400,14 @@ impl Pass {
     }
 
     /// An attempt at a message has ended.
-    pub(super) fn settled(&mut self, line: Line, fate: Fate, recorded: bool, means: &mut Means) {
+    pub(super) fn settled(
+        &mut self,
+        (line, id): (Line, &StoredId),
+        fate: Fate,
+        recorded: bool,
+        means: &mut Means,
+    ) {
+        self.filtered.remove(id);
         if !recorded {
             self.report.trouble = Some("the spool could not be updated".to_owned());
         }

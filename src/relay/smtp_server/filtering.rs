@@ -70,6 +70,7 @@ impl SmtpServer {
             }
             (Filtering::Begun | Filtering::Running(_), News::Gone) => {
                 self.filtering = Filtering::Idle;
+                self.immediate.forget_filters();
                 self.stored(Err(verdict::of_internal_error()), context);
             }
             (_, news) => disk::abandon(Message::Filter(news), context),

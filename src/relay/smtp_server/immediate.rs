@@ -248,6 +248,11 @@ impl SmtpServer {
 }
 
 impl Immediate {
+    /// The filters will not say anything.
+    pub(super) fn forget_filters(&mut self) {
+        self.is_filtering = false;
+    }
+
     /// What there is to be told to the client session when this one ends.
     pub(super) fn last_words(&self) -> Option<(Token, Message)> {
         let client = self.client.filter(|_| self.is_asking)?;

@@ -14,11 +14,14 @@ pub(in crate::sys) fn give_up_all() -> io::Result<()> {
     Ok(())
 }
 
-pub(in crate::sys) fn set_aside_group() -> io::Result<()> {
-    Ok(())
+/// The group that was set aside: none.
+pub(in crate::sys) struct NoGroup;
+
+pub(in crate::sys) fn set_aside_group() -> io::Result<NoGroup> {
+    Ok(NoGroup)
 }
 
-pub(in crate::sys) fn take_group_back((): ()) -> io::Result<()> {
+pub(in crate::sys) fn take_group_back(_given: NoGroup) -> io::Result<()> {
     Ok(())
 }
 
