@@ -411,8 +411,8 @@ const CHANGES: &[(&str, Change)] = &[
             ];
         });
     }),
-    ("--delivery-dir /var/mail", |c| {
-        smtp(c).delivery_dir = Some("/var/mail".into());
+    ("--delivery-dir /v", |c| {
+        smtp(c).delivery_dir = Some("/v".into())
     }),
     ("--server-smtp-config chunking,-pipelining", |c| {
         smtp(c).extensions.chunking = true;
