@@ -411,13 +411,14 @@ const CHANGES: &[(&str, Change)] = &[
             ];
         });
     }),
-    ("--delivery-dir /v", |c| {
-        smtp(c).delivery_dir = Some("/v".into())
-    }),
-    ("--server-smtp-config chunking,-pipelining", |c| {
-        smtp(c).extensions.chunking = true;
-        smtp(c).extensions.pipelining = false;
-    }),
+    (
+        "--server-smtp-config chunking,-pipelining --delivery-dir /v",
+        |c| {
+            smtp(c).delivery_dir = Some("/v".into());
+            smtp(c).extensions.chunking = true;
+            smtp(c).extensions.pipelining = false;
+        },
+    ),
 ];
 
 #[test]
