@@ -11,6 +11,7 @@ use std::time::Instant;
 
 use crate::support::client::{Client, submit};
 use crate::support::program::{PATIENCE, Program, Scratch, program, run};
+use crate::support::sink::Sink;
 use crate::support::skip_without;
 
 const MESSAGE: &[u8] = b"Subject: x\r\n\r\nhello\r\n";
@@ -444,6 +445,45 @@ fn files_that_only_root_may_read_are_read_again_when_they_change() {
 }
 
 #[test]
+fn a_log_file_in_a_folder_of_root_is_opened_again() {
+    if skip_unless_root() {
+        return;
+    }
+    let scratch = Scratch::new();
+    let spool = packaged_spool(&scratch);
+    let folder = scratch.join("log");
+    fs::create_dir(&folder).unwrap();
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).unwrap();
+    let (log, old) = (format!("{folder}/relay"), format!("{folder}/relay.1"));
+    let pid_file = scratch.join("relay.pid");
+    for more in [&[][..], &["--sandbox"]] {
+        if !more.is_empty() && skip_without_landlock() {
+            return;
+        }
+        let arguments = [&["--log-file", &log, "--pid-file", &pid_file][..], more].concat();
+        let output = launch(&spool, &arguments);
+        assert!(output.status.success(), "{output:?}");
+        let process = pid_in(&pid_file);
+        fs::rename(&log, &old).unwrap();
+        signal(process, "-HUP");
+        let until = Instant::now() + PATIENCE;
+        while !Path::new(&log).exists() {
+            assert!(
+                Instant::now() < until,
+                "{}",
+                fs::read_to_string(&old).unwrap()
+            );
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        signal(process, "-TERM");
+        await_end(process);
+        let text = fs::read_to_string(&log).unwrap();
+        assert!(text.contains("told to stop"), "{text}");
+        assert_eq!(fs::metadata(&log).unwrap().uid(), 0);
+    }
+}
+
+#[test]
 fn what_the_user_may_replace_is_not_read_for_it() {
     if skip_unless_root() {
         return;
@@ -684,6 +724,40 @@ fn a_silent_daemon_keeps_nobody_waiting() {
     }
 }
 
+#[test]
+fn sockets_that_were_opened_for_it_are_taken_into_the_background() {
+    let scratch = Scratch::new();
+    let spool = scratch.path().display().to_string();
+    let pid_file = scratch.join("relay.pid");
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let script = "exec 3<&0 </dev/null; LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" \"$@\"";
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", script])
+        .arg(program())
+        .args(ONE_PROCESS);
+    command.args([
+        "--pid-file",
+        &pid_file,
+        "--spool-dir",
+        &spool,
+        "--domain=relay.test",
+    ]);
+    let socket = std::os::fd::OwnedFd::from(listener);
+    assert!(
+        command
+            .stdin(Stdio::from(socket))
+            .status()
+            .unwrap()
+            .success()
+    );
+    submit(port, "a@b.test", &["c@d.test"], MESSAGE);
+    let process = pid_in(&pid_file);
+    signal(process, "-TERM");
+    await_end(process);
+}
+
 /// A service manager, and what it has been told so far.
 struct Manager(UnixDatagram, String);
 
@@ -778,4 +852,180 @@ fn programs_that_lend_an_identity_are_refused() {
     );
     let (help, _, _) = run(&["--help"]);
     assert_eq!(help, 0);
+}
+
+/// Whether this kernel can confine programs.
+fn skip_without_landlock() -> bool {
+    let scratch = Scratch::new();
+    let (status, _, text) = run(&["--check", "--sandbox", "-x", "-s", &scratch.join("")]);
+    let cannot = status != 0;
+    if cannot {
+        assert!(text.contains("no Landlock"), "{text}");
+        eprintln!("skipped: {text}");
+    }
+    cannot
+}
+
+#[test]
+fn in_the_sandbox_mail_comes_in_and_goes_out() {
+    if skip_unless_root() || skip_without_landlock() {
+        return;
+    }
+    let scratch = Scratch::new();
+    let (spool, sink) = (packaged_spool(&scratch), Sink::start());
+    let secrets = scratch.join("secrets");
+    let protect = |text: &str| {
+        fs::write(&secrets, text).unwrap();
+        fs::set_permissions(&secrets, fs::Permissions::from_mode(0o600)).unwrap();
+    };
+    protect("server none 127.0.0.1 x\n");
+    // By its name, which has to be looked up.
+    let next_hop = sink.address().replace("127.0.0.1", "localhost");
+    let certificate = format!("{PKI}/server.key,{PKI}/server.pem");
+    let more = [
+        "--sandbox",
+        "--forward-on-disconnect",
+        "--forward-to",
+        &next_hop,
+        "--server-auth",
+        &secrets,
+        "--server-tls",
+        "--server-tls-certificate",
+        &certificate,
+    ];
+    let (mut relay, port) = start(&spool, &more);
+    let network = the_child(relay.id());
+    assert_powerless(network);
+    assert_eq!(status(network, "NoNewPrivs:"), "1");
+    assert_eq!(status(network, "Seccomp:"), "2");
+    assert_eq!(
+        status(relay.id(), "Seccomp:"),
+        "0",
+        "the monitor needs it all"
+    );
+    submit(port, "a@b.test", &["c@d.test"], MESSAGE);
+    sink.wait_for(1);
+    // Files are still read again: those that may be, and by the monitor.
+    protect("server none 127.0.0.1 y\nserver plain a b\n");
+    relay.hang_up();
+    relay.wait_for("re-reading secrets file");
+    relay.wait_for("re-reading tls certificate file");
+    submit(port, "a@b.test", &["c@d.test"], MESSAGE);
+    sink.wait_for(2);
+    // Every thread is in it, those that came later included.
+    for thread in fs::read_dir(format!("/proc/{network}/task")).unwrap() {
+        let text = fs::read_to_string(thread.unwrap().path().join("status")).unwrap();
+        assert!(text.contains("Seccomp:\t2"), "{text}");
+    }
+    relay.terminate();
+    assert!(relay.wait().success(), "{:#?}", relay.log());
+    assert_eq!(owners(&spool), []);
+}
+
+#[test]
+fn one_process_can_be_in_the_sandbox_too_but_no_programs() {
+    if skip_without_landlock() {
+        return;
+    }
+    let scratch = Scratch::new();
+    let spool = scratch.join("spool");
+    fs::create_dir(&spool).unwrap();
+    let pid_file = scratch.join("run/relay.pid");
+    let arguments = [ONE_PROCESS, &["--sandbox", "--pid-file", &pid_file]].concat();
+    let (mut relay, port) = start(&spool, &arguments);
+    assert_eq!(status(relay.id(), "Seccomp:"), "2");
+    submit(port, "a@b.test", &["c@d.test"], MESSAGE);
+    assert_eq!(owners(&spool).len(), 2);
+    relay.terminate();
+    assert!(relay.wait().success());
+    assert!(!Path::new(&pid_file).exists(), "which it may still remove");
+    let output = launch(&spool, &["--sandbox", "--address-verifier=/bin/true"]);
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("--sandbox: cannot be used with"), "{text}");
+}
+
+/// Checks the configuration; gives the exit status, the listing and the complaints.
+fn check(spool: &str, more: &[&str]) -> (i32, String, String) {
+    let output = launch(spool, &[&["--check"], more].concat());
+    let text = |octets: Vec<u8>| String::from_utf8(octets).unwrap();
+    let (listing, complaints) = (text(output.stdout), text(output.stderr));
+    (output.status.code().unwrap(), listing, complaints)
+}
+
+#[test]
+fn a_check_does_all_but_to_serve() {
+    let scratch = Scratch::new();
+    let spool = scratch.join("spool");
+    fs::create_dir(&spool).unwrap();
+    let pid_file = scratch.join("relay.pid");
+    let config = scratch.join("config");
+    fs::write(&config, "size 1000\n").unwrap();
+    let arguments = [ONE_PROCESS, &["--pid-file", &pid_file, &config]].concat();
+    let (code, listing, complaints) = check(&spool, &arguments);
+    assert_eq!(code, 0, "{complaints}");
+    let has = |what: &str, origin: &str| {
+        let words = |line: &str| {
+            line.split_whitespace()
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        };
+        let expected = words(&format!("{what} # {origin}"));
+        assert!(
+            listing.lines().any(|line| words(line) == expected),
+            "{what} in {listing}"
+        );
+    };
+    has("size 1000", &format!("{config}:1"));
+    has("port 0", "command line");
+    has("idle-timeout 60", "default");
+    assert!(!Path::new(&pid_file).exists() && owners(&spool).is_empty());
+    let missing = scratch.join("missing");
+    for (more, code, part) in [
+        (&["--server-auth", &missing][..], 1, "--server-auth"),
+        (&["--server-auth", &config], 1, "--server-auth"),
+        (&["--server-auth-config", "m:x"], 1, "--server-auth-config"),
+        (&["--interface=fd#99"], 2, "fd#99"),
+    ] {
+        let (status, listing, complaints) = check(&spool, &[ONE_PROCESS, more].concat());
+        assert_eq!((status, listing.as_str()), (code, ""), "{complaints}");
+        assert!(complaints.contains(part), "{complaints}");
+    }
+}
+
+#[test]
+fn a_check_may_be_made_beside_the_running_program() {
+    let scratch = Scratch::new();
+    let spool = scratch.join("spool");
+    fs::create_dir(&spool).unwrap();
+    let pid_file = scratch.join("relay.pid");
+    let arguments = [ONE_PROCESS, &["--pid-file", &pid_file]].concat();
+    let (relay, port) = start(&spool, &arguments);
+    let mut command = Command::new(program());
+    command.args(["--check", "--spool-dir", &spool, "--interface=127.0.0.1"]);
+    command.args(&arguments).arg(format!("--port={port}"));
+    let output = command.output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(text.contains("is the program running?"), "{text}");
+    assert!(text.contains("running already as process"), "{text}");
+    assert_eq!(pid_in(&pid_file), relay.id());
+}
+
+#[test]
+fn a_check_is_made_as_the_user() {
+    if skip_unless_root() {
+        return;
+    }
+    let scratch = Scratch::new();
+    let spool = scratch.join("spool");
+    fs::create_dir(&spool).unwrap();
+    let (code, _, complaints) = check(&spool, &[]);
+    assert_eq!(code, 1);
+    assert!(
+        complaints.contains("by user daemon: permission denied: try "),
+        "{complaints}"
+    );
+    chown(&spool, Some(DAEMON), None).unwrap();
+    assert_eq!(check(&spool, &[]).0, 0);
 }

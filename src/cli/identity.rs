@@ -8,15 +8,21 @@ use crate::{info, warning};
 
 use super::startup::Failure;
 
+/// Refuses to be lent an identity: whoever starts the program could have it read
+/// any file then, as the first thing that it does.
+pub(super) fn refuse_a_borrowed_one() -> Result<(), Failure> {
+    if !privileges::is_borrowed() {
+        return Ok(());
+    }
+    Err(Failure::new(
+        "the program file is set-user-id or set-group-id, which it is not made for: \
+         chmod ug-s it, and start it as the user it is to be, or as root with --user",
+    ))
+}
+
 /// The user to become; nothing where there is nothing to give up, or nothing is to
 /// be.
 pub(super) fn target(process: &Process) -> Result<Option<User>, Failure> {
-    if privileges::is_borrowed() {
-        return Err(Failure::new(
-            "the program file is set-user-id or set-group-id, which it is not made for: \
-             chmod ug-s it, and start it as the user it is to be, or as root with --user",
-        ));
-    }
     if !process::is_root() {
         return Ok(None);
     }

@@ -1,6 +1,7 @@
 //! Start-up and exit codes.
 #![forbid(unsafe_code)]
 
+mod confinement;
 pub mod filter_copy;
 mod identity;
 mod logging;
@@ -17,6 +18,7 @@ mod spool_directory;
 mod startup;
 pub mod submit;
 mod tool;
+mod trial;
 mod units;
 mod watching;
 

@@ -24,6 +24,7 @@ use crate::store::Spool;
 use crate::sys::privileges::User;
 use crate::sys::random;
 use crate::sys::socket::Address;
+use crate::sys::stderr;
 use crate::warning;
 
 use super::own_name::own_name;
@@ -63,13 +64,15 @@ impl Opened {
         let smtp = smtp_of(config);
         let block_lists = serving::block_lists(smtp)?;
         let listeners = match &config.serve {
-            Some(serve) => serving::listeners(serve, told, user)?,
-            None => Vec::new(),
+            Some(serve) => serving::listeners(serve, told, user),
+            None => Ok(Vec::new()),
         };
+        let listeners = unless_tried(config, listeners)?;
         let metrics = match &config.serve {
-            Some(serve) => serving::metrics_listeners(serve, user)?,
-            None => Vec::new(),
+            Some(serve) => serving::metrics_listeners(serve, user),
+            None => Ok(Vec::new()),
         };
+        let metrics = unless_tried(config, metrics)?;
         let site = match smtp {
             Some(smtp) => instance::site(config, smtp).map_err(Failure::new)?,
             None => Site::default(),
@@ -96,6 +99,9 @@ impl Opened {
     pub(super) fn check(self, config: &Config, user: Option<&User>) -> Result<Checked, Failure> {
         let smtp = smtp_of(config);
         let spool = open_spool(&config.spool_dir, user)?;
+        if !config.process.check {
+            recover(&spool)?;
+        }
         let domain = config.domain.clone().unwrap_or_else(own_name);
         let verifier = match smtp {
             Some(smtp) => instance::verifier(smtp, &domain).map_err(Failure::new)?,
@@ -122,6 +128,31 @@ impl Checked {
     /// How many connections of its own a session with a client may have.
     pub(super) fn connections(&self) -> usize {
         self.connections
+    }
+
+    /// Makes what sessions would go by, but no session.
+    pub(super) fn try_out(self, relay: &mut Relay, config: &Config) -> Result<(), Failure> {
+        let Checked {
+            opened,
+            spool,
+            domain,
+            verifier,
+            ..
+        } = self;
+        if let Some(forward) = &config.forward {
+            let login = access::login(forward).map_err(Failure::new)?;
+            instance::route(config, forward, &domain, login).map_err(Failure::new)?;
+        }
+        if let Some(smtp) = smtp_of(config) {
+            let site = relay.context().security.add(opened.site);
+            instance::service(&spool, site, config, smtp, &domain, verifier, None)
+                .map_err(Failure::new)?;
+        }
+        if let Some(pop) = pop_of(config) {
+            let site = relay.context().security.add(opened.pop_site);
+            instance::pop_host(&spool, site, config, pop, &domain).map_err(Failure::new)?;
+        }
+        Ok(())
     }
 
     /// Adds its sessions to the loop; of each server as many as that at once.
@@ -183,14 +214,34 @@ fn pop_of(config: &Config) -> Option<&PopServer> {
     config.serve.as_ref()?.pop.as_ref()
 }
 
-/// Opens the spool and tidies up after processes that died.
+/// Opens the spool, if this user may use it.
 fn open_spool(path: &Path, user: Option<&User>) -> Result<Spool, Failure> {
     spool_advice::check(path, user).map_err(Failure::new)?;
     let fail = |error| Failure::new(format!("invalid spool directory: {error}"));
-    let spool = Spool::open(path, random::u64()).map_err(fail)?;
+    Spool::open(path, random::u64()).map_err(fail)
+}
+
+/// Tidies up after processes that died.
+fn recover(spool: &Spool) -> Result<(), Failure> {
+    let fail = |error| Failure::new(format!("invalid spool directory: {error}"));
     let report = spool.recover().map_err(fail)?;
     report.lines.iter().for_each(|line| warning!("{line}"));
-    Ok(spool)
+    Ok(())
+}
+
+/// Goes on without a listener where that is only tried, and the program may be
+/// running.
+fn unless_tried<T: Default>(config: &Config, result: Result<T, Failure>) -> Result<T, Failure> {
+    match result {
+        Err(failure) if failure.is_in_use && config.process.check => {
+            let text = failure.text;
+            stderr::write_line(&format!(
+                "emailrelay: warning: {text}: is the program running?"
+            ));
+            Ok(T::default())
+        }
+        result => result,
+    }
 }
 
 /// Where the SMTP server listens, but for sockets of the unix domain.

@@ -21,7 +21,7 @@ use crate::relay::watch::switches::Switches;
 use crate::sys;
 use crate::sys::privileges::{self, User};
 
-use super::startup::{FAILURE, Failure, NOT_BOUND};
+use super::startup::Failure;
 
 /// Where the servers are to listen.
 fn places(serve: &Serve) -> Vec<Place<'_>> {
@@ -99,10 +99,7 @@ fn with_group<T>(
             ))
         })?,
     };
-    listeners.map_err(|error| Failure {
-        status: NOT_BOUND,
-        text: error.to_string(),
-    })
+    listeners.map_err(|error| Failure::not_bound(&error))
 }
 
 /// Has a server's clients come in by its listening sockets.
@@ -126,10 +123,8 @@ pub(super) fn open_door(
 pub(super) fn block_lists(smtp: Option<&SmtpServer>) -> Result<Arc<[dnsbl::Config]>, Failure> {
     let texts = smtp.map_or(&[][..], |smtp| &smtp.dnsbl);
     let lists = dnsbl::Config::parse_all(texts.iter().map(String::as_str));
-    lists.map(Arc::from).map_err(|error| Failure {
-        status: FAILURE,
-        text: format!("--dnsbl: {error}"),
-    })
+    let fail = |error| Failure::new(format!("--dnsbl: {error}"));
+    lists.map(Arc::from).map_err(fail)
 }
 
 /// How many sockets the check of one client may have open at once.

@@ -17,6 +17,7 @@ use crate::relay::filters::FilterWork;
 use crate::relay::limits::{
     DISK_THREADS_MAX, FILTER_THREADS_MAX, LOOKUP_THREADS_MAX, PROGRAM_THREADS_MAX, sessions_max,
 };
+use crate::relay::listening::ListeningError;
 use crate::relay::lookup::LookupWork;
 use crate::relay::programs::ProgramWork;
 use crate::relay::run::Relay;
@@ -25,24 +26,29 @@ use crate::sys::notify::{self, State};
 use crate::sys::{self, child, process, signal, socket, stderr, time};
 use crate::{tls, warning};
 
+use super::confinement;
 use super::identity;
 use super::logging::{self, Logging};
 use super::opened::{Checked, Opened};
+use super::trial;
 use super::watching;
 
 /// Files of the spool are for owner and group.
 const UMASK: u32 = 0o007;
 
 /// The exit status of a start that failed.
-pub(super) const FAILURE: u8 = 1;
+const FAILURE: u8 = 1;
 
 /// The same where an address to listen on could not be bound.
-pub(super) const NOT_BOUND: u8 = 2;
+const NOT_BOUND: u8 = 2;
 
 /// Why the program does not start.
 pub(super) struct Failure {
     pub(super) status: u8,
     pub(super) text: String,
+    /// Whether it is an address where somebody listens already, such as this very
+    /// program.
+    pub(super) is_in_use: bool,
 }
 
 impl Failure {
@@ -50,7 +56,24 @@ impl Failure {
         Failure {
             status: FAILURE,
             text: text.to_string(),
+            is_in_use: false,
         }
+    }
+
+    /// The failure to listen somewhere.
+    pub(super) fn not_bound(error: &ListeningError) -> Failure {
+        Failure {
+            status: NOT_BOUND,
+            text: error.to_string(),
+            is_in_use: error.is_in_use(),
+        }
+    }
+
+    /// Tells of it, and gives the exit status.
+    fn tell(self, program: &str) -> u8 {
+        let Failure { status, text, .. } = self;
+        stderr::write_line(&format!("{program}: error: {text}"));
+        status
     }
 
     /// The same with the configuration's name, if it has one.
@@ -75,6 +98,9 @@ pub(super) fn run(mut arguments: Vec<OsString>) -> u8 {
     process::keep_descriptors();
     let words = arguments.split_off(1.min(arguments.len()));
     let program = program_name(arguments.first());
+    if let Err(failure) = identity::refuse_a_borrowed_one() {
+        return failure.tell(&program);
+    }
     match config::resolve(words, &surroundings(), read_file) {
         Outcome::Print(text) => print(&text),
         Outcome::NothingToDo => {
@@ -86,13 +112,18 @@ pub(super) fn run(mut arguments: Vec<OsString>) -> u8 {
             1
         }
         Outcome::Run(configs, advice) => start(&configs, &program, &advice),
+        Outcome::Check(configs, advice, text) => {
+            show(&advice, &program);
+            match trial::run(&configs, &program) {
+                Ok(()) => print(&text),
+                Err(failure) => failure.tell(&program),
+            }
+        }
     }
 }
 
 fn start(configs: &[Config], program: &str, advice: &[Advice]) -> u8 {
-    for advice in advice {
-        stderr::write_line(&format!("{program}: warning: {advice}"));
-    }
+    show(advice, program);
     let Some((first, _)) = configs.split_first() else {
         return 0;
     };
@@ -106,11 +137,17 @@ fn start(configs: &[Config], program: &str, advice: &[Advice]) -> u8 {
         }
         Err(failure) => Err((failure, Launch::default())),
     };
-    result.unwrap_or_else(|(Failure { status, text }, mut launch)| {
-        stderr::write_line(&format!("{program}: error: {text}"));
+    result.unwrap_or_else(|(failure, mut launch)| {
+        let status = failure.tell(program);
         launch.tell(status);
         status
     })
+}
+
+fn show(advice: &[Advice], program: &str) {
+    for advice in advice {
+        stderr::write_line(&format!("{program}: warning: {advice}"));
+    }
 }
 
 /// Goes into the background, if that is asked for.
@@ -139,10 +176,7 @@ fn serve(
     launch: &mut Launch,
 ) -> Result<u8, Failure> {
     let logging = open_log(first, program)?;
-    process::set_umask(UMASK);
-    if let Err(error) = process::forbid_core_dumps() {
-        warning!("cannot forbid core dumps: {error}");
-    }
+    prepare();
     notify::open(&variable).map_err(Failure::new)?;
     let descriptors = process::raise_descriptor_limit();
     let user = identity::target(&first.process)?;
@@ -154,6 +188,7 @@ fn serve(
     let pid_file = identity::pid_file(&first.process, user)?;
     let runs_programs = configs.iter().any(Config::runs_programs);
     let lifeline = identity::give_up(&first.process, user, runs_programs, pid_file.as_ref())?;
+    confinement::enter(configs)?;
 
     let mut opened = opened.into_iter();
     let checked = each(configs, |_, config| {
@@ -167,10 +202,10 @@ fn serve(
         let watched = lifeline.watch();
         watched.map_err(|error| Failure::new(format!("cannot watch the monitor: {error}")))?;
     }
-    ready(first, launch);
     logging
         .write_in_background()
         .map_err(|error| Failure::new(format!("cannot start a thread for the log: {error}")))?;
+    ready(first, launch);
     let result = relay.run();
     child::end_all();
     log::flush();
@@ -179,8 +214,16 @@ fn serve(
     result.map_err(|error| Failure::new(format!("cannot wait for events: {error}")))
 }
 
+/// Sets what holds for the whole process.
+pub(super) fn prepare() {
+    process::set_umask(UMASK);
+    if let Err(error) = process::forbid_core_dumps() {
+        warning!("cannot forbid core dumps: {error}");
+    }
+}
+
 /// Does that for each configuration; what goes wrong is told with its name.
-fn each<T>(
+pub(super) fn each<T>(
     configs: &[Config],
     mut run: impl FnMut(usize, &Config) -> Result<T, Failure>,
 ) -> Result<Vec<T>, Failure> {
@@ -224,7 +267,7 @@ fn ready(config: &Config, launch: &mut Launch) {
         warning!("cannot close the standard streams: {error}");
     }
     // Else whoever reads what a daemon says would wait for ever.
-    let is_quiet = daemon && !config.log.enabled;
+    let is_quiet = daemon && (!config.log.enabled || config.log.file.is_some());
     if (config.log.close_stderr || is_quiet)
         && let Err(error) = process::close_standard_error()
     {
@@ -238,7 +281,7 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-fn open_log(config: &Config, program: &str) -> Result<Logging, Failure> {
+pub(super) fn open_log(config: &Config, program: &str) -> Result<Logging, Failure> {
     logging::open(&config.log, config.process.daemon, program).map_err(|error| {
         let path = config.log.file.as_deref().unwrap_or(Path::new(""));
         Failure::new(format!(
@@ -249,7 +292,7 @@ fn open_log(config: &Config, program: &str) -> Result<Logging, Failure> {
     })
 }
 
-fn assemble() -> Result<Relay, Failure> {
+pub(super) fn assemble() -> Result<Relay, Failure> {
     let fail = |error: io::Error| Failure::new(format!("cannot set up the event loop: {error}"));
     let (sender, receiver) = socket::wake_pair().map_err(fail)?;
     let sender = Arc::new(sender);

@@ -16,6 +16,7 @@ pub mod address;
 mod check;
 pub mod client_extensions;
 pub mod client_security;
+mod explain;
 pub mod extensions;
 pub mod filter;
 mod grouped;
@@ -104,6 +105,9 @@ impl Context {
 pub enum Outcome {
     /// Run with these configurations, at least one, after showing the warnings.
     Run(Vec<Config>, Vec<Advice>),
+    /// See whether it could run with these configurations, and print this text if so,
+    /// which shows them.
+    Check(Vec<Config>, Vec<Advice>, String),
     /// Neither serve nor forward anything: say so, and exit with 0.
     NothingToDo,
     /// Print this text, which is whole lines, and exit with 0.
@@ -151,8 +155,10 @@ pub fn resolve(
         return Outcome::Print(text);
     }
     match configurations(options, context) {
-        Ok((configs, advice)) if problems.is_empty() => {
+        Ok((configs, advice, text)) if problems.is_empty() => {
+            let is_check = configs.iter().any(|config| config.process.check);
             match configs.iter().any(Config::has_work) {
+                _ if is_check => Outcome::Check(configs, advice, text),
                 true => Outcome::Run(configs, advice),
                 false => Outcome::NothingToDo,
             }
@@ -162,15 +168,17 @@ pub fn resolve(
     }
 }
 
-/// Checks each configuration.
+/// Checks each configuration, and shows them all.
 fn configurations(
     options: Grouped,
     context: &Context,
-) -> Result<(Vec<Config>, Vec<Advice>), Vec<Problem>> {
+) -> Result<(Vec<Config>, Vec<Advice>, String), Vec<Problem>> {
+    let mut text = String::new();
     let (mut configs, mut advice, mut problems) = (Vec::new(), Vec::new(), Vec::new());
     for Configuration { name, raw } in options.into_configurations()? {
         match check::check(&raw, context) {
             Ok((config, warnings)) => {
+                text += &explain::listing(&raw, name.as_deref(), context.platform);
                 let warning = |warning| Advice {
                     configuration: name.clone(),
                     warning,
@@ -200,7 +208,7 @@ fn configurations(
         is_new
     });
     match problems.is_empty() {
-        true => Ok((configs, advice)),
+        true => Ok((configs, advice, text)),
         false => Err(problems),
     }
 }

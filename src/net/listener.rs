@@ -137,6 +137,11 @@ impl ListenError {
         }
     }
 
+    /// Whether somebody else listens there.
+    pub fn is_in_use(&self) -> bool {
+        self.source.kind() == io::ErrorKind::AddrInUse
+    }
+
     /// Whether the system has no addresses of that family at all.
     pub fn is_family_missing(&self) -> bool {
         socket::is_family_missing(&self.source)

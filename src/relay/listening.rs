@@ -241,6 +241,13 @@ impl From<ListenError> for ListeningError {
     }
 }
 
+impl ListeningError {
+    /// Whether somebody else listens there.
+    pub fn is_in_use(&self) -> bool {
+        matches!(self, ListeningError::Listen(error) if error.is_in_use())
+    }
+}
+
 impl fmt::Display for ListeningError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -19,11 +19,12 @@
 //! - `monitor`: `Client` with `read` and `append`, `Notices` with `tell`: what a process
 //!   without privileges asks of the one that has them
 //! - `notify`: `NotifySocket` with `open` and `send`; `monotonic_usec`
-//! - `open`: `open_for_reading` and `open_log`, by path
+//! - `open`: `open_for_reading` and `check_access`, by path
 //! - `privileges`: what `privileges.rs` lists, under the same names; `Lifeline`
 //! - `poll`: `RawSocket`; `RawEntry` with `new`, `reported` and `forget`; `READ`,
 //!   `WRITE` and `TROUBLE`; `wait(&mut [RawEntry], timeout_ms)`
 //! - `interface`: `addresses`, `index`
+//! - `sandbox`: `enter`
 //! - `socket`: `listen_tcp`, `inherit`, `connect_tcp`, `adopt`, `raw`; `LocalListener` and
 //!   `LocalStream`, the sockets of the unix domain; `wake_pair`, `WakeWriter` and
 //!   `WakeReader`; the codes `OUT_OF_DESCRIPTORS`,
@@ -57,6 +58,7 @@ pub mod privileges;
 pub mod process;
 pub mod random;
 pub mod reopen;
+pub mod sandbox;
 pub mod signal;
 pub mod socket;
 pub mod stderr;

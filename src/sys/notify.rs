@@ -22,6 +22,7 @@ pub enum State {
 
 impl State {
     /// The state of that number, as it travels between processes.
+    #[cfg_attr(windows, cfg(test))]
     pub(in crate::sys) fn of(octet: u8) -> Option<State> {
         let all = [
             State::Ready,
@@ -48,6 +49,7 @@ impl State {
 
 enum Way {
     Socket(NotifySocket),
+    #[cfg_attr(windows, allow(dead_code))] // there is no monitor
     Monitor(Notices),
 }
 
@@ -90,6 +92,7 @@ pub fn tell(state: State) {
 
 /// Has the monitor tell the service manager from now on, if there is one. What it is
 /// told by stays open to the end, as the monitor takes it for the end otherwise.
+#[cfg(unix)]
 pub(in crate::sys) fn send_by(notices: Notices) {
     *WAY.write().unwrap_or_else(PoisonError::into_inner) = Some(Way::Monitor(notices));
 }

@@ -71,6 +71,12 @@ pub fn divide(user: &User, division: Division, pid_file: Option<&PidFile>) -> io
     platform::divide(user, division, pid_file)
 }
 
+/// Becomes the user for good, without leaving a monitor behind. Before there is a
+/// second thread.
+pub fn become_user(user: &User) -> io::Result<()> {
+    platform::give_up(user)
+}
+
 /// Has neither this process nor those it starts gain privileges ever.
 pub fn forbid_new_privileges() -> io::Result<()> {
     platform::forbid_new_privileges()

@@ -11,8 +11,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
 
+use super::append;
 use super::platform::monitor::Client;
-use super::platform::open::{open_for_reading, open_log};
+use super::platform::open::open_for_reading;
 
 /// The most files that are remembered.
 pub const FILES_MAX: usize = 1000;
@@ -31,6 +32,8 @@ pub(in crate::sys) struct List {
     pub(in crate::sys) files: Vec<PathBuf>,
     /// For appending.
     pub(in crate::sys) logs: Vec<PathNow>,
+    /// Folders of files that are read again without being on the list.
+    pub(in crate::sys) folders: Vec<PathBuf>,
 }
 
 struct Desk {
@@ -44,6 +47,7 @@ static DESK: RwLock<Desk> = RwLock::new(Desk {
     list: List {
         files: Vec::new(),
         logs: Vec::new(),
+        folders: Vec::new(),
     },
     is_settled: false,
     monitor: None,
@@ -58,7 +62,7 @@ pub struct LogFile(u16);
 pub fn open(path: &Path) -> io::Result<File> {
     match open_for_reading(path) {
         Ok(file) => {
-            remember(path);
+            remember(|list| &mut list.files, path);
             Ok(file)
         }
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => ask(path, error),
@@ -69,7 +73,27 @@ pub fn open(path: &Path) -> io::Result<File> {
 /// The same for a file that is not to be put on the list: only what this process
 /// may read itself can be read again.
 pub fn open_unlisted(path: &Path) -> io::Result<File> {
-    open_for_reading(path)
+    let file = open_for_reading(path)?;
+    if let Some(folder) = path.parent() {
+        remember(|list| &mut list.folders, folder);
+    }
+    Ok(file)
+}
+
+/// The folders of all files that may be opened again, and of log files, as the paths
+/// have them and as they really are.
+pub fn folders() -> (Vec<PathBuf>, Vec<PathBuf>) {
+    let desk = DESK.read().unwrap_or_else(PoisonError::into_inner);
+    let both = |path: &Path| {
+        let real = path.canonicalize().ok();
+        let folder = path.parent().map(Path::to_owned);
+        let real = real.and_then(|real| real.parent().map(Path::to_owned));
+        [folder, real].into_iter().flatten()
+    };
+    let files = desk.list.files.iter().flat_map(|path| both(path));
+    let read = files.chain(desk.list.folders.iter().cloned());
+    let logs = desk.list.logs.iter().flat_map(|path_now| both(&path_now()));
+    (read.collect(), logs.collect())
 }
 
 /// Asks about what the path leads to.
@@ -100,7 +124,7 @@ impl LogFile {
         let desk = DESK.read().unwrap_or_else(PoisonError::into_inner);
         let path_now = desk.list.logs.get(usize::from(self.0));
         let path = path_now.ok_or(io::ErrorKind::NotFound)?();
-        match (open_log(&path), &desk.monitor) {
+        match (append::open(&path), &desk.monitor) {
             (Err(error), Some(monitor)) if error.kind() == io::ErrorKind::PermissionDenied => {
                 monitor.append(self.0)
             }
@@ -112,6 +136,7 @@ impl LogFile {
 /// Adds nothing more to the list, has the monitor open what this process may not,
 /// and gives a copy of what is on the list but for the log files, which it moves
 /// where there is no monitor to ask.
+#[cfg_attr(windows, cfg(test))]
 pub(in crate::sys) fn settle(monitor: Option<Client>) -> List {
     let mut desk = DESK.write().unwrap_or_else(PoisonError::into_inner);
     desk.is_settled = true;
@@ -122,14 +147,12 @@ pub(in crate::sys) fn settle(monitor: Option<Client>) -> List {
     }
 }
 
-fn remember(path: &Path) {
-    let has = |desk: &Desk| desk.is_settled || desk.list.files.iter().any(|known| known == path);
-    if has(&DESK.read().unwrap_or_else(PoisonError::into_inner)) {
-        return;
-    }
+fn remember(paths: fn(&mut List) -> &mut Vec<PathBuf>, path: &Path) {
     let mut desk = DESK.write().unwrap_or_else(PoisonError::into_inner);
-    if !has(&desk) && desk.list.files.len() < FILES_MAX {
-        desk.list.files.push(path.to_owned());
+    let is_settled = desk.is_settled;
+    let paths = paths(&mut desk.list);
+    if !is_settled && paths.len() < FILES_MAX && !paths.iter().any(|known| known == path) {
+        paths.push(path.to_owned());
     }
 }
 

@@ -9,13 +9,14 @@ mod queue;
 mod syslog;
 
 use std::io;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::base::WallClock;
 use crate::base::log::{self, Level, Settings, Sink};
 use crate::config;
-use crate::sys::{append, time};
+use crate::sys::{append, reopen, time};
 
 use file::{LogFile, StandardError};
 use queue::{Line, Place, Queue};
@@ -36,7 +37,7 @@ pub(super) fn open(log: &config::Log, daemon: bool, program: &str) -> io::Result
     let mut places: Vec<Box<dyn Place>> = Vec::new();
     match &log.file {
         Some(template) => {
-            let opener = Box::new(append::open);
+            let opener = opener(template)?;
             let file = LogFile::open(template, program, time::wall_clock(), opener)?;
             places.push(Box::new(file));
         }
@@ -62,6 +63,17 @@ pub(super) fn open(log: &config::Log, daemon: bool, program: &str) -> io::Result
     };
     logging.write_at_once();
     Ok(logging)
+}
+
+/// What opens the log file now and later, when it may take root's privileges.
+fn opener(template: &Path) -> io::Result<file::Opener> {
+    let own = template.to_owned();
+    let path_now = move || file::path_at(&own, time::wall_clock());
+    let log_file = reopen::log_file(Box::new(path_now))?;
+    Ok(Box::new(move |path| match append::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => log_file.open(),
+        result => result,
+    }))
 }
 
 impl Logging {

@@ -87,7 +87,7 @@ pub(super) const OPTIONS: &[Opt] = &[
     },
     Opt {
         long: "sandbox",
-        status: Planned,
+        status: Ready,
         summary: "give up what is not needed (Linux)",
         doc: "Has the kernel refuse whatever the program does not need once it serves: other files \
             than those in use, other system calls, other programs. Filters and verifiers cannot \
@@ -96,7 +96,7 @@ pub(super) const OPTIONS: &[Opt] = &[
     },
     Opt {
         long: "check",
-        status: Planned,
+        status: Ready,
         summary: "check the configuration, and exit",
         doc: "Does everything that is done at start but to serve: reads all files, binds all \
             addresses, and becomes the user. Then prints the configuration with the origin of \

@@ -18,6 +18,7 @@ pub(super) mod privileges;
 pub(super) mod process;
 pub(super) mod random;
 mod reach;
+pub(super) mod sandbox;
 pub(super) mod signal;
 pub(super) mod socket;
 pub(super) mod syslog;

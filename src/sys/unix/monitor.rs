@@ -24,6 +24,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use crate::sys::notify::{self, State};
 use crate::sys::pid_file::PidFile;
@@ -42,6 +43,10 @@ use super::reach;
 
 /// The octets of a request and of an answer.
 const WORD: usize = 4;
+
+/// How long the network process may take to send the rest of a request, or to take
+/// an answer: it does either at once, or else means to keep the monitor waiting.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What the monitor says, once, when it is at work.
 const PREPARED: u8 = b'p';
@@ -226,10 +231,16 @@ fn prepare(
     }
     hide_memory();
     link.notices.set_nonblocking(true)?;
+    lose_patience(&link.requests)?;
     let (sender, receiver) = wake_pair()?;
     let signals = signal::watch(Arc::new(sender))?;
     (&link.notices).write_all(&[PREPARED])?;
     Ok((signals, receiver))
+}
+
+fn lose_patience(requests: &UnixStream) -> io::Result<()> {
+    requests.set_read_timeout(Some(PATIENCE))?;
+    requests.set_write_timeout(Some(PATIENCE))
 }
 
 struct Monitor<'a> {

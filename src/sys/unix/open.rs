@@ -7,10 +7,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
+use crate::sys::append;
 use crate::sys::file::not_regular;
-
-/// Who may read log files, but for what the umask takes away: owner and group.
-const LOG_MODE: u32 = 0o660;
 
 /// Opens a regular file; links are followed, as the path is the administrator's.
 pub(in crate::sys) fn open_for_reading(path: &Path) -> io::Result<File> {
@@ -26,19 +24,12 @@ pub(in crate::sys) fn open_for_reading(path: &Path) -> io::Result<File> {
     }
 }
 
-/// Opens a log file for writing at its end; there may be a device in its place.
-pub(in crate::sys) fn open_log(path: &Path) -> io::Result<File> {
-    log_options(0).open(path)
-}
-
-/// The same for whoever may write anywhere: a link is not followed, and nothing
-/// but a regular file that has one name is taken.
+/// Opens a log file for whoever may write anywhere: it must have no other name.
 pub(in crate::sys) fn open_log_alone(path: &Path) -> io::Result<File> {
-    let file = log_options(libc::O_NOFOLLOW).open(path)?;
-    let metadata = file.metadata()?;
-    match metadata.is_file() && metadata.nlink() == 1 {
-        true => Ok(file),
-        false => Err(not_regular()),
+    let file = append::open(path)?;
+    match file.metadata()?.nlink() {
+        1 => Ok(file),
+        _ => Err(not_regular()),
     }
 }
 
@@ -51,14 +42,4 @@ pub(in crate::sys) fn check_access(directory: &Path) -> io::Result<()> {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }
-}
-
-fn log_options(flags: libc::c_int) -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options
-        .append(true)
-        .create(true)
-        .mode(LOG_MODE)
-        .custom_flags(flags | libc::O_NONBLOCK | libc::O_NOCTTY);
-    options
 }

@@ -16,6 +16,12 @@ pub(in crate::sys) use super::reach::is_out_of_reach;
 /// The most octets that the entry of a user or group is given.
 const ENTRY_MAX: usize = 1024 * 1024;
 
+// The arguments of prctl(2) are of this type, which its declaration does not tell.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const NO: libc::c_ulong = 0;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const YES: libc::c_ulong = 1;
+
 /// The most groups that a user is in.
 const GROUPS_MAX: usize = 65_536;
 
@@ -154,9 +160,9 @@ pub(in crate::sys) fn divide(
 }
 
 /// Becomes the user in every respect, and sees that it is so.
-fn give_up(user: &User) -> io::Result<()> {
+pub(in crate::sys) fn give_up(user: &User) -> io::Result<()> {
     let groups: Vec<libc::gid_t> = user.groups.clone();
-    // The type of the count differs between systems.
+    #[allow(clippy::useless_conversion)] // the type differs between systems
     let count = groups.len().try_into().map_err(io::Error::other)?;
     // SAFETY: the pointer is to as many groups as the count says.
     check(unsafe { libc::setgroups(count, groups.as_ptr()) })?;
@@ -248,14 +254,14 @@ pub(super) fn hide_memory() {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     // SAFETY: the call takes no pointers, and cannot fail with these arguments.
     unsafe {
-        libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0);
+        libc::prctl(libc::PR_SET_DUMPABLE, NO, NO, NO, NO);
     }
 }
 
 pub(in crate::sys) fn forbid_new_privileges() -> io::Result<()> {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     // SAFETY: the call takes no pointers.
-    check(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) })?;
+    check(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, YES, NO, NO, NO) })?;
     Ok(())
 }
 

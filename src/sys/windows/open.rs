@@ -1,6 +1,6 @@
 //! Files by their paths.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
 use std::path::Path;
 
@@ -12,10 +12,6 @@ pub(in crate::sys) fn open_for_reading(path: &Path) -> io::Result<File> {
         return Err(not_regular());
     }
     File::open(path)
-}
-
-pub(in crate::sys) fn open_log(path: &Path) -> io::Result<File> {
-    OpenOptions::new().append(true).create(true).open(path)
 }
 
 pub(in crate::sys) fn check_access(_directory: &Path) -> io::Result<()> {

@@ -37,6 +37,10 @@ pub(in crate::sys) fn divide(
     Err(io::ErrorKind::Unsupported.into())
 }
 
+pub(in crate::sys) fn give_up(_user: &User) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 pub(in crate::sys) fn forbid_new_privileges() -> io::Result<()> {
     Ok(())
 }

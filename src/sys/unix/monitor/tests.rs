@@ -24,6 +24,7 @@ fn stranger() -> User {
 
 /// Answers requests by that list until the other side is gone.
 fn serve(list: List, user: User, requests: UnixStream) -> thread::JoinHandle<()> {
+    lose_patience(&requests).unwrap();
     thread::spawn(move || {
         let monitor = Monitor {
             child: 0,
@@ -55,7 +56,7 @@ fn hands_over_what_is_on_the_list_and_nothing_else() {
             path("gone"),
             PathBuf::from("/dev"),
         ],
-        logs: Vec::new(),
+        ..List::default()
     };
     let (ours, theirs) = UnixStream::pair().unwrap();
     let server = serve(list, stranger(), theirs);
@@ -80,8 +81,8 @@ fn opens_log_files_by_their_names_of_now() {
     let (log, target) = (directory.join("log"), directory.join("target"));
     let path = log.clone();
     let list = List {
-        files: Vec::new(),
         logs: vec![Box::new(move || path.clone())],
+        ..List::default()
     };
     let (ours, theirs) = UnixStream::pair().unwrap();
     let server = serve(list, stranger(), theirs);
@@ -120,6 +121,19 @@ fn nonsense_ends_it() {
     ] {
         assert_eq!(Request::of_word(request.to_word()), Some(request));
     }
+}
+
+#[test]
+fn it_is_not_kept_waiting() {
+    let (mut ours, theirs) = UnixStream::pair().unwrap();
+    let server = serve(List::default(), stranger(), theirs);
+    ours.write_all(b"r\0").unwrap();
+    server.join().unwrap();
+    let (mut ours, theirs) = UnixStream::pair().unwrap();
+    let server = serve(List::default(), stranger(), theirs);
+    // Answers that nobody takes fill the socket in the end.
+    while ours.write_all(&Request::Read(0).to_word()).is_ok() {}
+    server.join().unwrap();
 }
 
 #[test]

@@ -1,0 +1,55 @@
+//! The sandbox, if one is asked for.
+
+use std::path::{Path, PathBuf};
+
+use crate::config::{Config, ListenAddress};
+use crate::sys::privileges;
+use crate::sys::reason;
+use crate::sys::reopen;
+use crate::sys::sandbox::{self, Folders};
+
+use super::startup::Failure;
+
+/// Gives up what is not needed. Everything that is read again has been opened once.
+pub(super) fn enter(configs: &[Config]) -> Result<(), Failure> {
+    if !configs.iter().any(|config| config.process.sandbox) {
+        return Ok(());
+    }
+    assert!(
+        privileges::is_single_threaded() != Some(false),
+        "invariant: no thread is started outside of the sandbox"
+    );
+    sandbox::enter(&folders(configs)).map_err(|error| {
+        let reason = reason(&error);
+        Failure::new(format!(
+            "--sandbox: this system cannot confine the program: {reason}: do without it"
+        ))
+    })
+}
+
+fn folders(configs: &[Config]) -> Folders {
+    let (mut read, mut write) = reopen::folders();
+    // It is often a link, and often replaced.
+    let resolver = Path::new("/etc/resolv.conf").canonicalize().ok();
+    read.extend(resolver.and_then(|path| path.parent().map(Path::to_owned)));
+    write.extend(configs.iter().map(|config| config.spool_dir.clone()));
+    let removed = configs.iter().flat_map(removed_at_the_end);
+    Folders {
+        read,
+        write,
+        remove: removed
+            .filter_map(|path| path.parent().map(Path::to_owned))
+            .collect(),
+    }
+}
+
+/// The pid file and the sockets in the file system.
+fn removed_at_the_end(config: &Config) -> Vec<PathBuf> {
+    let smtp = config.serve.as_ref().and_then(|serve| serve.smtp.as_ref());
+    let listen = smtp.map_or(&[][..], |smtp| &smtp.listen);
+    let sockets = listen.iter().filter_map(|address| match address {
+        ListenAddress::Unix(path) => Some(path.clone()),
+        _ => None,
+    });
+    sockets.chain(config.process.pid_file.clone()).collect()
+}
