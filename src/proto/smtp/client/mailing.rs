@@ -174,9 +174,13 @@ impl Mailing {
         let mut commands = Vec::new();
         // RFC 3030 does not say that a refused last chunk ends the server's
         // transaction. If it did not, the recipients of that message would get this
-        // one as well.
-        let back = self.awaited.back().map(|awaited| awaited.command);
-        if is_first && matches!(back, Some(Command::Chunk(_))) {
+        // one as well, the more so where content follows before all is answered.
+        let needs_reset = match self.awaited.back().map(|awaited| awaited.command) {
+            None | Some(Command::Reset) => false,
+            Some(Command::Chunk(_)) => true,
+            Some(_) => flight.how == How::Chunks,
+        };
+        if is_first && needs_reset {
             commands.push((Command::Reset, b"RSET".to_vec()));
         }
         let count_max = commands.len() + group_max;

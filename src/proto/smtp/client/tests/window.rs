@@ -334,3 +334,28 @@ fn binary_content_is_not_repaired_in_the_window() {
         ],
     );
 }
+
+/// However the messages are sent, those with chunks stand alone.
+#[test]
+fn reset_is_between_data_and_chunks() {
+    let mut dialogue = Dialogue::new(settings(), Cut::Whole);
+    let binary = Message {
+        body: Body::Binary,
+        ..one()
+    };
+    let mut play = |event: &str, message: &Message| dialogue.play(event, message);
+    play("S:220 hi|", &one());
+    let offers = "S:250-mx|250-PIPELINING|250-BINARYMIME|250 CHUNKING|";
+    play(offers, &one());
+    play("M", &one());
+    play("S:250 ok|250 ok|354 go|", &one());
+    play("C:x|", &one());
+    let group = "> RSET|MAIL FROM:<s@t> BODY=BINARYMIME|RCPT TO:<a@b>|";
+    assert_eq!(play("M", &binary), [group]);
+    let replies = "S:250 done|250 reset|250 ok|250 ok|";
+    assert_eq!(play(replies, &binary), ["done [250] ok", "need"]);
+    assert_eq!(play("C:y", &binary), ["> BDAT 1 LAST|y"]);
+    assert_eq!(play("S:250 ok|", &binary), ["done [250] ok", "ready"]);
+    let next = format!("> {MAIL}DATA|");
+    assert_eq!(play("M", &one()), [next.as_str()]);
+}
