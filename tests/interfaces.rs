@@ -282,6 +282,38 @@ fn inherited_sockets_are_served() {
 }
 
 #[test]
+fn the_pop_server_has_sockets_of_its_own() {
+    let (spool, files) = (Scratch::new(), Scratch::new());
+    let secrets = files.join("secrets");
+    fs::write(&secrets, "server plain a b\n").unwrap();
+    let pop = ["--pop", "--pop-auth", &secrets, "--pop-port=0"];
+    let systemd = "LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=pop";
+    for (first, interface) in [
+        ("", Some("--interface=pop=fd#3,smtp=127.0.0.1")),
+        (systemd, None),
+    ] {
+        let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = socket.local_addr().unwrap();
+        let mut further = pop.to_vec();
+        further.push("--port=0");
+        further.extend(interface);
+        let program = start_with(socket, first, &arguments(&spool, &further));
+        program.wait_for(&format!("pop server on {address}"));
+        places(&program, 1);
+        let mut greeting = String::new();
+        let client = std::net::TcpStream::connect(address).unwrap();
+        BufReader::new(client).read_line(&mut greeting).unwrap();
+        assert!(greeting.starts_with("+OK POP3 server ready"), "{greeting}");
+    }
+    // What is for POP alone is not taken by SMTP, and the other way round.
+    let mut further = pop.to_vec();
+    further.extend(["--port=0", "--interface=smtp=127.0.0.1,pop=127.0.0.2"]);
+    let program = Program::spawn(&arguments(&spool, &further));
+    program.wait_for("pop server on 127.0.0.2:");
+    assert!(places(&program, 1)[0].starts_with("127.0.0.1:"));
+}
+
+#[test]
 fn sockets_from_the_service_manager_are_the_default() {
     let spool = Scratch::new();
     let systemd = "LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=";

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -35,11 +36,12 @@ fn port_in(path: &str) -> u16 {
 
 fn command(spool: &Scratch, arguments: &[&str]) -> Command {
     let mut command = Command::new(program());
+    if !arguments.iter().any(|one| one.starts_with("--user")) {
+        command.arg("--user=root");
+    }
     command
         .args([
             "--no-daemon",
-            "--user",
-            "root",
             "--log",
             "--interface",
             "127.0.0.1",
@@ -198,6 +200,30 @@ fn what_goes_on_inside_is_for_those_who_ask() {
     let server = Server::start(&spool, &["--debug"]);
     submit(server.port, "a@b.test", &["c@d.test"], MESSAGE);
     server.program.wait_for("emailrelay: debug: ");
+}
+
+#[test]
+fn a_log_file_that_only_root_may_write_is_opened_again_without_root() {
+    let (spool, logs) = (Scratch::new_on_disk(), Scratch::new_on_disk());
+    let owned = Command::new("chown")
+        .arg("daemon")
+        .arg(spool.path())
+        .status();
+    if !owned.is_ok_and(|status| status.success()) {
+        eprintln!("skipped: not root");
+        return;
+    }
+    let closed = fs::Permissions::from_mode(0o700);
+    fs::set_permissions(logs.path(), closed).unwrap();
+    let path = logs.join("log");
+    let options = ["--user=daemon", "--no-syslog", "--log-file", &path];
+    let relay = Program::spawn_command(command(&spool, &options));
+    let port = port_in(&path);
+    fs::rename(&path, logs.join("log.1")).unwrap();
+    relay.hang_up();
+    // A line is needed for somebody to see that the file is another.
+    submit(port, "a@b.test", &["c@d.test"], MESSAGE);
+    wait_for(&path, "smtp connection closed");
 }
 
 /// A folder that takes the place of /dev for one process, with a socket for the

@@ -3,14 +3,17 @@
 #![cfg(unix)]
 
 use std::fs;
+use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixListener;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::support::client::{Client, awkward_message, without_trace};
-use crate::support::program::{PATIENCE, Program, Scratch, Server};
+use crate::support::program::{PATIENCE, Program, Scratch, Server, run};
+use crate::support::sink::Sink;
 use crate::support::skip_without;
 use crate::support::spamd::{Answer, Spamd};
 
@@ -57,11 +60,9 @@ fn spam_is_refused_for_good_and_the_score_logged() {
     let reply = send(&server, b"Subject: x\r\n\r\nSPAM\r\n");
     assert_eq!(reply, "550 5.7.1 rejected");
     assert!(spool.names().is_empty(), "{:?}", spool.names());
-    let line = server.program.wait_for("rejected by");
-    assert!(
-        line.ends_with("[rejected] [spam: True ; 15.1 / 5.0]"),
-        "{line}"
-    );
+    server
+        .program
+        .wait_for("rejected by filter: [spam: True ; 15.1 / 5.0]: ");
     let request = spamd.request();
     assert_eq!(request.header[0], "CHECK SPAMC/1.4");
     let content = awkward_message("ham", 300_000);
@@ -251,6 +252,52 @@ fn a_chain_edits_and_then_refuses() {
     assert!(lines[0].starts_with("Message-ID: <"), "{content}");
     assert_eq!(lines[1], "X-Edited: 1");
     assert!(lines[2].starts_with("Received: "), "{content}");
+}
+
+#[test]
+fn a_service_may_be_on_a_socket_of_this_host() {
+    let (spool, place) = (Scratch::new(), Scratch::new());
+    let path = place.join("spamd");
+    let listener = UnixListener::bind(&path).unwrap();
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut request = Vec::new();
+        // The program says when it has said all.
+        stream.read_to_end(&mut request).unwrap();
+        assert!(request.starts_with(b"CHECK SPAMC/1.4\r\nContent-length: "));
+        stream
+            .write_all(b"SPAMD/1.1 0 EX_OK\r\nSpam: True ; 9 / 5\r\n\r\n")
+            .unwrap();
+    });
+    let filter = format!("--filter=spam:{path}");
+    let server = Server::start(&spool, &[&filter]);
+    let reply = send(&server, b"Subject: x\r\n\r\ntext\r\n");
+    assert_eq!(reply, "550 5.7.1 rejected");
+}
+
+#[test]
+fn spam_on_the_way_out_has_failed() {
+    let spamd = Spamd::start(|_| close("SPAMD/1.1 0 EX_OK\r\nSpam: True ; 9.0 / 5.0\r\n\r\n"));
+    let (spool, sink) = (Scratch::new(), Sink::start());
+    let server = Server::start(&spool, &[]);
+    let reply = send(&server, b"Subject: x\r\n\r\ntext\r\n");
+    assert!(reply.starts_with("250 "), "{reply}");
+    drop(server);
+    let (_, _, log) = run(&[
+        format!("--as-client={}", sink.address()),
+        format!("--spool-dir={}", spool.path().display()),
+        format!("--client-filter=spam:127.0.0.1:{}", spamd.port),
+    ]);
+    let names = spool.names();
+    let bad = names.iter().find(|name| name.ends_with(".envelope.bad"));
+    let bad = bad.unwrap_or_else(|| panic!("{names:?} {log}"));
+    let text = fs::read_to_string(spool.join(bad)).unwrap();
+    assert!(
+        text.contains("X-MailRelay-Reason: spam: True ; 9.0 / 5.0\r\n"),
+        "{text}"
+    );
+    assert!(text.contains("X-MailRelay-ReasonCode: 550\r\n"), "{text}");
+    assert!(sink.arrived().is_empty());
 }
 
 /// The real service; it ends with the test.

@@ -35,6 +35,7 @@ mod net_filters;
 mod net_verifier;
 mod outcomes;
 #[cfg(target_os = "linux")]
+mod packaging;
 mod pop_attacks;
 #[cfg(unix)]
 mod pop_peers;

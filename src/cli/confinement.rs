@@ -32,7 +32,7 @@ fn folders(configs: &[Config]) -> Folders {
     // It is often a link, and often replaced.
     let resolver = Path::new("/etc/resolv.conf").canonicalize().ok();
     read.extend(resolver.and_then(|path| path.parent().map(Path::to_owned)));
-    write.extend(configs.iter().map(|config| config.spool_dir.clone()));
+    write.extend(configs.iter().flat_map(written));
     let removed = configs.iter().flat_map(removed_at_the_end);
     Folders {
         read,
@@ -41,6 +41,16 @@ fn folders(configs: &[Config]) -> Folders {
             .filter_map(|path| path.parent().map(Path::to_owned))
             .collect(),
     }
+}
+
+/// The spool, and where mail is delivered.
+fn written(config: &Config) -> Vec<PathBuf> {
+    let smtp = config.serve.as_ref().and_then(|serve| serve.smtp.as_ref());
+    let served = smtp.and_then(|smtp| smtp.delivery_dir.clone());
+    let forward = config.forward.as_ref();
+    let forwarded = forward.and_then(|forward| forward.delivery_dir.clone());
+    let delivered = served.into_iter().chain(forwarded);
+    delivered.chain([config.spool_dir.clone()]).collect()
 }
 
 /// The pid file and the sockets in the file system.

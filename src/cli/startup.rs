@@ -331,9 +331,24 @@ fn surroundings() -> config::Context {
             .collect(),
         credentials_dir: std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from),
         environment: environment(),
+        locales: locales(),
         columns: std::env::var("COLUMNS").ok(),
         ..config::Context::new(platform)
     }
+}
+
+/// The locales that the user wants, by the variables that say so, as gettext has them.
+fn locales() -> Vec<String> {
+    let locale = ["LC_ALL", "LC_MESSAGES", "LANG"]
+        .iter()
+        .filter_map(|name| variable(name))
+        .find(|value| !value.is_empty());
+    let Some(locale) = locale.filter(|locale| locale != "C" && locale != "POSIX") else {
+        return Vec::new();
+    };
+    let preferred = variable("LANGUAGE").unwrap_or_default();
+    let preferred = preferred.split(':').map(str::to_owned);
+    preferred.chain([locale]).collect()
 }
 
 /// The variables that give options.

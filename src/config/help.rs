@@ -1,6 +1,7 @@
 //! The texts of `--help` and `--version`.
 
 use super::PROGRAM;
+use super::catalogue::Catalogue;
 use super::option::{Argument, Level, Opt, Platform};
 use super::table::{self, CATEGORIES};
 use crate::base::ascii;
@@ -46,43 +47,59 @@ pub(super) fn name_and_version() -> String {
     format!("{PROGRAM} {}", env!("CARGO_PKG_VERSION"))
 }
 
-/// The help: the most important options in few words, or all of them in full.
-pub fn help(verbose: bool, platform: Platform, width: Width) -> String {
-    let usage = format!("usage: {PROGRAM} [<options>] [<config-file>]");
+/// Words of the help that are neither about an option nor an example.
+const USAGE: &str = "usage:";
+const OPTIONS: &str = "[<options>] [<config-file>]";
+const MORE: &str = "for all options:";
+const EXAMPLES_TITLE: &str = "Examples";
+
+/// The help: the most important options in few words, or all of them in full; as far
+/// as the catalogue has it in another language.
+pub fn help(verbose: bool, platform: Platform, width: Width, catalogue: &Catalogue) -> String {
+    let (usage, options) = (catalogue.translate(USAGE), catalogue.translate(OPTIONS));
+    let usage = format!("{usage} {PROGRAM} {options}");
     let body = if verbose {
-        in_full(platform, width)
+        in_full(platform, width, catalogue)
     } else {
-        in_short(platform, width)
+        in_short(platform, width, catalogue)
     };
     format!("{}\n\n{usage}\n\n{body}", name_and_version())
 }
 
-fn in_short(platform: Platform, width: Width) -> String {
+fn in_short(platform: Platform, width: Width, catalogue: &Catalogue) -> String {
     let mut text: String = table::options()
         .filter(|option| option.level == Level::Short && is_listed(option, platform))
-        .map(|option| entry(option, option.summary, SHORT_COLUMN, width))
+        .map(|option| {
+            let summary = catalogue.translate(option.summary);
+            entry(option, summary, SHORT_COLUMN, width)
+        })
         .collect();
-    text += &format!("\nfor all options: {PROGRAM} --help --verbose\n");
+    let more = catalogue.translate(MORE);
+    text += &format!("\n{more} {PROGRAM} --help --verbose\n");
     text
 }
 
-fn in_full(platform: Platform, width: Width) -> String {
+fn in_full(platform: Platform, width: Width, catalogue: &Catalogue) -> String {
     let mut text = String::new();
     for category in CATEGORIES {
         let entries: String = category
             .options
             .iter()
             .filter(|option| is_listed(option, platform))
-            .map(|option| entry(option, option.doc, FULL_COLUMN, width))
+            .map(|option| {
+                let doc = catalogue.translate(option.doc);
+                entry(option, doc, FULL_COLUMN, width)
+            })
             .collect();
         if !entries.is_empty() {
-            text += &format!("{}:\n{entries}\n", category.title);
+            let title = catalogue.translate(category.title);
+            text += &format!("{title}:\n{entries}\n");
         }
     }
-    text += "Examples:\n";
+    text += &format!("{}:\n", catalogue.translate(EXAMPLES_TITLE));
     for (command, meaning) in EXAMPLES {
         text += &format!("  {command}\n");
-        text += &indented(meaning, 6, width);
+        text += &indented(catalogue.translate(meaning), 6, width);
     }
     text
 }
@@ -124,12 +141,30 @@ fn indented(text: &str, column: usize, width: Width) -> String {
     wrap(text, line_max).into_iter().map(line).collect()
 }
 
+/// How many characters a text has.
+fn length(text: &str) -> usize {
+    text.chars().count()
+}
+
+/// All texts that a catalogue may have in another language.
+pub fn texts() -> impl Iterator<Item = &'static str> {
+    let titles = CATEGORIES.iter().map(|category| category.title);
+    let of_options = table::options().flat_map(|option| [option.summary, option.doc]);
+    let meanings = EXAMPLES.iter().map(|(_, meaning)| *meaning);
+    let words = [USAGE, OPTIONS, MORE, EXAMPLES_TITLE];
+    words
+        .into_iter()
+        .chain(titles)
+        .chain(of_options)
+        .chain(meanings)
+}
+
 /// Breaks the text between words; a word longer than a line has one for itself.
 pub fn wrap(text: &str, line_max: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_ascii_whitespace() {
         match lines.last_mut() {
-            Some(line) if line.len() + 1 + word.len() <= line_max => {
+            Some(line) if length(line) + 1 + length(word) <= line_max => {
                 line.push(' ');
                 line.push_str(word);
             }
@@ -166,7 +201,7 @@ mod tests {
     use super::*;
 
     fn full(width: usize) -> String {
-        help(true, Platform::Unix, Width(width))
+        help(true, Platform::Unix, Width(width), &Catalogue::default())
     }
 
     #[test]
@@ -185,7 +220,7 @@ mod tests {
 
     #[test]
     fn the_short_help_is_this() {
-        let help = help(false, Platform::Unix, Width(WIDTH));
+        let help = help(false, Platform::Unix, Width(WIDTH), &Catalogue::default());
         let (first, rest) = help.split_once('\n').unwrap();
         assert_eq!(first, format!("emailrelay {}", env!("CARGO_PKG_VERSION")));
         assert_eq!(

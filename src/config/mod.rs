@@ -13,9 +13,11 @@
 #![forbid(unsafe_code)]
 
 pub mod address;
+pub mod catalogue;
 mod check;
 pub mod client_extensions;
 pub mod client_security;
+pub mod completion;
 mod explain;
 pub mod extensions;
 pub mod filter;
@@ -57,12 +59,16 @@ pub use settings::{
 };
 pub use value::Anonymous;
 
+use catalogue::Catalogue;
 use grouped::{Configuration, Grouped};
 use problem::{Kind, Origin, shown};
 use raw::Raw;
 
 /// The program's name, as it is in messages and in the manual.
 pub const PROGRAM: &str = "emailrelay";
+
+/// Where catalogues of messages are, where `--localedir` says nothing else.
+const LOCALE_DIR: &str = "/usr/share/locale";
 
 /// What the caller knows about the process, and this room does not look up.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,6 +87,8 @@ pub struct Context {
     /// The environment, or that part of it whose names begin with
     /// [`VARIABLE_PREFIX`].
     pub environment: Vec<(String, OsString)>,
+    /// The locales that the user wants, the best first.
+    pub locales: Vec<String>,
     /// The environment variable `COLUMNS`, for the width of the help.
     pub columns: Option<String>,
 }
@@ -95,6 +103,7 @@ impl Context {
             libraries: Vec::new(),
             credentials_dir: None,
             environment: Vec::new(),
+            locales: Vec::new(),
             columns: None,
         }
     }
@@ -122,7 +131,8 @@ pub enum Outcome {
 /// configuration file, if the words name one that matters, and of those that
 /// variables name. It need not read more than [`FILE_MAX`] octets and one.
 /// Help is given even for a command line with mistakes, the version only without
-/// mistakes in its form; neither reads a file.
+/// mistakes in its form; neither reads a
+/// file but for a catalogue of translations.
 pub fn resolve(
     words: impl IntoIterator<Item = OsString>,
     context: &Context,
@@ -135,7 +145,7 @@ pub fn resolve(
     } = parse::words(words);
     let mut problems = problems.into_vec();
     if (options.plain().is_on("help") || problems.is_empty())
-        && let Some(text) = text_to_print(options.plain(), context)
+        && let Some(text) = text_to_print(options.plain(), context, &mut read)
     {
         return Outcome::Print(text);
     }
@@ -144,13 +154,13 @@ pub fn resolve(
     problems.extend(more.into_vec());
     // After a mistake the word may not be the name of a file at all.
     let file = file.filter(|_| problems.is_empty());
-    match file.map(|file| read_file(&file, context, read)) {
+    match file.map(|file| read_file(&file, context, &mut read)) {
         Some(Ok(lower)) => options.put_above(lower),
         Some(Err(more)) => problems.extend(more),
         None => {}
     }
     if problems.is_empty()
-        && let Some(text) = text_to_print(options.plain(), context)
+        && let Some(text) = text_to_print(options.plain(), context, &mut read)
     {
         return Outcome::Print(text);
     }
@@ -223,19 +233,52 @@ fn with_values(mut problems: Vec<Problem>, more: Vec<Problem>) -> Vec<Problem> {
     problems
 }
 
-fn text_to_print(raw: &Raw, context: &Context) -> Option<String> {
+fn text_to_print(
+    raw: &Raw,
+    context: &Context,
+    read: &mut impl FnMut(&Path) -> io::Result<Vec<u8>>,
+) -> Option<String> {
     if raw.is_on("help") {
         let width = help::Width::from_columns(context.columns.as_deref());
-        return Some(help::help(raw.is_on("verbose"), context.platform, width));
+        let catalogue = catalogue(raw, context, read);
+        let verbose = raw.is_on("verbose");
+        return Some(help::help(verbose, context.platform, width, &catalogue));
     }
     raw.is_on("version")
         .then(|| help::version(&context.libraries))
 }
 
+/// The first catalogue that there is for one of the languages that are wanted. Help
+/// is worth more than its language: one that cannot be read is passed over.
+fn catalogue(
+    raw: &Raw,
+    context: &Context,
+    read: &mut impl FnMut(&Path) -> io::Result<Vec<u8>>,
+) -> Catalogue {
+    let Some(raw::Value::Path(given)) = raw.first("localedir").map(|given| &given.value) else {
+        return Catalogue::default();
+    };
+    let folder = match given.is_empty() {
+        true => OsStr::new(LOCALE_DIR),
+        false => given,
+    };
+    let Ok(folder) = check::path::resolve(folder, context) else {
+        return Catalogue::default();
+    };
+    let places = context
+        .locales
+        .iter()
+        .flat_map(|locale| catalogue::places(locale));
+    places
+        .filter_map(|place| Catalogue::parse(&read(&folder.join(place)).ok()?).ok())
+        .next()
+        .unwrap_or_default()
+}
+
 fn read_file(
     file: &OsStr,
     context: &Context,
-    mut read: impl FnMut(&Path) -> io::Result<Vec<u8>>,
+    read: &mut impl FnMut(&Path) -> io::Result<Vec<u8>>,
 ) -> Result<Grouped, Vec<Problem>> {
     let problem = |kind| vec![Problem::new(Origin::CommandLine, None, kind)];
     let path = check::path::resolve(file, context).map_err(problem)?;

@@ -243,8 +243,12 @@ fn is_passing(kind: ErrorKind) -> bool {
 }
 
 fn over_tcp(server: SocketAddr, query: &Query, patience: Patience<'_>) -> Result<Reply, String> {
+    let zone = match server {
+        SocketAddr::V6(server) if server.scope_id() > 0 => Some(server.scope_id().to_string()),
+        _ => None,
+    };
     let target = Target::HostPort(HostPort {
-        host: Host::Ip(server.ip(), None),
+        host: Host::Ip(server.ip(), zone),
         port: server.port(),
     });
     let text = |trouble: Trouble| trouble.to_string();

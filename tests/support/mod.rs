@@ -14,6 +14,7 @@ pub(crate) mod program;
 pub(crate) mod secure;
 pub(crate) mod secure_sink;
 pub(crate) mod sink;
+#[cfg(unix)]
 pub(crate) mod spamd;
 pub(crate) mod tools;
 pub(crate) mod transcript;

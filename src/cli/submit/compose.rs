@@ -101,7 +101,9 @@ pub(super) fn recipients(
             all.extend(seen.in_order);
             all.extend(blind.in_order.iter().cloned());
         }
-        header.remove(bcc);
+        // Nobody is to see blind recipients, of this or an earlier sending.
+        header.remove("Bcc");
+        header.remove("Resent-Bcc");
     }
     if all.in_order.is_empty() {
         return Err(Problem::data("there are no recipients"));

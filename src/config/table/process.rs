@@ -37,10 +37,11 @@ pub(super) const OPTIONS: &[Opt] = &[
     Opt {
         long: "localedir",
         argument: Path("dir"),
-        status: Planned,
-        summary: "directory of message translations",
-        doc: "Translates messages, with the catalogues in this directory; an empty value stands \
-            for the built-in one.",
+        status: Ready,
+        summary: "directory of translations",
+        doc: "Shows the help in the user's language, if there is a catalogue emailrelay.mo for it \
+            below this directory, where gettext looks for one. An empty value stands for \
+            /usr/share/locale. The log stays as it is.",
         ..Opt::FLAG
     },
     Opt {

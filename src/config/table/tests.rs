@@ -166,6 +166,7 @@ const READY: &[&str] = &[
     "log-time",
     "debug",
     "syslog",
+    "localedir",
     "no-syslog",
     "close-stderr",
     "server-auth",

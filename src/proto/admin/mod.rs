@@ -126,6 +126,8 @@ pub struct Machine {
     line_end: Option<&'static [u8]>,
     state: State,
     is_flushing: bool,
+    /// What a flush has come to while another answer was owed.
+    flushed: Option<OneLine>,
     is_notified: bool,
     events: Events,
     errors: u32,
@@ -141,6 +143,7 @@ impl Machine {
             line_end: None,
             state: State::Ready,
             is_flushing: false,
+            flushed: None,
             is_notified: false,
             events: Events::default(),
             errors: 0,
@@ -239,19 +242,28 @@ impl Machine {
                 self.say(&items, !more, out);
             }
         }
+        self.say_flushed(out);
     }
 
-    /// Says what the flush has come to.
+    /// Says what the flush has come to, but not in the middle of another answer.
     pub fn flushed(&mut self, now: Instant, result: Result<(), OneLine>, out: &mut Vec<Action>) {
         if !std::mem::take(&mut self.is_flushing) || self.state == State::Closed {
             return;
         }
         self.idle_since = now;
-        let line = match result {
+        self.flushed = Some(match result {
             Ok(()) => OneLine::escaped("OK"),
             Err(reason) => error(reason.as_bytes()),
-        };
-        self.say(&[line], true, out);
+        });
+        self.say_flushed(out);
+    }
+
+    fn say_flushed(&mut self, out: &mut Vec<Action>) {
+        if self.state == State::Ready
+            && let Some(line) = self.flushed.take()
+        {
+            self.say(&[line], true, out);
+        }
     }
 
     /// Takes note of an event, if they are wanted.

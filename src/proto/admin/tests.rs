@@ -203,6 +203,19 @@ fn flush_answers_at_its_end_and_other_commands_meanwhile() {
 }
 
 #[test]
+fn flush_does_not_answer_in_the_middle_of_a_list() {
+    let mut session = Session::new();
+    session.says("flush\nlist\n");
+    assert_eq!(session.flushed(Ok(())), "");
+    let first = session.answer(Answer::Items(lines(&["a"]), true));
+    assert_eq!(first, "a\n");
+    assert!(session.machine.is_busy());
+    let last = session.answer(Answer::Items(lines(&["b"]), false));
+    assert_eq!(last, "b\nE-MailRelay> OK\nE-MailRelay> ");
+    assert!(!session.machine.is_busy());
+}
+
+#[test]
 fn events_come_between_answers() {
     let mut session = Session::new();
     let event = |text: &str| Rc::new(OneLine::escaped(text));

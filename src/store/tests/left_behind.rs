@@ -36,11 +36,11 @@ fn after_recovery(stem: &str, old: bool, files: &[(Suffix, &[u8])]) -> Vec<Suffi
 #[test]
 fn each_combination_of_files_ends_in_one_that_may_stay() {
     use Suffix::{
-        Content, ContentLocal, Envelope, EnvelopeBad, EnvelopeBusy, EnvelopeBusyTmp, EnvelopeHold,
-        EnvelopeLocal, EnvelopeNew,
+        Content, ContentLocal, ContentNew, Envelope, EnvelopeBad, EnvelopeBusy, EnvelopeBusyTmp,
+        EnvelopeHold, EnvelopeLocal, EnvelopeNew,
     };
     let ours = "emailrelay.7.1795360975.10000000005";
-    let table: [(&[Suffix], &[Suffix]); 18] = [
+    let table: [(&[Suffix], &[Suffix]); 21] = [
         (&[Content], &[]),
         (&[Content, EnvelopeNew], &[]),
         (&[EnvelopeNew], &[]),
@@ -71,6 +71,9 @@ fn each_combination_of_files_ends_in_one_that_may_stay() {
             &[ContentLocal, EnvelopeLocal],
         ),
         (&[Content, EnvelopeLocal], &[Content, EnvelopeLocal]),
+        (&[Content, ContentNew, EnvelopeNew], &[]),
+        (&[ContentNew], &[]),
+        (&[Content, ContentNew, EnvelopeBusy], &[Content, Envelope]),
     ];
     let text = good_envelope();
     for (before, after) in table {

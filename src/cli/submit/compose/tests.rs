@@ -94,7 +94,7 @@ fn a_message_that_is_sent_on_goes_where_that_says() {
     let mut found = header(&text);
     let recipients = recipients(&submission(&[]), &mut found, None).unwrap();
     assert_eq!(recipients.shared, lines(&["r@x", "s@x"]));
-    assert!(found.has("Bcc") && !found.has("Resent-Bcc"));
+    assert!(!found.has("Bcc") && !found.has("Resent-Bcc"));
 }
 
 #[test]

@@ -1,6 +1,59 @@
-//! Tests of where to forward to.
+//! What the options of forwarding change.
 
 use super::*;
+
+pub(super) type ForwardChange = fn(&mut Forward);
+
+/// Options of forwarding, and what they change.
+pub(super) const FORWARD_CHANGES: &[(&str, ForwardChange)] = &[
+    ("--client-filter net:/run/filter,exit:100", |f| {
+        let address = Address::Unix("/run/filter".into());
+        f.filters = vec![Filter::Net(address), Filter::Exit(100)];
+    }),
+    ("--forward", |f| f.on_start = true),
+    ("--forward-on-disconnect", |f| f.on_disconnect = true),
+    ("--poll 60", |f| f.poll = Some(Duration::from_secs(60))),
+    ("--poll 500ms", |f| {
+        f.poll = Some(Duration::from_millis(500))
+    }),
+    ("--client-interface ::", |f| {
+        f.client_interface = Some(ClientInterface::Ip(literal("::"), 0))
+    }),
+    ("--client-interface eth0-ipv4", |f| {
+        let (name, only) = ("eth0".to_owned(), Some(IpFamily::Ipv4));
+        f.client_interface = Some(ClientInterface::Interface { name, only });
+    }),
+    ("--client-smtp-config nochunking,eightbitstrict", |f| {
+        f.extensions.chunking = false;
+        f.extensions.strict_eight_bit = true;
+    }),
+    ("--immediate", |f| f.immediate = true),
+    ("--forward-to-some", |f| f.to_some = true),
+    ("--forward-to-all", |f| f.to_some = false),
+    ("--connection-timeout 1", |f| {
+        f.connection_timeout = Some(Duration::from_secs(1))
+    }),
+    ("--connection-timeout 0", |f| f.connection_timeout = None),
+    ("--response-timeout 2", |f| {
+        f.response_timeout = Some(Duration::from_secs(2))
+    }),
+    ("--prompt-timeout 3", |f| {
+        f.prompt_timeout = Some(Duration::from_secs(3))
+    }),
+    ("--prompt-timeout 0", |f| f.prompt_timeout = None),
+    ("--forward-connections 50", |f| f.traffic.connections = 50),
+    ("--forward-rate 60", |f| f.traffic.per_minute = Some(60)),
+    ("--forward-rate 0", |_| {}),
+    ("--forward-per-connection 9", |f| {
+        f.traffic.per_connection = Some(9)
+    }),
+    ("--forward-per-connection 0", |_| {}),
+    ("--retry-period 3600", |f| {
+        f.retry_period = Some(Duration::from_secs(3600))
+    }),
+    ("--retry-period 0", |f| f.retry_period = None),
+    ("--bounce", |f| f.bounce = true),
+];
 
 #[test]
 fn several_servers_are_a_list_in_order() {
@@ -15,16 +68,4 @@ fn several_servers_are_a_list_in_order() {
     // A path is one, since it may have commas in it.
     assert_eq!(all("-t -o /run/x,b:25"), ["/run/x,b:25"]);
     assert_eq!(all("-t -y /run/x,b:25"), ["/run/x,b:25"]);
-}
-
-#[test]
-fn the_servers_of_a_list_are_checked_one_by_one() {
-    let problems = bad("-t -o a:25,b,:25 --forward-connections 51");
-    let about = |text: &str| problems.iter().any(|one| one.contains(text));
-    assert!(problems.len() == 3 && about("\"b\"") && about("\":25\"") && about("51"));
-    let many: Vec<String> = (1..=21).map(|number| format!("h{number}:25")).collect();
-    let problems = bad(&format!("-t -o {}", many.join(",")));
-    assert!(problems.len() == 1 && problems[0].contains("more than 20"));
-    let problems = bad("-t -o 127.0.0.1:25,[::1]:25 --client-interface 127.0.0.2");
-    assert!(problems.len() == 1 && problems[0].contains("[::1]:25"));
 }

@@ -1,0 +1,277 @@
+//! What is installed beside the program, tried by the tools that it is for.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+use crate::support::client::{Client, submit};
+use crate::support::program::{PATIENCE, Program, Scratch, Server, program};
+use crate::support::skip_without;
+
+const MESSAGE: &[u8] = b"Subject: x\r\n\r\nhello\r\n";
+
+fn packaging(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("packaging")
+        .join(name)
+}
+
+fn output(command: &mut Command) -> (Output, String) {
+    let output = command.output().unwrap();
+    let all = [&output.stdout[..], &output.stderr].concat();
+    let text = String::from_utf8_lossy(&all).into_owned();
+    (output, text)
+}
+
+fn succeeds(command: &mut Command) -> String {
+    let (output, text) = output(command);
+    assert!(output.status.success(), "{command:?}: {text}");
+    text
+}
+
+#[test]
+fn the_unit_is_one_that_systemd_takes() {
+    if skip_without("systemd-analyze") {
+        return;
+    }
+    let scratch = Scratch::new_on_disk();
+    let text = fs::read_to_string(packaging("systemd/emailrelay.service")).unwrap();
+    let text = text
+        .replace("/usr/sbin/emailrelay", program().to_str().unwrap())
+        .replace("Documentation=man:emailrelay(1)\n", "");
+    let unit = scratch.join("emailrelay.service");
+    fs::write(&unit, text).unwrap();
+    let said = succeeds(Command::new("systemd-analyze").args(["verify", &unit]));
+    assert_eq!(said, "");
+    let mut command = Command::new("systemd-analyze");
+    // The worst is 100.
+    succeeds(command.args(["security", "--offline=true", "--threshold=20", &unit]));
+}
+
+#[test]
+fn each_rule_for_fail2ban_matches_what_is_logged() {
+    if skip_without("fail2ban-regex") || skip_without("python3") {
+        return;
+    }
+    let (spool, logs) = (Scratch::new(), Scratch::new());
+    let secrets = logs.join("secrets");
+    fs::write(&secrets, "server plain user password\n").unwrap();
+    let verifier = logs.join("verifier");
+    fs::write(&verifier, "#!/bin/sh\nexit 2\n").unwrap();
+    fs::set_permissions(&verifier, fs::Permissions::from_mode(0o755)).unwrap();
+    let watched = ["--log-address", "--address-verifier", &verifier];
+    let server = Server::start(&spool, &watched);
+    let mut client = Client::connect(server.port);
+    client.hello();
+    client.command("AUTH PLAIN AGEAYg==");
+    client.command("MAIL FROM:<a@b.test>");
+    client.command("RCPT TO:<c@d.test>");
+    server.program.wait_for("address verifier: exit code 2");
+    let other = Scratch::new();
+    let guarded = Server::start(
+        &other,
+        &["--log-format=time,address", "--server-auth", &secrets],
+    );
+    let mut client = Client::connect(guarded.port);
+    client.hello();
+    client.command("AUTH PLAIN AGEAYg==");
+    let mut lines = server.program.log();
+    lines.extend(guarded.program.log());
+    let log = logs.join("log");
+    fs::write(&log, lines.join("\n") + "\n").unwrap();
+    let filter = packaging("fail2ban/emailrelay-filter.conf");
+    let mut command = Command::new("fail2ban-regex");
+    let text = succeeds(command.args(["--print-all-matched", &log]).arg(filter));
+    let found: Vec<&str> = text
+        .lines()
+        .filter(|line| line.trim_start().starts_with("|  ") || line.contains("] emailrelay:"))
+        .collect();
+    for rule in 1..=3 {
+        let hit = format!("{rule}) [1]");
+        assert!(text.contains(&hit), "rule {rule}: {text}\n{found:?}");
+    }
+}
+
+#[test]
+fn logrotate_takes_its_rules() {
+    if skip_without("logrotate") {
+        return;
+    }
+    let scratch = Scratch::new_on_disk();
+    let rules = scratch.join("rules");
+    fs::copy(packaging("logrotate/emailrelay"), &rules).unwrap();
+    fs::set_permissions(&rules, fs::Permissions::from_mode(0o644)).unwrap();
+    let state = scratch.join("state");
+    let text = succeeds(Command::new("logrotate").args(["-d", "-s", &state, &rules]));
+    assert!(!text.contains("error:"), "{text}");
+}
+
+#[test]
+fn shells_complete_options() {
+    let scratch = Scratch::new();
+    fs::write(scratch.path().join("a-file"), "").unwrap();
+    if !skip_without("bash") {
+        let script = format!(
+            "source {}; cd {}; COMP_WORDS=(emailrelay --spool-d); COMP_CWORD=1; _emailrelay \
+             2>/dev/null; echo \"${{COMPREPLY[*]}}\"; COMP_WORDS=(emailrelay -s a-f); \
+             COMP_CWORD=2; _emailrelay; echo \"${{COMPREPLY[*]}}\"",
+            packaging("completions/emailrelay.bash").display(),
+            scratch.path().display()
+        );
+        let text = succeeds(Command::new("bash").args(["-c", &script]));
+        assert_eq!(text, "--spool-dir=\na-file\n");
+    }
+    if !skip_without("fish") {
+        let script = format!(
+            "source {}; complete -C 'emailrelay --spool-d'",
+            packaging("completions/emailrelay.fish").display()
+        );
+        let mut command = Command::new("fish");
+        command
+            .args(["--no-config", "-c", &script])
+            .env("HOME", scratch.path());
+        let text = succeeds(&mut command);
+        assert!(text.starts_with("--spool-dir"), "{text}");
+    }
+    if !skip_without("zsh") {
+        succeeds(
+            Command::new("zsh")
+                .arg("-n")
+                .arg(packaging("completions/_emailrelay")),
+        );
+    }
+}
+
+#[test]
+fn the_help_is_shown_in_the_language_of_the_user() {
+    if skip_without("msgfmt") {
+        return;
+    }
+    let scratch = Scratch::new();
+    let folder = scratch.path().join("de/LC_MESSAGES");
+    fs::create_dir_all(&folder).unwrap();
+    for endianness in ["little", "big"] {
+        let mut command = Command::new("msgfmt");
+        command.args(["--check", "--endianness", endianness, "-o"]);
+        succeeds(
+            command
+                .arg(folder.join("emailrelay.mo"))
+                .arg(packaging("locale/de.po")),
+        );
+        let mut command = Command::new(program());
+        command.args(["--localedir", &scratch.join(""), "--help"]);
+        let text = succeeds(command.env("LC_ALL", "de_DE.UTF-8"));
+        assert!(
+            text.contains("Aufruf: emailrelay") && text.contains("Post annehmen"),
+            "{text}"
+        );
+    }
+    let mut command = Command::new(program());
+    command.args(["--localedir", &scratch.join(""), "--help"]);
+    let text = succeeds(command.env("LC_ALL", "fr_FR.UTF-8"));
+    assert!(text.contains("usage: emailrelay"), "{text}");
+    // Each text that is translated is one of ours.
+    let mut command = Command::new("msgcmp");
+    command
+        .arg("--use-untranslated")
+        .arg(packaging("locale/emailrelay.pot"));
+    succeeds(command.arg(packaging("locale/de.po")));
+}
+
+/// Runs a shell script, as root, where the whole file system is a copy that is gone
+/// afterwards.
+fn in_a_copy_of_the_system(script: &str, arguments: &[&str]) -> Command {
+    let outer = "set -e; mount -t tmpfs tmpfs /mnt; mkdir /mnt/upper /mnt/work /mnt/root; \
+                 mount -t overlay overlay -o lowerdir=/,upperdir=/mnt/upper,workdir=/mnt/work \
+                 /mnt/root; mount --rbind /dev /mnt/root/dev; mount -t proc proc /mnt/root/proc; \
+                 mount --bind /dev/shm /mnt/root/dev/shm; script=$1; shift; \
+                 exec chroot /mnt/root sh -e -c \"$script\" sh \"$@\"";
+    let mut command = Command::new("unshare");
+    command
+        .args(["--mount", "sh", "-c", outer, "sh", script])
+        .args(arguments);
+    command
+}
+
+fn can_copy_the_system() -> bool {
+    let made = in_a_copy_of_the_system("true", &[]).output();
+    let works = made.is_ok_and(|output| output.status.success());
+    if !works {
+        eprintln!("skipped: not allowed to mount");
+    }
+    works
+}
+
+#[test]
+fn the_debian_package_is_installed_and_runs() {
+    if skip_without("dpkg-buildpackage") || skip_without("dh") || !can_copy_the_system() {
+        return;
+    }
+    let scratch = Scratch::new_on_disk();
+    let programs = program().parent().unwrap().to_owned();
+    let mut build = Command::new(packaging("debian/build"));
+    let said = succeeds(build.arg(&programs).arg(scratch.path()));
+    let package = said.lines().last().unwrap().to_owned();
+    assert!(package.ends_with(".deb"), "{said}");
+    // Started as the unit would, by its user, who has nothing else to do in the end.
+    let script = "dpkg -i \"$1\" >&2; test -d /var/spool/emailrelay; \
+                  stat -c '%U %G %a' /var/spool/emailrelay >&2; \
+                  exec setpriv --reuid emailrelay --regid emailrelay --clear-groups \
+                  /usr/sbin/emailrelay --no-daemon --log --no-syslog --port 0 \
+                  --interface 127.0.0.1 /etc/emailrelay/emailrelay.conf";
+    let relay = Program::spawn_command(in_a_copy_of_the_system(script, &[&package]));
+    relay.wait_for("emailrelay emailrelay 2770");
+    let line = relay.wait_for("smtp server on 127.0.0.1:");
+    let port = line.rsplit(':').next().unwrap().parse().unwrap();
+    submit(port, "a@b.test", &["c@d.test"], MESSAGE);
+    relay.wait_for("smtp connection closed");
+}
+
+#[test]
+fn the_static_program_runs_in_an_empty_root_that_it_cannot_write() {
+    let target = program().parent().unwrap().parent().unwrap().to_owned();
+    let built = target.join("x86_64-unknown-linux-musl/debug/emailrelay");
+    if !built.is_file() || skip_without("unshare") || skip_without("setpriv") {
+        eprintln!("skipped: there is no static build");
+        return;
+    }
+    if !can_copy_the_system() {
+        return;
+    }
+    // As the container of packaging/container has it.
+    let scratch = Scratch::new_on_disk();
+    let root = scratch.path().join("root");
+    fs::create_dir_all(root.join("var/spool/emailrelay")).unwrap();
+    fs::create_dir_all(root.join("dev")).unwrap();
+    fs::copy(&built, root.join("emailrelay")).unwrap();
+    let spool = Scratch::new_on_disk();
+    succeeds(Command::new("chown").arg("10025:10025").arg(spool.path()));
+    let script = "set -e; mount --bind \"$1\" \"$1\"; mount -o remount,bind,ro \"$1\"; \
+                  mount --bind /dev \"$1/dev\"; \
+                  mount --bind \"$2\" \"$1/var/spool/emailrelay\"; cd \"$1\"; \
+                  exec setpriv --reuid 10025 --regid 10025 --clear-groups --bounding-set \
+                  -all,+sys_chroot --inh-caps +sys_chroot --ambient-caps +sys_chroot \
+                  chroot . /emailrelay";
+    let mut command = Command::new("unshare");
+    command
+        .args(["--mount", "sh", "-c", script, "sh"])
+        .arg(&root)
+        .arg(spool.path());
+    command
+        .env("EMAILRELAY_OPTION_NO_DAEMON", "yes")
+        .env("EMAILRELAY_OPTION_LOG", "yes")
+        .env("EMAILRELAY_OPTION_NO_SYSLOG", "yes")
+        .env("EMAILRELAY_OPTION_PORT", "0")
+        .env("EMAILRELAY_OPTION_INTERFACE", "127.0.0.1");
+    let relay = Program::spawn_command(command);
+    let line = relay.wait_for("smtp server on 127.0.0.1:");
+    let port = line.rsplit(':').next().unwrap().parse().unwrap();
+    submit(port, "a@b.test", &["c@d.test"], MESSAGE);
+    let until = Instant::now() + PATIENCE;
+    while spool.names().len() < 2 {
+        assert!(Instant::now() < until, "no mail in the spool");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
