@@ -44,6 +44,7 @@ mod pop_server;
 mod pop_transcripts;
 mod postfix;
 mod processes;
+mod restarts;
 mod sendmail;
 #[cfg(unix)]
 mod server_auth;
