@@ -5,6 +5,7 @@
 mod account_verifier;
 mod admin;
 mod built_in_filters;
+mod check;
 mod client_auth;
 mod client_filters;
 mod client_machine;
@@ -43,8 +44,10 @@ mod pop_peers;
 mod pop_server;
 mod pop_transcripts;
 mod postfix;
+mod privileges;
 mod processes;
 mod restarts;
+mod sandbox;
 mod sendmail;
 #[cfg(unix)]
 mod server_auth;
