@@ -327,7 +327,7 @@ fn events_tell_what_happens() {
         watcher.read_until(&event);
     }
     assert_eq!(admin.says("flush"), "error: no messages to send\n");
-    watcher.read_until("\nEVENT: forward: end: no messages to send  ");
+    watcher.read_until("\nEVENT: forward: end: no messages  ");
 }
 
 // What a watcher does not read is dropped, told to it, and noticed by nobody else.
