@@ -44,6 +44,8 @@ mod pop_server;
 mod pop_transcripts;
 mod postfix;
 mod processes;
+#[cfg(target_os = "linux")]
+mod routing_fields;
 mod sendmail;
 #[cfg(unix)]
 mod server_auth;
