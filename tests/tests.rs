@@ -36,6 +36,7 @@ mod net_verifier;
 mod outcomes;
 #[cfg(target_os = "linux")]
 mod packaging;
+#[cfg(target_os = "linux")]
 mod pop_attacks;
 #[cfg(unix)]
 mod pop_peers;
