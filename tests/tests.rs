@@ -38,6 +38,7 @@ mod next_hops;
 mod outcomes;
 #[cfg(target_os = "linux")]
 mod packaging;
+#[cfg(target_os = "linux")]
 mod pop_attacks;
 #[cfg(unix)]
 mod pop_peers;
@@ -46,6 +47,8 @@ mod pop_server;
 mod pop_transcripts;
 mod postfix;
 mod processes;
+#[cfg(target_os = "linux")]
+mod routing_fields;
 mod sendmail;
 #[cfg(unix)]
 mod server_auth;
