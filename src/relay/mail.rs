@@ -17,7 +17,8 @@ pub enum Trigger {
     ClientDisconnect,
     /// A filter wishes so.
     Filter,
-    /// A message was forwarded to some of its recipients before it was accepted.
+    /// Of a message that was to be forwarded before it was accepted, some or all is in
+    /// the queue.
     Rest,
     /// Somebody said so to the administration server.
     Admin,

@@ -136,18 +136,36 @@ impl Staged {
         Ok(Left::Message(Box::new(self)))
     }
 
+    /// Removes the files, as somebody else has the message now. What filters have
+    /// made of it besides was accepted with it, and appears; says whether there was
+    /// any of that.
+    pub fn pass_on(self) -> Result<bool, Error> {
+        self.publish_companions()
+    }
+
     /// The filter has the message. Content that it has left is for envelopes that
     /// it has put into sub-directories, or else recovery will remove it.
     fn hand_over(mut self) -> Result<Left, Error> {
         self.prepared.writer().sync()?;
-        let held = &self.held;
         // What an earlier filter has made of it was accepted with it.
-        let mut companions = held.files.held.take(&held.id);
+        if !self.publish_companions()? {
+            self.prepared.files().sync()?;
+        }
+        self.prepared.leave();
+        Ok(Left::Taken)
+    }
+
+    /// Gives all that is to appear together with the message its final name, and
+    /// that for good; says whether there was anything.
+    fn publish_companions(&self) -> Result<bool, Error> {
+        let mut companions = self.held.files.held.take(&self.held.id);
+        if companions.is_empty() {
+            return Ok(false);
+        }
         companions.iter_mut().try_for_each(Companion::publish)?;
         self.prepared.files().sync()?;
         companions.iter_mut().for_each(Companion::keep);
-        self.prepared.leave();
-        Ok(Left::Taken)
+        Ok(true)
     }
 
     /// Takes the files for those of the message from now on.

@@ -232,6 +232,7 @@ impl Incoming {
                 if chunk.is_some() {
                     turn.forgive_followers();
                 }
+                turn.warn(format!("message refused: {}", reply.text()));
                 turn.say(reply);
                 Session::Idle(self.hello).stay()
             }

@@ -394,6 +394,8 @@ impl World {
             Action::NeedContent => {
                 let (last, chunk) = (self.random.chance(40), 1 + self.random.below(CHUNK.len()));
                 let mark = match std::mem::take(&mut self.is_untouched) {
+                    // With a colon it may follow its envelope without a wait.
+                    true if self.random.chance(70) => format!("#{}#:", self.tally.handed_in),
                     true => format!("#{}#", self.tally.handed_in),
                     false => String::new(),
                 };
