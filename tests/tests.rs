@@ -13,6 +13,7 @@ mod client_window;
 mod configurations;
 mod delivery;
 mod dnsbl;
+mod documents;
 mod durability;
 mod example_filters;
 mod exhaustion;
@@ -33,6 +34,7 @@ mod modes;
 mod mx_filter;
 mod net_filters;
 mod net_verifier;
+mod next_hops;
 mod outcomes;
 #[cfg(target_os = "linux")]
 mod packaging;
@@ -45,6 +47,8 @@ mod pop_server;
 mod pop_transcripts;
 mod postfix;
 mod processes;
+#[cfg(target_os = "linux")]
+mod routing_fields;
 mod sendmail;
 #[cfg(unix)]
 mod server_auth;
