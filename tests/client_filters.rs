@@ -4,6 +4,7 @@
 use std::fs;
 use std::net::TcpListener;
 
+use crate::filters::mode;
 use crate::support::client::Client;
 use crate::support::program::{Scratch, Server, run};
 use crate::support::sink::{Answer, Sink};
@@ -206,6 +207,21 @@ fn edits_of_a_message_that_is_left_are_kept() {
     let (_, log) = fixture.forward();
     assert_eq!(fixture.envelopes(), [""], "{log}");
     assert!(fixture.envelope().ends_with("X-MailRelay-Mine: 1\n"));
+}
+
+#[test]
+fn what_is_put_in_the_place_of_a_file_is_open_to_the_same() {
+    let replace = "for one in $content $envelope; do cat $one >$one.x; mv $one.x $one; done";
+    let fixture = Fixture::new(&[&format!("{replace}; exit 100")]);
+    let modes = || -> Vec<u32> {
+        let names = fixture.spool.names().into_iter();
+        names.map(|name| mode(&fixture.spool.join(&name))).collect()
+    };
+    let before = modes();
+    let (_, log) = fixture.forward();
+    assert_eq!(fixture.envelopes(), [""], "{log}");
+    assert_eq!(modes(), before);
+    assert!(before.iter().all(|mode| *mode & 0o060 != 0), "{before:?}");
 }
 
 #[test]

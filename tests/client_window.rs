@@ -189,16 +189,56 @@ fn a_next_hop_that_breaks_off_gets_the_rest_later() {
 fn a_next_hop_that_does_not_know_bdat_gets_data() {
     let spool = spool_with(5);
     let sink = Sink::scripted(OFFERS, |_, given| match given.starts_with("BDAT ") {
-        true => Answer::LastReply("502 5.5.1 what".to_owned()),
+        true => Answer::Reply("502 5.5.1 what".to_owned()),
         false => Answer::Usual,
     });
     let (status, log) = forward(&spool, &sink.address(), &[]);
     assert_eq!(status, 0, "{log}");
     assert_eq!(recipients(&sink).len(), 5);
+    // It has read no line of content as a command.
+    let verbs = ["EHLO", "MAIL", "RCPT", "BDAT", "DATA", "QUIT"];
+    for command in sink.commands() {
+        assert!(
+            verbs.iter().any(|verb| command.starts_with(verb)),
+            "{command}"
+        );
+    }
     assert_eq!(sink.connections(), 2, "{log}");
     assert!(
         log.contains("peer offers CHUNKING but refuses BDAT"),
         "{log}"
+    );
+}
+
+/// Binary content has no other way: it is put off, and the program ends.
+// H10
+#[test]
+fn binary_content_waits_where_bdat_is_offered_but_not_known() {
+    let spool = Scratch::new();
+    let server = Server::start(&spool, &["--server-smtp-config", "chunking"]);
+    let mut client = Client::connect(server.port);
+    client.hello();
+    client.expect("MAIL FROM:<me@src.test> BODY=BINARYMIME", "250");
+    client.expect("RCPT TO:<to0@dst.test>", "250");
+    client.write(b"BDAT 3 LAST\r\na\nb").unwrap();
+    assert!(client.reply().unwrap().starts_with("250"));
+    client.quit();
+    drop(server);
+    let offers = &["PIPELINING", "CHUNKING", "BINARYMIME", "8BITMIME"];
+    let sink = Sink::scripted(offers, |_, given| match given.starts_with("BDAT ") {
+        true => Answer::Reply("502 5.5.1 what".to_owned()),
+        false => Answer::Usual,
+    });
+    let (status, log) = forward(&spool, &sink.address(), &[]);
+    assert_eq!(status, 1, "{log}");
+    assert_eq!(
+        (sink.connections(), count(&log, "deferred message")),
+        (2, 1)
+    );
+    let names = spool.names();
+    assert!(
+        names.iter().any(|name| name.ends_with(".envelope")),
+        "{names:?}"
     );
 }
 

@@ -2,6 +2,7 @@
 #![cfg(unix)]
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -154,6 +155,30 @@ fn edits_are_what_is_kept() {
     assert!(envelope.contains("To-Remote: b@dst.test\r\n"), "{envelope}");
     let log = fixture.server.program.wait_for("accepted message: ");
     assert!(log.contains(" to=<b@dst.test> "), "{log}");
+}
+
+/// Others than the relay's user work on the spool; but a file that has another name
+/// somewhere may be none of theirs.
+#[test]
+fn what_is_put_in_the_place_of_a_file_is_open_to_the_same() {
+    let modes = |fixture: &Fixture| [".content", ".envelope"].map(|end| mode(&fixture.file(end)));
+    let fixture = Fixture::by_subject(&[]);
+    let replace = "for one in \"$content\" \"$envelope\"; do \
+                   cat \"$one\" >\"$one.x\"; mv \"$one.x\" \"$one\"; done";
+    assert!(is_stored(&fixture.send(replace)));
+    assert_eq!(modes(&fixture), [0o660, 0o660]);
+    let fixture = Fixture::by_subject(&[]);
+    let other = fixture.work.join("other");
+    let link = format!(
+        "cat \"$content\" >{other}; ln {other} \"$content.x\"; \
+         mv \"$content.x\" \"$content\""
+    );
+    assert!(is_stored(&fixture.send(&link)));
+    assert_eq!(modes(&fixture), [0o600, 0o660]);
+}
+
+pub(crate) fn mode(path: &str) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
 }
 
 #[test]

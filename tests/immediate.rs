@@ -7,6 +7,8 @@ use std::time::Duration;
 use crate::support::client::Client;
 use crate::support::program::{PATIENCE, Scratch, Server};
 use crate::support::sink::{Answer, Sink};
+#[cfg(unix)]
+use crate::verifier::script;
 
 const CONTENT: &[u8] = b"s: x\r\n\r\nhello\r\n";
 
@@ -231,6 +233,59 @@ fn filters_for_mail_that_goes_out_see_it_as_well() {
         assert_eq!(sink.arrived().len(), arrived, "{filter}");
         wait_until_empty(&spool);
     }
+}
+
+/// The reply is for all that filters have made of the message.
+#[test]
+fn what_filters_make_besides_is_not_forgotten() {
+    let (spool, sink) = (Scratch::new(), Sink::start());
+    let alice = spool.path().join("alice");
+    std::fs::create_dir(&alice).unwrap();
+    let server = start(&spool, &sink, &["--filter", "copy:nodelete,split:"]);
+    let mut client = Client::connect(server.port);
+    client.hello();
+    let reply = send(&mut client, &["1@a.test", "2@b.test"]);
+    assert_eq!(reply, "250 2.0.0 queued");
+    assert_eq!(std::fs::read_dir(&alice).unwrap().count(), 2);
+    let arrived = sink.wait_for(2);
+    assert_eq!(arrived[0].forward_paths, ["1@a.test"]);
+    assert_eq!(arrived[1].forward_paths, ["2@b.test"]);
+}
+
+/// Copies for POP users may have no content of their own.
+#[test]
+fn a_content_that_is_needed_besides_stays() {
+    let (spool, sink) = (Scratch::new(), Sink::start());
+    let alice = spool.path().join("alice");
+    std::fs::create_dir(&alice).unwrap();
+    let server = start(&spool, &sink, &["--filter", "copy:pop;nodelete"]);
+    let mut client = Client::connect(server.port);
+    client.hello();
+    assert_eq!(send(&mut client, &["to@dst.test"]), "250 2.0.0 queued");
+    let copies = crate::support::program::names(&alice);
+    let id = copies[0].strip_suffix(".envelope").unwrap();
+    assert_eq!(copies.len(), 1);
+    assert_eq!(spool.names(), ["alice".to_owned(), format!("{id}.content")]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_message_that_a_filter_sends_elsewhere_goes_there() {
+    let (spool, work) = (Scratch::new(), Scratch::new());
+    let (sink, other) = (Sink::start(), Sink::start());
+    let text = format!(
+        "sed -i 's/^X-MailRelay-ForwardToAddress: /&{}/' \"$2\"\n",
+        other.address()
+    );
+    let filter = script(&work, "route", &text);
+    let server = start(&spool, &sink, &["--filter", &filter]);
+    let mut client = Client::connect(server.port);
+    client.hello();
+    let reply = send(&mut client, &["to@dst.test"]);
+    assert!(reply.starts_with("250 2.0.0 "), "{reply}");
+    assert_eq!(other.wait_for(1)[0].forward_paths, ["to@dst.test"]);
+    assert_eq!(sink.connections(), 0);
+    wait_until_empty(&spool);
 }
 
 /// What has not been acknowledged is not sent again after a crash.

@@ -14,6 +14,7 @@ use crate::verifier::script;
 
 pub(crate) const CLIENTS: usize = 4;
 const KILLS: usize = 20;
+const LARGE: u64 = 200_000;
 
 /// A generator for times and sizes; the seed makes a run repeatable.
 pub(crate) struct Dice(pub(crate) u64);
@@ -29,8 +30,14 @@ impl Dice {
 }
 
 /// Sends messages until told to stop or the server is gone; each one that was
-/// acknowledged is noted.
-fn load(port: u16, seed: u64, stop: &AtomicBool, acknowledged: &Mutex<Vec<String>>) {
+/// acknowledged is noted. Every tenth is `large` if that is a size.
+fn load(
+    port: u16,
+    seed: u64,
+    large: Option<u64>,
+    stop: &AtomicBool,
+    acknowledged: &Mutex<Vec<String>>,
+) {
     let mut dice = Dice(seed);
     while !stop.load(Ordering::Relaxed) {
         let Ok((mut client, _)) = Client::open(port) else {
@@ -41,10 +48,9 @@ fn load(port: u16, seed: u64, stop: &AtomicBool, acknowledged: &Mutex<Vec<String
         }
         for _ in 0..1 + dice.roll(8) {
             let tag = format!("{seed}-{}", dice.roll(u64::MAX >> 33));
-            let octets = if dice.roll(10) == 0 {
-                200_000
-            } else {
-                300 + dice.roll(3000)
+            let octets = match large {
+                Some(octets) if dice.roll(10) == 0 => octets,
+                _ => 300 + dice.roll(3000),
             };
             let content = awkward_message(&tag, usize::try_from(octets).unwrap());
             match client.try_send("me@src.test", &["a@dst.test"], &content) {
@@ -56,22 +62,35 @@ fn load(port: u16, seed: u64, stop: &AtomicBool, acknowledged: &Mutex<Vec<String
     }
 }
 
-fn round(spool: &Scratch, arguments: &[&str], seed: u64, acknowledged: &Arc<Mutex<Vec<String>>>) {
-    let mut server = Server::start(spool, arguments);
+/// Has clients send for a while, and ends the server in the midst of it.
+fn under_load(
+    server: &mut Server,
+    seed: u64,
+    large: Option<u64>,
+    acknowledged: &Arc<Mutex<Vec<String>>>,
+    end: impl FnOnce(&mut Server),
+) {
     let stop = Arc::new(AtomicBool::new(false));
     let clients: Vec<_> = (0..CLIENTS as u64)
         .map(|n| {
             let (port, stop) = (server.port, Arc::clone(&stop));
             let acknowledged = Arc::clone(acknowledged);
-            thread::spawn(move || load(port, seed * 10 + n, &stop, &acknowledged))
+            thread::spawn(move || load(port, seed * 10 + n, large, &stop, &acknowledged))
         })
         .collect();
-    thread::sleep(Duration::from_millis(30 + Dice(seed).roll(300)));
-    server.program.kill();
+    end(server);
     stop.store(true, Ordering::Relaxed);
     clients
         .into_iter()
         .for_each(|client| client.join().unwrap());
+}
+
+fn round(spool: &Scratch, arguments: &[&str], seed: u64, acknowledged: &Arc<Mutex<Vec<String>>>) {
+    let mut server = Server::start(spool, arguments);
+    under_load(&mut server, seed, Some(LARGE), acknowledged, |server| {
+        thread::sleep(Duration::from_millis(30 + Dice(seed).roll(300)));
+        server.program.kill();
+    });
 }
 
 /// The tag of a message whose content is whole.
@@ -151,6 +170,37 @@ fn killed_while_receiving_and_forwarding_it_loses_nothing() {
     drain(&spool, &willing);
     let arrived = [sink.arrived(), willing.arrived()].concat();
     all_arrived(&acknowledged, &arrived);
+}
+
+/// Told to stop in good order every few seconds, and killed now and then.
+#[test]
+#[ignore = "takes a minute"]
+fn ten_thousand_messages_survive_restarts() {
+    let (spool, sink) = (Scratch::new(), Sink::start());
+    let address = sink.address();
+    let arguments = ["--forward-on-disconnect", "--forward-to", &address];
+    let acknowledged = Arc::new(Mutex::new(Vec::new()));
+    let mut restarts = 0;
+    while acknowledged.lock().unwrap().len() < 10_000 {
+        restarts += 1;
+        let mut server = Server::start(&spool, &arguments);
+        under_load(&mut server, 300 + restarts, None, &acknowledged, |server| {
+            thread::sleep(Duration::from_secs(2));
+            if restarts % 5 == 0 {
+                server.program.kill();
+                return;
+            }
+            server.program.terminate();
+            assert!(server.program.wait().success());
+        });
+    }
+    drain(&spool, &sink);
+    all_arrived(&acknowledged, &sink.arrived());
+    let count = acknowledged.lock().unwrap().len();
+    eprintln!(
+        "{count} messages, {restarts} restarts, {} arrived",
+        sink.arrived().len()
+    );
 }
 
 #[test]

@@ -3,13 +3,10 @@
 
 use std::fs;
 use std::net::Ipv4Addr;
-use std::process::{Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use crate::support::client::Client;
-use crate::support::name_server::{self, NameServer};
-use crate::support::program::{PATIENCE, Program, Scratch, Server};
+use crate::support::name_server::{self, Dnsmasq, NameServer};
+use crate::support::program::{Scratch, Server};
 use crate::support::skip_without;
 
 /// A server that splits mail by domains and then asks that name server.
@@ -181,48 +178,23 @@ fn dnsmasq_is_understood() {
     if skip_without("/usr/sbin/dnsmasq") {
         return;
     }
-    let port = {
-        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-        socket.local_addr().unwrap().port()
-    };
-    let mut command = Command::new("/usr/sbin/dnsmasq");
-    command
-        .args([
-            "-k",
-            "--conf-file=/dev/null",
-            "--no-resolv",
-            "--no-hosts",
-            "--pid-file=",
-        ])
-        .args(["--listen-address=127.0.0.1", "--bind-interfaces", "--user="])
-        .arg(format!("--port={port}"))
-        .args([
-            "--mx-host=dst.test,mx1.dst.test,10",
-            "--mx-host=dst.test,mx2.dst.test,20",
-        ])
-        .args([
-            "--host-record=mx1.dst.test,192.0.2.1,2001:db8::1",
-            "--local=/test/",
-        ])
-        .args([
-            "--host-record=mx2.dst.test,192.0.2.2",
-            "--host-record=bare.test,192.0.2.3",
-        ])
-        .args(["--log-facility=-", "--log-queries"])
-        .stdin(Stdio::null());
-    let name_server = Program::spawn_command(command);
-    let until = Instant::now() + PATIENCE;
-    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-        assert!(Instant::now() < until, "{:#?}", name_server.log());
-        thread::sleep(Duration::from_millis(10));
-    }
+    let dnsmasq = Dnsmasq::start(&[
+        "--mx-host=dst.test,mx1.dst.test,10",
+        "--mx-host=dst.test,mx2.dst.test,20",
+        "--host-record=mx1.dst.test,192.0.2.1,2001:db8::1",
+        "--host-record=mx2.dst.test,192.0.2.2",
+        "--host-record=bare.test,192.0.2.3",
+    ]);
     for (domain, expected) in [
-        ("dst.test", Ok("192.0.2.1:2525")),
+        (
+            "dst.test",
+            Ok("192.0.2.1:2525,[2001:db8::1]:2525,192.0.2.2:2525"),
+        ),
         ("bare.test", Ok("192.0.2.3:2525")),
         ("none.test", Err("550 5.1.2 ")),
     ] {
         let spool = Scratch::new();
-        let server = server(&spool, port);
+        let server = server(&spool, dnsmasq.port);
         let reply = send(&server, &[&format!("a@{domain}")]);
         match expected {
             Ok(expected) => {

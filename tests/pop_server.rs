@@ -259,6 +259,40 @@ fn the_last_user_takes_a_shared_content_away() {
 }
 
 #[test]
+fn a_message_that_is_copied_to_all_users_is_gone_with_the_last() {
+    for filter in [
+        "--filter=copy:pop",
+        "--filter=copy:hardlink",
+        "--filter=copy:",
+    ] {
+        let spool = Scratch::new();
+        let users = [("alice", "secret"), ("bob", "hunter2")];
+        for (user, _) in users {
+            mailbox(&spool, user);
+        }
+        let pop_server = PopServer::start(&spool, &["--pop-by-name", filter]);
+        submit(
+            pop_server.server.port,
+            "me@src.test",
+            &["all@dst.test"],
+            MESSAGE,
+        );
+        let mut left = users.len();
+        for (user, password) in users {
+            let mut pop = pop_server.log_in_as(user, password);
+            assert_eq!(pop.lines("UIDL").len(), 1, "{user} {filter}");
+            assert_eq!(without_trace(&pop.many("RETR 1")), MESSAGE);
+            pop.ok("DELE 1");
+            pop.quit();
+            left -= 1;
+            assert_eq!(names(&spool.path().join(user)), [""; 0], "{filter}");
+            let shared = usize::from(filter.ends_with(":pop") && left > 0);
+            assert_eq!(spool.names().len(), users.len() + shared, "{filter}");
+        }
+    }
+}
+
+#[test]
 fn encryption_is_as_the_options_say() {
     if skip_without_tls() {
         return;

@@ -14,6 +14,7 @@ mod client_window;
 mod configurations;
 mod delivery;
 mod dnsbl;
+mod documents;
 mod durability;
 mod example_filters;
 mod exhaustion;
@@ -34,6 +35,7 @@ mod modes;
 mod mx_filter;
 mod net_filters;
 mod net_verifier;
+mod next_hops;
 mod outcomes;
 #[cfg(target_os = "linux")]
 mod packaging;
@@ -48,6 +50,8 @@ mod postfix;
 mod privileges;
 mod processes;
 mod restarts;
+#[cfg(target_os = "linux")]
+mod routing_fields;
 mod sandbox;
 mod sendmail;
 #[cfg(unix)]

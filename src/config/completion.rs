@@ -6,8 +6,11 @@ use super::help;
 use super::option::{Argument, Opt, Platform};
 use super::table;
 
+/// Makes the text of a file.
+pub type Derive = fn() -> String;
+
 /// What is derived, by the path in the sources.
-pub const FILES: [(&str, fn() -> String); 4] = [
+pub const FILES: &[(&str, Derive)] = &[
     ("packaging/completions/emailrelay.bash", bash),
     ("packaging/completions/_emailrelay", zsh),
     ("packaging/completions/emailrelay.fish", fish),

@@ -33,7 +33,7 @@ pub fn page() -> String {
     page.section("EXAMPLES");
     page.list(&EXAMPLES);
     page.section("SEE ALSO");
-    page.text("RFC 5321 (SMTP), RFC 1870 (SIZE)");
+    page.text(SEE_ALSO);
     page.0
 }
 
@@ -194,21 +194,22 @@ fn at_start_of_line(word: String) -> String {
 
 const SYNOPSES: [&str; 4] = [
     "[\\fIoptions\\fR] [\\fIconfig\\-file\\fR]",
-    "\\fB\\-\\-as\\-server \\-\\-no\\-daemon\\fR [\\fIoptions\\fR]",
+    "\\fB\\-\\-as\\-server\\fR [\\fIoptions\\fR]",
     "\\fB\\-\\-as\\-client\\fR=\\fIhost:port\\fR [\\fIoptions\\fR]",
-    "\\fB\\-\\-as\\-proxy\\fR=\\fIhost:port\\fR \\fB\\-\\-no\\-daemon\\fR [\\fIoptions\\fR]",
+    "\\fB\\-\\-as\\-proxy\\fR=\\fIhost:port\\fR [\\fIoptions\\fR]",
 ];
 
 const DESCRIPTION: &[&str] = &[
     "emailrelay accepts mail by SMTP, stores it in a spool directory, and forwards it by SMTP to \
-     one other server. It does no routing: all mail goes to the same next hop.",
+     another server, the next hop. All mail goes there, unless a filter has written something \
+     else into the envelope of a message. POP clients can read what is in the directory, too.",
     "As a server (--as-server) it stores mail. As a client (--as-client) it forwards what is \
      stored and exits. As a proxy (--as-proxy) it stores mail and forwards it as soon as the \
      client that sent it has disconnected. Other arrangements are made of the options that these \
-     three stand for.",
+     three stand for. A server or a proxy goes into the background unless --no-daemon is given.",
     "A message is acknowledged only when it is safely on the disk. Mail that cannot be forwarded \
-     for the time being stays in the spool directory; mail that the next server refuses for good \
-     is kept there under another name.",
+     for the time being stays in the spool directory and is tried again, until --retry-period is \
+     over; mail that the next hop refuses for good is kept there under another name.",
 ];
 
 const OPTION_FORMS: &[&str] = &[
@@ -230,6 +231,11 @@ const CONFIGURATION_FILE: &[&str] = &[
      value.",
     "An option on the command line replaces the same option of the file, including all of its \
      values if it is a list.",
+    "An option can also be given by the environment, as EMAILRELAY_OPTION_ and its long name in \
+     capitals, with underscores for hyphens; with _FILE behind that, the variable names a file \
+     that has the value. It replaces the option of the file and gives way to the command line.",
+    "Options with a prefix (in-spool-dir, in-port) make further configurations in the same \
+     process. Use --check to see what is in force.",
 ];
 
 const FILES_INTRODUCTION: &[&str] = &[
@@ -258,23 +264,51 @@ const FILES: &[(&str, &str)] = &[
     ),
     (
         "emailrelay.id.envelope.hold",
-        "Its envelope when emailrelay-spool(1) keeps it from being forwarded.",
+        "Its envelope when emailrelay-spool(1) or the administration interface keeps it from \
+         being forwarded.",
+    ),
+    (
+        "emailrelay.id.content.local, emailrelay.id.envelope.local",
+        "A copy for local recipients, as an address verifier has named them. It is not forwarded.",
+    ),
+    (
+        "name/",
+        "The mailbox of the POP user of that name, with --pop-by-name.",
     ),
 ];
 
 const EXIT_STATUS: &[(&str, &str)] = &[
     (
         "0",
-        "The program did what it was asked to do, or there was nothing to do.",
+        "The program did what it was asked to do, or there was nothing to do; in the background: \
+         it serves.",
     ),
-    ("1", "The options are wrong, or the program failed."),
+    (
+        "1",
+        "The options are wrong, or the program failed; with --as-client: not all mail was \
+         forwarded.",
+    ),
     ("2", "An address to listen on could not be bound."),
+    ("128 + n", "The network process was ended by signal n."),
 ];
 
-const SIGNALS: &[(&str, &str)] = &[(
-    "SIGTERM, SIGINT",
-    "End the program. Mail that is not forwarded yet stays in the spool directory.",
-)];
+const SIGNALS: &[(&str, &str)] = &[
+    (
+        "SIGTERM, SIGINT, SIGQUIT",
+        "End the program. Nothing new is accepted, and what is in flight is finished, for ten \
+         seconds at most; the same signal again shortens that. Mail that is not forwarded yet \
+         stays in the spool directory.",
+    ),
+    (
+        "SIGHUP",
+        "Has secrets and certificates read again, and the log file opened again. The options \
+         stay as they are.",
+    ),
+    ("SIGUSR1, SIGUSR2, SIGPIPE", "Are ignored."),
+];
+
+const SEE_ALSO: &str = "emailrelay-filter-copy(1), emailrelay-passwd(1), emailrelay-resubmit(1), \
+    emailrelay-spool(1), emailrelay-submit(1)";
 
 #[cfg(test)]
 mod tests {

@@ -284,7 +284,10 @@ fn read_file(
     let path = check::path::resolve(file, context).map_err(problem)?;
     let text = read(&path).map_err(|error| {
         problem(Kind::Unreadable {
-            path: shown(path.as_os_str().as_encoded_bytes()),
+            path: format!(
+                "the configuration file {}",
+                shown(path.as_os_str().as_encoded_bytes())
+            ),
             reason: shown(error.to_string()),
         })
     })?;

@@ -100,7 +100,7 @@ fn a_file_that_cannot_be_read_is_a_problem() {
     };
     assert_eq!(
         problem.to_string(),
-        "cannot read /home/me/a.conf: no permission"
+        "cannot read the configuration file /home/me/a.conf: no permission"
     );
 }
 

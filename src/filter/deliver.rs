@@ -67,12 +67,13 @@ impl Deliver {
             draft.sync()?;
             return Ok(Verdict::Abandon);
         }
+        // The copies of a message that was acknowledged before are there for good
+        // before it loses their recipients.
+        draft.attach(copies)?;
         if !self.stays {
-            // They have got it: there is nothing left to be done for them.
             envelope.local_recipients.clear();
             draft.set_envelope(&envelope)?;
         }
-        draft.attach(copies)?;
         Ok(Verdict::Accept)
     }
 }

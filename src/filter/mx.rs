@@ -150,8 +150,8 @@ impl Mx {
             Ok(Routing::Unasked) => return Ok(Verdict::Accept),
             Ok(Routing::Default) => OneLine::default(),
             Ok(Routing::To(addresses)) => {
-                let address = turn(&addresses, envelope.attempts.count);
-                OneLine::escaped(address.map(|one| one.to_string()).unwrap_or_default())
+                let addresses: Vec<_> = addresses.iter().map(SocketAddr::to_string).collect();
+                OneLine::escaped(addresses.join(","))
             }
             Err(failure) => return Ok(failure.verdict()),
         };
@@ -161,14 +161,6 @@ impl Mx {
         }
         Ok(Verdict::Accept)
     }
-}
-
-/// The address for one attempt: there is place for one only, so that each attempt
-/// tries another one, the best first.
-fn turn(addresses: &[SocketAddr], attempts: u32) -> Option<SocketAddr> {
-    let count = addresses.len().max(1);
-    let index = usize::try_from(attempts).unwrap_or(0) % count;
-    addresses.get(index).copied()
 }
 
 impl Failure {
@@ -271,7 +263,10 @@ impl Search<'_> {
             for kind in [Kind::A, Kind::Aaaa] {
                 match self.ask(host, kind) {
                     Ok(answer) => {
-                        found.extend(mx::addresses(&answer, host).unwrap_or_default());
+                        let mut more = mx::addresses(&answer, host).unwrap_or_default();
+                        // What several hosts share is tried once.
+                        more.retain(|address| !found.contains(address));
+                        found.extend(more);
                     }
                     Err(error) => trouble = Some(error),
                 }

@@ -15,6 +15,8 @@ pub enum Job {
     Lend(Box<Staged>),
     /// Remove it.
     Discard(Box<Staged>),
+    /// Remove it as it was sent, but not what filters have made of it besides.
+    PassOn(Box<Staged>),
     /// Read it again; the filter may say that it has taken it.
     Reread(Box<Staged>, bool),
     /// Read a message again that is to be forwarded.
@@ -29,6 +31,8 @@ pub enum Done {
     Lent(Box<Staged>, Box<Result<Loaded, NotLoaded>>),
     /// Of [`Job::Discard`].
     Discarded,
+    /// Of [`Job::PassOn`]: whether there is anything of that.
+    PassedOn(Result<bool, store::Error>),
     /// Of [`Job::Reread`].
     Reread(Result<Left, store::Error>),
     /// Of [`Job::RereadLocked`].
@@ -51,6 +55,7 @@ impl Job {
                 staged.discard();
                 Done::Discarded
             }
+            Job::PassOn(staged) => Done::PassedOn(staged.pass_on()),
             Job::Reread(staged, has_taken) => {
                 Done::Reread(staged.reread(has_taken, &recheck::received))
             }

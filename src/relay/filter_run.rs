@@ -284,7 +284,9 @@ impl FilterRun {
             Some(Done::Reread(Err(error))) => self.mess(&error.to_string()),
             Some(Done::RereadLocked(Ok(loaded))) => Remains::Queued(loaded),
             Some(Done::RereadLocked(Err(not_loaded))) => Remains::NotQueued(not_loaded),
-            Some(Done::Staged(_) | Done::Lent(..)) | None => self.mess("internal error"),
+            Some(Done::Staged(_) | Done::Lent(..) | Done::PassedOn(_)) | None => {
+                self.mess("internal error")
+            }
         };
         self.end(left, context);
     }

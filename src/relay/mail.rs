@@ -17,7 +17,8 @@ pub enum Trigger {
     ClientDisconnect,
     /// A filter wishes so.
     Filter,
-    /// A message was forwarded to some of its recipients before it was accepted.
+    /// Of a message that was to be forwarded before it was accepted, some or all is in
+    /// the queue.
     Rest,
     /// Somebody said so to the administration server.
     Admin,
@@ -179,7 +180,8 @@ impl PassReport {
     pub fn event(&self) -> String {
         match &self.trouble {
             Some(trouble) => format!("forward: end: {trouble}"),
-            None if self.is_empty() => format!("forward: end: {self}"),
+            // Scripts wait for these words.
+            None if self.is_empty() => "forward: end: no messages".to_owned(),
             None => "forward: end".to_owned(),
         }
     }

@@ -76,6 +76,8 @@ enum Shape {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Written,
+    /// Some of it may have its final name.
+    Publishing,
     Published,
     Kept,
 }
@@ -336,6 +338,7 @@ impl Copy {
     /// Gives the copy its final name, and that for good. An earlier copy of the
     /// same message, of an attempt that was made before, is replaced.
     pub(super) fn publish(&mut self) -> Result<(), Error> {
+        self.state = State::Publishing;
         let result = match &self.shape {
             Shape::Pair { id, has_content } => {
                 if *has_content {
@@ -356,6 +359,10 @@ impl Copy {
         };
         self.state = State::Published;
         result.at(Operation::SyncDirectory, &self.shown)
+    }
+
+    pub(super) fn shares_content(&self) -> bool {
+        matches!(self.shape, Shape::Pair { has_content, .. } if !has_content)
     }
 
     pub(super) fn keep(&mut self) {
@@ -394,6 +401,11 @@ impl Copy {
                     if is_ours {
                         self.remove(&id.file_name(suffix))?;
                     }
+                }
+                if *has_content && self.state == State::Publishing {
+                    // Of an earlier copy the envelope is there, and needs it.
+                    let removed = remove_orphan(&self.directory, id);
+                    return removed.at(Operation::Remove, &self.shown);
                 }
                 Ok(())
             }
@@ -437,11 +449,53 @@ fn maildir_name() -> Vec<u8> {
 mod tests {
     use super::*;
 
+    fn scratch(name: &str) -> PathBuf {
+        let name = format!("relay-below-{name}-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir(&path).unwrap();
+        path
+    }
+
+    fn names(directory: &Directory) -> BTreeSet<String> {
+        let names = directory.names().unwrap().map(Result::unwrap);
+        names.map(|name| String::from_utf8(name).unwrap()).collect()
+    }
+
+    #[test]
+    fn a_copy_that_is_published_by_half_is_taken_away() {
+        let path = scratch("half");
+        let directory = Directory::open(&path).unwrap();
+        let name = "emailrelay.9.5.10000000009";
+        let id = StoredId::parse(name.as_bytes()).unwrap();
+        let half = || {
+            std::fs::write(path.join(format!("{name}.content.new")), "x").unwrap();
+            let mut copy = Copy {
+                directory: Directory::open(&path).unwrap(),
+                shown: b"alice".to_vec(),
+                shape: Shape::Pair {
+                    id: id.clone(),
+                    has_content: true,
+                },
+                state: State::Written,
+            };
+            // There is no envelope that could get its name.
+            copy.publish().unwrap_err();
+        };
+        half();
+        assert_eq!(names(&directory), BTreeSet::new());
+        // The envelope of an earlier copy keeps a content.
+        let earlier = ["content", "envelope"].map(|suffix| format!("{name}.{suffix}"));
+        for name in &earlier {
+            std::fs::write(path.join(name), "x").unwrap();
+        }
+        half();
+        assert_eq!(names(&directory), earlier.into());
+        std::fs::remove_dir_all(&path).unwrap();
+    }
+
     #[test]
     fn what_unfinished_copies_have_left_goes() {
-        let path = std::env::temp_dir().join(format!("relay-below-{}", process::host_name()));
-        let path = path.with_extension(std::process::id().to_string());
-        std::fs::create_dir(&path).unwrap();
+        let path = scratch("left");
         let (ours, whole) = ("emailrelay.9.5.10000000009", "emailrelay.9.5.10000000010");
         let left_behind = [
             format!("{ours}.content"),
@@ -460,14 +514,10 @@ mod tests {
             std::fs::write(path.join(name), "x").unwrap();
         }
         let directory = Directory::open(&path).unwrap();
-        let names = || -> BTreeSet<String> {
-            let names = directory.names().unwrap().map(Result::unwrap);
-            names.map(|name| String::from_utf8(name).unwrap()).collect()
-        };
         tidy(&directory, LEFT_BEHIND_SECONDS).unwrap();
-        assert_eq!(names().len(), left_behind.len() + others.len());
+        assert_eq!(names(&directory).len(), left_behind.len() + others.len());
         tidy(&directory, 0).unwrap();
-        assert_eq!(names(), others.into_iter().collect());
+        assert_eq!(names(&directory), others.into_iter().collect());
         std::fs::remove_dir_all(&path).unwrap();
     }
 }

@@ -16,6 +16,8 @@ pub enum Operation {
     List,
     /// Making names survive a power cut.
     SyncDirectory,
+    /// Giving a file to those who may work on the spool.
+    Share,
     /// Making a new file.
     Create,
     /// Opening a file.
@@ -45,6 +47,7 @@ impl Operation {
             Operation::CreateDirectory => "create directory",
             Operation::List => "list directory",
             Operation::SyncDirectory => "sync directory",
+            Operation::Share => "share",
             Operation::Create => "create",
             Operation::Open => "open",
             Operation::Write => "write",

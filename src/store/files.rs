@@ -152,7 +152,8 @@ impl Files {
         seen: &Metadata,
     ) -> Result<Option<Box<dyn File>>, Error> {
         let name = id.file_name(suffix);
-        if held.metadata().at(Operation::Examine, &name)?.identity == seen.identity {
+        let before = held.metadata().at(Operation::Examine, &name)?;
+        if before.identity == seen.identity {
             return Ok(None);
         }
         // Syncing needs permission to write on some systems.
@@ -161,6 +162,7 @@ impl Files {
         if !is_seen || matches!(file.try_lock(), Ok(false)) {
             return Err(io::ErrorKind::WouldBlock.into()).at(Operation::Open, &name);
         }
+        share(file.as_ref(), &before, &name);
         Ok(Some(file))
     }
 
@@ -351,6 +353,21 @@ impl Files {
 
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Gives a file that a filter has put in the place of another, and that is a message's
+/// by now, to those who may work on the spool. What it makes is for its own user
+/// alone, and a POP user's program could not read it. One that has other names too is
+/// left as it is: those may be in a place that is none of our business.
+pub(super) fn share(file: &dyn File, before: &Metadata, name: &[u8]) {
+    let result = match file.metadata() {
+        Ok(now) if now.identity == before.identity || now.links != 1 => Ok(()),
+        Ok(_) => file.share(before),
+        Err(error) => Err(error),
+    };
+    if let Err(error) = result.at(Operation::Share, name) {
+        crate::warning!("{error}");
     }
 }
 

@@ -53,6 +53,9 @@ pub(super) trait File: Send {
     fn metadata(&self) -> io::Result<Metadata>;
     /// Makes the content survive a power cut.
     fn sync(&self) -> io::Result<()>;
+    /// Gives it the owner, the group and the permissions of another, as far as that
+    /// may be done.
+    fn share(&self, like: &Metadata) -> io::Result<()>;
     /// Lets the system start writing the content to the disk.
     fn start_writeback(&self);
     /// Takes the lock that keeps all others out; false where someone has one.

@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use super::envelope::{Encoding, Envelope, Reason};
 use super::error::{At, Error, Operation};
-use super::files::{Files, Found, read_envelope};
-use super::fs::File;
+use super::files::{Files, Found, read_envelope, share};
+use super::fs::{File, Metadata};
 use super::name::{StoredId, Suffix};
 use super::spool::Spool;
 use super::staged::{Check, Held, correct_encoding};
@@ -185,8 +185,9 @@ impl Claim {
         Ok((parsed, file, content.octets))
     }
 
-    /// The content as it is now, durable and with a lock on it.
-    fn content(&self) -> Result<Found, Error> {
+    /// The content as it is now, as open to others as it was before, durable, and with
+    /// a lock on it.
+    fn content(&self, before: &Metadata) -> Result<Found, Error> {
         let name = self.id.file_name(Suffix::Content);
         let found = self.files.find(&self.id, Suffix::Content)?;
         let is_free = match &found {
@@ -198,6 +199,7 @@ impl Claim {
             return Err(io::ErrorKind::WouldBlock.into()).at(Operation::Open, &name);
         }
         if let Found::File(file) = &found {
+            share(file.as_ref(), before, &name);
             self.files
                 .sync_file(&self.id, Suffix::Content, file.as_ref())?;
         }
@@ -343,7 +345,7 @@ impl Locked {
         let Locked {
             mut claim,
             envelope: before,
-            content: _old,
+            content: old,
             held: _held,
             ..
         } = self;
@@ -361,7 +363,10 @@ impl Locked {
             Found::Odd => return Ok(odd_envelope(&files, &id)),
             Found::Held => return Ok(LockOutcome::HeldElsewhere),
         };
-        let text = read_envelope(file.as_mut(), &id.file_name(busy))?;
+        let name = id.file_name(busy);
+        let text = read_envelope(file.as_mut(), &name)?;
+        let before_filters = claim.file.metadata().at(Operation::Examine, &name)?;
+        share(file.as_ref(), &before_filters, &name);
         files.sync_file(&id, busy, file.as_ref())?;
         if !files.is_named(&id, busy, claim.file.as_ref())? {
             if let Ok(false) = file.try_lock() {
@@ -370,7 +375,7 @@ impl Locked {
             }
             claim.file = file;
         }
-        let content = claim.content()?;
+        let content = claim.content(&old.metadata().at(Operation::Examine, &name)?)?;
         files.sync()?;
         match claim.check_filtered(&text, content, &before, check) {
             Ok((envelope, content, content_octets)) => Ok(LockOutcome::Locked(Box::new(Locked {

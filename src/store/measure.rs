@@ -185,6 +185,7 @@ mod tests {
             modified: 0,
             changed: 0,
             owner: 0,
+            group: 0,
             mode: 0,
         };
         for number in 0..MEASURES_MAX as u64 {

@@ -122,6 +122,10 @@ impl File for fs::File {
         self.sync_all()
     }
 
+    fn share(&self, like: &Metadata) -> io::Result<()> {
+        file::share(self, like)
+    }
+
     fn start_writeback(&self) {
         file::start_writeback(self);
     }

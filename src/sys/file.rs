@@ -17,13 +17,13 @@ use std::path::Path;
 
 #[cfg(unix)]
 pub use super::unix::file::{
-    Directory, DirectoryLock, Names, is_open_elsewhere, native_name, start_writeback, try_lock,
-    try_lock_shared,
+    Directory, DirectoryLock, Names, is_open_elsewhere, native_name, share, start_writeback,
+    try_lock, try_lock_shared,
 };
 #[cfg(windows)]
 pub use super::windows::file::{
-    Directory, DirectoryLock, Names, is_open_elsewhere, native_name, start_writeback, try_lock,
-    try_lock_shared,
+    Directory, DirectoryLock, Names, is_open_elsewhere, native_name, share, start_writeback,
+    try_lock, try_lock_shared,
 };
 
 /// What a name in a directory stands for.
@@ -57,6 +57,8 @@ pub struct Metadata {
     pub changed: i64,
     /// The user that owns it; 0 on Windows.
     pub owner: u32,
+    /// Its group; 0 on Windows.
+    pub group: u32,
     /// The permission bits; 0 on Windows.
     pub mode: u32,
 }

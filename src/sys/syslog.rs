@@ -1,12 +1,8 @@
 //! The system log's socket.
 
 use std::io;
-use std::time::Duration;
 
 use super::platform::syslog as platform;
-
-/// How long one message may take.
-pub(in crate::sys) const SEND_MAX: Duration = Duration::from_secs(1);
 
 /// A connection to the daemon that keeps the system log.
 pub struct Socket(platform::Socket);

@@ -2,8 +2,12 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::thread;
+use std::time::{Duration, Instant};
+
+use super::program::{PATIENCE, Program};
 
 /// What comes back for a question: datagrams, in this order.
 type Answer = dyn Fn(&[u8]) -> Vec<Vec<u8>> + Send + Sync;
@@ -95,3 +99,53 @@ pub(crate) const NO_SUCH_NAME: u16 = 0x8183;
 pub(crate) const TRUNCATED: u16 = 0x8380;
 /// A response that says that the server has failed.
 pub(crate) const SERVER_FAILURE: u16 = 0x8182;
+
+/// How many ports are tried.
+const TRIES: usize = 10;
+
+/// A running dnsmasq that knows all about `test`.
+pub(crate) struct Dnsmasq {
+    pub(crate) port: u16,
+    _program: Program,
+}
+
+impl Dnsmasq {
+    /// Starts it with these records, and waits until it answers.
+    pub(crate) fn start(records: &[&str]) -> Dnsmasq {
+        // A port that is free may have been taken before dnsmasq has it.
+        let mut tries = (0..TRIES).filter_map(|_| Dnsmasq::try_start(records));
+        tries.next().unwrap()
+    }
+
+    fn try_start(records: &[&str]) -> Option<Dnsmasq> {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        drop(listener);
+        let mut command = Command::new("/usr/sbin/dnsmasq");
+        command
+            .args(["-k", "--conf-file=/dev/null", "--no-resolv", "--no-hosts"])
+            .args(["--pid-file=", "--user=", "--local=/test/"])
+            .args(["--listen-address=127.0.0.1", "--bind-interfaces"])
+            .args(["--log-facility=-", "--log-queries"])
+            .arg(format!("--port={port}"))
+            .args(records)
+            .stdin(Stdio::null());
+        let program = Program::spawn_command(command);
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let log = program.log();
+            let says = |text: &str| log.iter().any(|line| line.contains(text));
+            if says("started, version") {
+                return Some(Dnsmasq {
+                    port,
+                    _program: program,
+                });
+            }
+            if says("Address already in use") {
+                return None;
+            }
+            assert!(Instant::now() < until, "{log:#?}");
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+}

@@ -172,7 +172,9 @@ impl Dialogue<'_> {
         }
         loop {
             let mut line = Vec::new();
-            if self.reader.read_until(b'\n', &mut line)? == 0 {
+            self.reader.read_until(b'\n', &mut line)?;
+            if !line.ends_with(b"\n") {
+                // The client has hung up.
                 return Ok(());
             }
             self.note_flight();

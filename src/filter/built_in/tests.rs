@@ -269,6 +269,16 @@ fn with_remote_recipients_the_message_goes_on_to_them() {
 }
 
 #[test]
+fn nobody_is_struck_off_whose_copy_is_not_there() {
+    let bed = Bed::new(Side::Client, &["alice"], &["b@x.test"]);
+    // Nothing can be renamed to the name of a directory.
+    bed.make(&format!("alice/{STEM}.envelope"));
+    let verdict = bed.run("deliver", "");
+    assert!(matches!(verdict, Verdict::Fail(_)), "{verdict:?}");
+    assert_eq!(bed.own_envelope().local_recipients, lines(&["alice"]));
+}
+
+#[test]
 fn a_message_may_stay_as_it_is() {
     for remote in [&["a@x.test"][..], &[]] {
         let bed = Bed::server(&["alice"], remote);

@@ -223,3 +223,21 @@ fn knows_what_came_before_the_handshake() {
     pair.server.input.clear();
     assert!(!pair.server.has_unread_plain());
 }
+
+/// What a peer that is gone had answered is not lost with the connection.
+#[test]
+fn what_came_before_writing_failed_can_be_read() {
+    let mut pair = pair();
+    pair.server.output.push_all(b"250 ok\r\n");
+    pair.server.flush().unwrap();
+    pair.client.output.push_all(b"nobody reads this");
+    pair.client.flush().unwrap();
+    drop(pair.server);
+    wait(|| {
+        pair.client.output.push_all(b"x");
+        pair.client.flush().err()
+    });
+    let arrival = pair.client.read(&mut pair.scratch).unwrap();
+    assert_eq!(arrival, Arrival::Bytes);
+    assert_eq!(pair.client.input.as_slice(), b"250 ok\r\n");
+}

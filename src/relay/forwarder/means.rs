@@ -7,6 +7,7 @@ use std::time::Instant;
 use crate::base::OneLine;
 use crate::event::Token;
 use crate::net::address::Target;
+use crate::proto::mx::ADDRESSES_MAX;
 use crate::relay::access::Access;
 use crate::relay::context::Context;
 use crate::relay::disk;
@@ -123,9 +124,8 @@ impl Means {
             let all = std::iter::once(&self.route.target).chain(&self.route.others);
             return Ok(all.map(hop).collect());
         }
-        let text = String::from_utf8_lossy(routing.address.as_bytes());
-        let target = Target::parse(&text).map_err(|error| error.to_string())?;
-        Ok(vec![hop(&target)])
+        let targets = targets(&String::from_utf8_lossy(routing.address.as_bytes()))?;
+        Ok(targets.iter().map(hop).collect())
     }
 
     /// Until when all of the usual next hops are left alone, if they are.
@@ -222,6 +222,17 @@ impl Means {
     }
 }
 
+/// Reads `ForwardToAddress`: one next hop, or several with commas between them, of
+/// which the first that answers is used.
+fn targets(text: &str) -> Result<Vec<Target>, String> {
+    // A path may have commas in it.
+    let is_path = text.starts_with('/');
+    let words = text.split(|letter| letter == ',' && !is_path);
+    let targets = words.map(Target::parse).take(ADDRESSES_MAX);
+    let targets: Result<_, _> = targets.collect();
+    targets.map_err(|error| error.to_string())
+}
+
 fn over(by: Token, ending: Ending, context: &mut Context) {
     let over = Mail::ClientOver { line: 0, ending };
     context.post(by, Message::Mail(over));
@@ -230,4 +241,35 @@ fn over(by: Token, ending: Ending, context: &mut Context) {
 /// The reason of a message that has nowhere to go.
 pub(super) fn nowhere(trouble: &str) -> OneLine {
     OneLine::escaped(format!("cannot be routed: {trouble}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(text: &str) -> Result<Vec<String>, String> {
+        targets(text).map(|found| found.iter().map(Target::to_string).collect())
+    }
+
+    #[test]
+    fn a_message_may_name_several_next_hops() {
+        let one = Ok(vec!["192.0.2.1:25".to_owned()]);
+        assert_eq!(shown("192.0.2.1:25"), one);
+        let several = shown("192.0.2.1:25,[2001:db8::1]:26,host.test:27").unwrap();
+        assert_eq!(
+            several,
+            ["192.0.2.1:25", "[2001:db8::1]:26", "host.test:27"]
+        );
+        for text in ["", ",", "192.0.2.1:25,", "192.0.2.1:25,nowhere", "a:1 ,b:2"] {
+            assert!(shown(text).is_err(), "{text}");
+        }
+        let many = vec!["192.0.2.1:25"; ADDRESSES_MAX + 1].join(",");
+        assert_eq!(shown(&many).unwrap().len(), ADDRESSES_MAX);
+    }
+
+    #[test]
+    fn a_path_may_have_commas_in_it() {
+        let found = targets("/run/a,b:c");
+        assert_eq!(found, Ok(vec![Target::Unix("/run/a,b:c".into())]));
+    }
 }

@@ -5,6 +5,7 @@ use std::io;
 use super::{Link, SmtpClient};
 use crate::base::OneLine;
 use crate::info;
+use crate::relay::connection::Arrival;
 use crate::relay::context::Context;
 use crate::tls;
 
@@ -55,7 +56,26 @@ impl SmtpClient {
         if is_handshaking && is_by_tls {
             self.tls_failed(&error.to_string(), context);
         } else {
+            self.hear_out(context);
             self.lost(&error.to_string(), context);
+        }
+    }
+
+    /// Takes in what had come before the connection broke: messages that were
+    /// answered are not in doubt, and need not go out twice. The machine hangs up on
+    /// whoever goes on without having been asked.
+    fn hear_out(&mut self, context: &mut Context) {
+        while let (Link::Open(connection), Some(machine)) = (&mut self.link, &mut self.machine) {
+            let arrival = connection.read(&mut context.scratch);
+            if connection.is_handshaking() || connection.input.is_empty() {
+                return;
+            }
+            let mut actions = Vec::new();
+            machine.receive(context.now, &mut connection.input, &mut actions);
+            self.perform(&mut actions, context);
+            if !matches!(arrival, Ok(Arrival::Bytes)) {
+                return;
+            }
         }
     }
 

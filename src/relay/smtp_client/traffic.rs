@@ -274,8 +274,10 @@ impl SmtpClient {
             context.post(self.forwarder, Message::Mail(Mail::Answered { outcome }));
             return;
         }
-        // Next hops may well take only so many messages over one connection.
-        let is_innocent = self.traffic.was_useful || outcome.is_chunking_fault();
+        // Next hops may well take only so many messages over one connection. One that
+        // does not know BDAT gets DATA next; but binary content has no other way.
+        let has_other_way = self.machine.as_ref().is_some_and(Machine::is_chunking);
+        let is_innocent = self.traffic.was_useful || (outcome.is_chunking_fault() && has_other_way);
         let settlement = match is_innocent && outcome.is_unattempted() {
             true => Settlement::Untouched,
             false => {

@@ -56,6 +56,9 @@ impl SmtpServer {
             (Done::Lent(staged, loaded), _) if self.intake.is_some() => {
                 self.lent(staged, *loaded, context);
             }
+            (Done::PassedOn(result), _) if self.intake.is_some() => {
+                self.passed_on(result, context);
+            }
             (Done::Staged(Err(error)), _) => self.stored(Err(refuse(&error)), context),
             (done, _) => disk::abandon(Message::Disk(Some(disk::Done::Filter(done))), context),
         }

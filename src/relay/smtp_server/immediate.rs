@@ -24,10 +24,10 @@ use crate::relay::filter_run::FilterRun;
 use crate::relay::mail::{Ending, Mail, Trigger};
 use crate::relay::session::Message;
 use crate::relay::verdict;
-use crate::store::Staged;
+use crate::store::{self, Routing, Staged};
 
-use super::SmtpServer;
 use super::filtering::Filtering;
+use super::{SmtpServer, refuse};
 
 /// The client session of this session, and the message that it has.
 #[derive(Default)]
@@ -50,8 +50,10 @@ pub(super) struct Immediate {
     trouble: String,
     /// Whether the message is with the filters for mail that goes out.
     is_filtering: bool,
-    /// What to tell the client once the rest of the message is stored.
+    /// What to tell the client once the files are as they should be.
     answer: Option<Reply>,
+    /// Whether something of the message will wait in the queue.
+    has_rest: bool,
 }
 
 impl SmtpServer {
@@ -76,13 +78,19 @@ impl SmtpServer {
         std::mem::take(&mut self.immediate.is_filtering)
     }
 
-    /// Nothing is left to be asked.
+    /// Nothing is left to be asked. A message that a filter sends another way than
+    /// all others is the forwarder's, which knows those ways.
     pub(super) fn forward_or_commit(&mut self, staged: Box<Staged>, context: &mut Context) {
         self.away = Some(self.serial);
-        let is_for_others = !staged.envelope().remote_recipients.is_empty();
+        let envelope = staged.envelope();
+        let is_for_others = !envelope.remote_recipients.is_empty();
+        let is_usual = Routing::of(envelope) == Routing::default();
         let job = match self.service.immediate {
-            Some(_) if is_for_others => Job::Filter(filter_files::Job::Lend(staged)),
-            _ => Job::CommitStaged(staged),
+            Some(_) if is_for_others && is_usual => Job::Filter(filter_files::Job::Lend(staged)),
+            _ => {
+                self.immediate.has_rest = is_for_others;
+                Job::CommitStaged(staged)
+            }
         };
         context.submit(self.token, job);
     }
@@ -171,10 +179,13 @@ impl SmtpServer {
             self.stored(Err(reply), context);
         } else if rest.is_empty() && !has_local {
             info!("forwarded before it was accepted: {}", staged.id());
-            self.remove(staged, context);
-            self.passed_on(reply, context);
+            self.immediate.answer = Some(reply);
+            self.away = Some(self.serial);
+            let job = Job::Filter(filter_files::Job::PassOn(staged));
+            context.submit(self.token, job);
         } else {
             self.immediate.answer = Some(reply);
+            self.immediate.has_rest = true;
             self.away = Some(self.serial);
             context.submit(self.token, Job::CommitRest(staged, rest));
         }
@@ -224,20 +235,42 @@ impl SmtpServer {
         context: &mut Context,
     ) -> Result<OneLine, Reply> {
         let answer = self.immediate.answer.take();
-        let (Ok(_), Some(answer), Some(forwarder)) = (&stored, answer, self.service.immediate)
-        else {
-            return stored;
-        };
-        context.post(forwarder, Message::Mail(Mail::Trigger(Trigger::Rest)));
-        Err(answer)
+        let has_rest = std::mem::take(&mut self.immediate.has_rest);
+        if stored.is_ok() && has_rest {
+            self.forward_rest(context);
+        }
+        match answer {
+            Some(answer) if stored.is_ok() => Err(answer),
+            _ => stored,
+        }
     }
 
-    /// The message is the next hop's now.
-    pub(super) fn passed_on(&mut self, reply: Reply, context: &mut Context) {
+    fn forward_rest(&self, context: &mut Context) {
+        if let Some(forwarder) = self.service.immediate {
+            context.post(forwarder, Message::Mail(Mail::Trigger(Trigger::Rest)));
+        }
+    }
+
+    /// The message is the next hop's now, and what filters have made of it besides is
+    /// in the queue; or else the client has to send it again, for the sake of that.
+    pub(super) fn passed_on(
+        &mut self,
+        passed_on: Result<bool, store::Error>,
+        context: &mut Context,
+    ) {
+        let answer = self.immediate.answer.take();
+        let has_rest = match passed_on {
+            Ok(has_rest) => has_rest,
+            Err(error) => return self.stored(Err(refuse(&error)), context),
+        };
+        if has_rest {
+            self.forward_rest(context);
+        }
         self.intake = None;
         self.transaction = None;
         self.facts = None;
         self.rescan(context);
+        let reply = answer.unwrap_or_else(verdict::of_internal_error);
         self.resume(Event::Stored(Err(reply)), context);
     }
 

@@ -2,11 +2,11 @@
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, CString, OsString};
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions, Permissions, TryLockError};
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 use std::os::unix::ffi::OsStringExt;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use crate::sys::file::{Kind, Metadata, bad_name, not_regular};
@@ -357,6 +357,21 @@ pub fn start_writeback(file: &File) {
     let _ = file; // other systems have no such call
 }
 
+/// Gives a file the owner, the group and the permissions of another, as far as this
+/// process may.
+pub fn share(file: &File, like: &Metadata) -> io::Result<()> {
+    let own = metadata_of(file)?;
+    if (own.owner, own.group) != (like.owner, like.group) {
+        // Where that may not be done the file is as good as without it.
+        // SAFETY: the descriptor is open, and the call takes no pointers.
+        unsafe { libc::fchown(file.as_raw_fd(), like.owner, like.group) };
+    }
+    match own.mode == like.mode {
+        true => Ok(()),
+        false => file.set_permissions(Permissions::from_mode(like.mode)),
+    }
+}
+
 /// Whether someone else has the file open, in this process or another; nothing
 /// where the system does not tell, or not us.
 #[cfg(target_os = "linux")]
@@ -401,6 +416,7 @@ pub(crate) fn metadata_of(file: &File) -> io::Result<Metadata> {
         modified: metadata.mtime(),
         changed: metadata.ctime(),
         owner: metadata.uid(),
+        group: metadata.gid(),
         mode: metadata.mode() & 0o7777,
     })
 }
@@ -415,6 +431,7 @@ fn from_stat(stat: &libc::stat) -> Metadata {
         modified: stat.st_mtime as i64,
         changed: stat.st_ctime as i64,
         owner: stat.st_uid as u32,
+        group: stat.st_gid as u32,
         mode: stat.st_mode as u32 & 0o7777,
     }
 }

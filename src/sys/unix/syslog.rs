@@ -2,8 +2,10 @@
 
 use std::io::{self, Write};
 use std::os::unix::net::{UnixDatagram, UnixStream};
+use std::time::Duration;
 
-use crate::sys::syslog::SEND_MAX;
+/// How long one message may take.
+const SEND_MAX: Duration = Duration::from_secs(1);
 
 /// Where Linux, FreeBSD and macOS have it.
 const PATHS: [&str; 3] = ["/dev/log", "/var/run/log", "/var/run/syslog"];

@@ -243,6 +243,11 @@ fn lock(file: &File, flags: u32) -> io::Result<bool> {
 /// Does nothing: Windows has no such call.
 pub fn start_writeback(_file: &File) {}
 
+/// Does nothing: the directory's access list applies to all files in it.
+pub fn share(_file: &File, _like: &Metadata) -> io::Result<()> {
+    Ok(())
+}
+
 /// Whether someone else has the file open: this system does not tell.
 pub fn is_open_elsewhere(_file: &File) -> Option<bool> {
     None
@@ -270,6 +275,7 @@ pub(crate) fn metadata_of(file: &File) -> io::Result<Metadata> {
         modified,
         changed: modified,
         owner: 0,
+        group: 0,
         mode: 0,
     })
 }

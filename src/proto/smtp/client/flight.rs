@@ -72,6 +72,8 @@ pub(super) struct Flight {
     pub(super) until: Option<Instant>,
     /// How much of its content has been sent, in octets.
     pub(super) octets: usize,
+    /// Content that must not go out yet, in its wire form, and whether it ends there.
+    pub(super) held: Option<(Vec<u8>, bool)>,
 }
 
 impl Flight {
@@ -102,6 +104,7 @@ impl Flight {
             is_any_recipient_accepted: false,
             until: context.now.checked_add(session.settings.session_max),
             octets: 0,
+            held: None,
         }
     }
 

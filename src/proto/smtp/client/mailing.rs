@@ -13,6 +13,7 @@ use std::collections::VecDeque;
 
 use super::close::{CloseReason, Stage};
 use super::context::Context;
+use super::early;
 use super::flight::{Command, Flight, How, Step};
 use super::mail_command::note_eight_bit;
 use super::quitting::Quitting;
@@ -97,13 +98,60 @@ impl Mailing {
             return State::Mailing(self);
         };
         flight.step = Step::Content { is_asked: false };
-        let wire = flight.repair(chunk, last);
+        let is_start = flight.octets == 0;
+        let mut wire = flight.repair(chunk, last);
         flight.octets += wire.len();
-        let is_chunk = flight.how == How::Chunks && (last || !wire.is_empty());
+        if flight.how == How::Chunks && !context.session.is_chunking_proven {
+            let rest = wire.split_off(early::trial_len(&wire));
+            let is_whole = rest.is_empty();
+            flight.held = (!is_whole).then_some((rest, last));
+            self.send_content(context, wire, last && is_whole);
+        } else if self.is_envelope_open() && !(is_start && early::is_harmless(&wire)) {
+            self.hold(wire, last);
+        } else {
+            self.send_content(context, wire, last);
+        }
+        self.go_on(context)
+    }
+
+    fn hold(&mut self, wire: Vec<u8>, last: bool) {
+        if let Some(flight) = self.flights.back_mut() {
+            flight.held = Some((wire, last));
+        }
+    }
+
+    /// Whether the envelope of the youngest message is not answered.
+    fn is_envelope_open(&self) -> bool {
+        let serial = self.flights.back().map(|flight| flight.serial);
+        self.awaited.iter().any(|awaited| {
+            let is_envelope = matches!(awaited.command, Command::Mail | Command::Recipient(_));
+            is_envelope && Some(awaited.serial) == serial
+        })
+    }
+
+    /// Sends content that had to wait, once it may go.
+    fn send_held(&mut self, context: &mut Context<'_>) {
+        if !context.session.is_chunking_proven || self.is_envelope_open() {
+            return;
+        }
+        let held = self
+            .flights
+            .back_mut()
+            .and_then(|flight| flight.held.take());
+        if let Some((wire, last)) = held {
+            self.send_content(context, wire, last);
+        }
+    }
+
+    /// Sends a piece of content in its wire form.
+    fn send_content(&mut self, context: &mut Context<'_>, wire: Vec<u8>, last: bool) {
+        let Some(flight) = self.flights.back_mut() else {
+            return;
+        };
         if last {
             flight.step = Step::Sent;
         }
-        if is_chunk {
+        if flight.how == How::Chunks && (last || !wire.is_empty()) {
             flight.chunks_unanswered += 1;
             let ending = if last { " LAST" } else { "" };
             let command = format!("BDAT {}{ending}", wire.len()).into_bytes();
@@ -118,7 +166,6 @@ impl Mailing {
                 self.expect(context, Command::End);
             }
         }
-        self.go_on(context)
     }
 
     /// Ends the session once the server has nothing left to answer.
@@ -136,6 +183,7 @@ impl Mailing {
         self.send_commands(context);
         self.decide(context);
         self.reset(context);
+        self.send_held(context);
         self.ask(context);
         if self.flights.is_empty() && self.awaited.is_empty() {
             return self.pause(context);
@@ -242,14 +290,18 @@ impl Mailing {
 
     /// Asks for more content where the server may get more.
     fn ask(&mut self, context: &mut Context<'_>) {
-        let is_pipelining = context.is_pipelining();
+        let may_follow = context.is_pipelining() && context.session.is_chunking_proven;
         let is_answered = self.awaited.is_empty();
-        let Some(flight) = self.flights.back_mut() else {
+        let Some(flight) = self
+            .flights
+            .back_mut()
+            .filter(|flight| flight.held.is_none())
+        else {
             return;
         };
         let has_room = match flight.how {
             How::Data => true,
-            How::Chunks if is_pipelining => flight.chunks_unanswered < CHUNKS_UNANSWERED_MAX,
+            How::Chunks if may_follow => flight.chunks_unanswered < CHUNKS_UNANSWERED_MAX,
             How::Chunks => is_answered,
         };
         if flight.step == (Step::Content { is_asked: false }) && has_room {

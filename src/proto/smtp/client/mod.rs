@@ -30,6 +30,7 @@
 mod authentication;
 mod close;
 mod context;
+mod early;
 mod extensions;
 mod flight;
 mod greeting;
@@ -287,6 +288,11 @@ impl Machine {
             false => 1,
         };
         window.min(settings.in_flight_max)
+    }
+
+    /// Whether content goes out with BDAT where the server offers it.
+    pub fn is_chunking(&self) -> bool {
+        self.session.settings.chunking
     }
 
     /// What the server offers; nothing before the first `Ready`.

@@ -152,14 +152,15 @@ impl Mailing {
         is_last: bool,
         reply: &ReplyLines,
     ) -> State {
-        let is_unknown = matches!(reply.code, 500 | 502);
+        // RFC 5321 4.2.1: x0z is about syntax and the order of commands, with which
+        // nothing is wrong: the server does not know the command.
+        let is_unknown = matches!(reply.code, 500..=509);
         if is_unknown && !context.session.is_chunking_proven {
-            // The server has read the chunk as commands.
             self.oldest().step = Step::Replies;
             let reason = CloseReason::ChunkingRefused(PeerReply::from(reply));
             return self.lose(context, reason);
         }
-        context.session.is_chunking_proven = true;
+        context.session.is_chunking_proven |= reply.class() == Class::Success;
         let oldest = self.oldest();
         oldest.chunks_unanswered -= 1;
         let is_sent = oldest.step == Step::Sent;

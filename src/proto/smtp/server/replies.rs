@@ -94,6 +94,10 @@ replies! {
 }
 
 impl Fixed {
+    pub(super) fn text(&self) -> &'static str {
+        self.text
+    }
+
     /// Whether the client has got the protocol wrong, rather than just asked for
     /// something that it cannot have.
     pub(super) fn is_protocol_error(&self) -> bool {

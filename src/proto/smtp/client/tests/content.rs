@@ -62,19 +62,20 @@ fn f7_content_is_repaired_and_stuffed_across_chunks() {
 #[test]
 fn chunks_are_sent_without_waiting_for_their_replies() {
     play_chunks(&[
-        ("c:.a\n", &["> BDAT 4|.a|", "need"]),
+        ("c:.a\n", &["> BDAT 4|.a|"]),
+        ("S:250 ok|", &["need"]),
         ("c:b\r", &["> BDAT 3|b|", "need"]),
         ("c:\n", &["need"]),
-        ("C:c", &["> BDAT 3 LAST|c|"]),
-        ("S:250 ok|250 ok|250 done|", &["ready", "done [250] ok"]),
+        ("C:c", &["> BDAT 3 LAST|c|", "ready"]),
+        ("S:250 ok|250 done|", &["done [250] ok"]),
     ]);
     play_chunks(&[
         ("C:", &["> BDAT 0 LAST|"]),
         ("S:250 ok|", &["done [250] ok", "ready"]),
     ]);
     play_chunks(&[
-        ("c:a|", &["> BDAT 3|a|", "need"]),
-        ("S:250 ok|", &[]),
+        ("c:a|", &["> BDAT 3|a|"]),
+        ("S:250 ok|", &["need"]),
         ("C:", &["> BDAT 0 LAST|", "ready"]),
         ("S:554 spam|", &["done [554] no-554", "> RSET|"]),
         ("S:250 ok|", &[]),
@@ -103,6 +104,10 @@ fn chunks_in_lock_step_wait_for_each_reply() {
 #[test]
 fn unanswered_chunks_are_bounded() {
     let mut events: Vec<(&str, &[&str])> = GROUP.to_vec();
+    events.extend([
+        ("c:a|", ["> BDAT 3|a|"].as_slice()),
+        ("S:250 ok|", &["need"]),
+    ]);
     events
         .extend([("c:a|", ["> BDAT 3|a|", "need"].as_slice()); mailing::CHUNKS_UNANSWERED_MAX - 1]);
     events.extend([
@@ -125,8 +130,9 @@ fn binary_content_is_sent_as_it_is() {
         &[
             ("M", &["> MAIL FROM:<s@t> BODY=BINARYMIME|RCPT TO:<a@b>|"]),
             ("S:250 ok|250 ok|", &["need"]),
-            ("C:.\n\0\r", &["> BDAT 4 LAST|.\\n\\x00\\r"]),
-            ("S:250 ok|", &["done [250] ok", "ready"]),
+            ("C:.\n\0\r", &["> BDAT 1|."]),
+            ("S:250 ok|", &["> BDAT 3 LAST|\\n\\x00\\r", "ready"]),
+            ("S:250 ok|", &["done [250] ok"]),
         ],
     );
 }
@@ -163,30 +169,59 @@ fn chunks_need_an_accepted_recipient() {
 
 #[test]
 fn a_refused_chunk_ends_the_message() {
-    play_chunks(&[
-        ("c:a|", &["> BDAT 3|a|", "need"]),
+    let proven: [(&str, &[&str]); 2] = [("c:a|", &["> BDAT 3|a|"]), ("S:250 ok|", &["need"])];
+    let pieces: [(&str, &[&str]); 8] = [
         ("c:b|", &["> BDAT 3|b|", "need"]),
         ("c:c|", &["> BDAT 3|c|", "need"]),
         ("S:452 full|", &["done unsent [452] later-452"]),
         ("c:too late", &[]),
-        ("S:503 no|", &[]),
         ("S:503 no|", &["> RSET|"]),
         ("S:250 ok|", &["ready"]),
-        // Now it is known to know BDAT.
+        // It is known to know BDAT.
         ("M", &["> MAIL FROM:<s@t>|RCPT TO:<a@b>|", "need"]),
-    ]);
-    play_chunks(&[
-        ("c:a|", &["> BDAT 3|a|", "need"]),
-        ("C:b|", &["> BDAT 3 LAST|b|"]),
+        ("c:a:|", &["> BDAT 4|a:|", "need"]),
+    ];
+    play_chunks(&[&proven[..], &pieces].concat());
+    let whole: [(&str, &[&str]); 5] = [
+        ("c:b|", &["> BDAT 3|b|", "need"]),
+        ("C:c|", &["> BDAT 3 LAST|c|", "ready"]),
         ("S:552 no|", &["done [552] no-552"]),
         ("S:503 no|", &["> RSET|"]),
+        ("S:250 ok|", &[]),
+    ];
+    play_chunks(&[&proven[..], &whole].concat());
+}
+
+/// A refusal does not show that the server has read the chunk as one.
+#[test]
+fn b7_nothing_follows_the_first_chunk_before_it_is_accepted() {
+    let content = ("C:a: b|MAIL FROM:<x@y>|", ["> BDAT 4|a: b"].as_slice());
+    play_chunks(&[
+        content,
+        ("S:250 ok|", &["> BDAT 19 LAST||MAIL FROM:<x@y>|", "ready"]),
+        ("S:250 ok|", &["done [250] ok"]),
+    ]);
+    play_chunks(&[
+        content,
+        ("S:554 no|", &["done unsent [554] no-554", "> RSET|"]),
         ("S:250 ok|", &["ready"]),
+        ("M", &["> MAIL FROM:<s@t>|RCPT TO:<a@b>|"]),
+        ("S:250 ok|250 ok|", &["need"]),
+        content,
+    ]);
+    play_chunks(&[
+        content,
+        ("S:554 no|", &["done unsent [554] no-554", "> RSET|"]),
+        (
+            "S:500 a: bRSET?|",
+            &["close: protocol error: unexpected reply to RSET: 500 a: bRSET?"],
+        ),
     ]);
 }
 
 #[test]
 fn h10_chunking_offered_but_not_known() {
-    for code in [500, 502] {
+    for code in [500, 501, 502, 503, 504] {
         let close = format!("close: peer offers CHUNKING but refuses BDAT: {code} what");
         play_chunks(&[
             ("C:a|", &["> BDAT 3 LAST|a|"]),
@@ -194,8 +229,8 @@ fn h10_chunking_offered_but_not_known() {
         ]);
         // A server that has taken a chunk means the content, not the command.
         play_chunks(&[
-            ("c:a|", &["> BDAT 3|a|", "need"]),
-            ("S:250 ok|", &[]),
+            ("c:a|", &["> BDAT 3|a|"]),
+            ("S:250 ok|", &["need"]),
             ("C:a|", &["> BDAT 3 LAST|a|", "ready"]),
             (
                 &format!("S:{code} what|"),

@@ -23,7 +23,7 @@ fn play_proven(settings: &Settings, message: &Message, events: &[(&str, &[&str])
     let first: [(&str, &[&str]); 4] = [
         ("M", &[&envelope]),
         (&replies, &["need"]),
-        ("C:x|", &["> BDAT 3 LAST|x|"]),
+        ("C:x:|", &["> BDAT 4 LAST|x:|"]),
         ("S:250 ok|", &[&done, "ready"]),
     ];
     let offers = "PIPELINING,CHUNKING";
@@ -39,13 +39,13 @@ fn envelope(message: &Message) -> String {
 /// A message that follows the one before without any wait.
 const NEXT: [(&str, &[&str]); 2] = [
     ("M", &["> RSET|MAIL FROM:<s@t>|RCPT TO:<a@b>|", "need"]),
-    ("C:x|", &["> BDAT 3 LAST|x|", "ready"]),
+    ("C:x:|", &["> BDAT 4 LAST|x:|", "ready"]),
 ];
 
 /// The first such message.
 const FIRST: [(&str, &[&str]); 2] = [
     ("M", &["> MAIL FROM:<s@t>|RCPT TO:<a@b>|", "need"]),
-    ("C:x|", &["> BDAT 3 LAST|x|", "ready"]),
+    ("C:x:|", &["> BDAT 4 LAST|x:|", "ready"]),
 ];
 
 // RFC 2920 3.1: the content may be the first "command" of a group.
@@ -55,7 +55,7 @@ fn the_next_envelope_follows_the_content() {
     let events: [(&str, &[&str]); 7] = [
         ("M", &[&group]),
         ("S:250 ok|250 ok|354 go|", &["need"]),
-        ("C:x|", &["> x|.|", "ready"]),
+        ("C:x:|", &["> x:|.|", "ready"]),
         ("M", &[&group]),
         ("S:250 ok|250 ok|250 ok|354 go|", &["done [250] ok", "need"]),
         ("C:y|", &["> y|.|", "ready"]),
@@ -78,7 +78,7 @@ fn in_lock_step_nothing_follows_the_content() {
     let events: [(&str, &[&str]); 4] = [
         ("M", &["> MAIL FROM:<s@t>|RCPT TO:<a@b>|DATA|"]),
         ("S:250 ok|250 ok|354 go|", &["need"]),
-        ("C:x|", &["> x|.|"]),
+        ("C:x:|", &["> x:|.|"]),
         ("S:250 ok|", &["done [250] ok", "ready"]),
     ];
     play_ready(&one_at_a_time, "PIPELINING", &one(), &events);
@@ -145,7 +145,7 @@ fn quit_waits_for_reset() {
 fn content_stops_once_it_is_refused() {
     let events: [(&str, &[&str]); 7] = [
         ("M", &["> MAIL FROM:<s@t>|RCPT TO:<a@b>|", "need"]),
-        ("c:x|", &["> BDAT 3|x|", "need"]),
+        ("c:x:|", &["> BDAT 4|x:|", "need"]),
         ("S:250 ok|550 no|", &["done unsent no-550"]),
         ("c:more", &[]),
         ("S:503 nobody|", &["> RSET|"]),
@@ -163,6 +163,46 @@ fn h4_a_server_that_does_not_skip_a_refused_chunk_is_left() {
     play_proven(&chunking(), &one(), &[&FIRST[..], &NEXT, &end].concat());
 }
 
+/// What a server that does not skip a refused chunk could act upon is not sent before
+/// it is wanted.
+#[test]
+fn b7_content_like_commands_waits_for_the_replies() {
+    for (content, chunk) in [
+        ("NOOP|", "> BDAT 6 LAST|NOOP|"),
+        ("x:|rcpt to:<e@f>|", "> BDAT 19 LAST|x:|rcpt to:<e@f>|"),
+    ] {
+        let content = format!("C:{content}");
+        let start: [(&str, &[&str]); 3] = [
+            ("M", &["> MAIL FROM:<s@t>|RCPT TO:<a@b>|", "need"]),
+            (&content, &[]),
+            ("S:250 ok|", &[]),
+        ];
+        let wanted: [(&str, &[&str]); 2] = [
+            ("S:250 ok|", &[chunk, "ready"]),
+            ("S:250 done|", &["done [250] ok"]),
+        ];
+        play_proven(&chunking(), &one(), &[&start[..], &wanted].concat());
+        let refused: [(&str, &[&str]); 2] = [
+            ("S:550 no|", &["done unsent no-550", "> RSET|"]),
+            ("S:250 reset|", &["ready"]),
+        ];
+        play_proven(&chunking(), &one(), &[&start[..], &refused].concat());
+        let lost: [(&str, &[&str]); 1] = [(
+            "X:reset",
+            &["done unsent lost", "close: peer disconnected: reset"],
+        )];
+        play_proven(&chunking(), &one(), &[&start[..], &lost].concat());
+    }
+    // Further pieces wait in any case.
+    let pieces: [(&str, &[&str]); 4] = [
+        ("M", &["> MAIL FROM:<s@t>|RCPT TO:<a@b>|", "need"]),
+        ("c:x:|", &["> BDAT 4|x:|", "need"]),
+        ("C:more|", &[]),
+        ("S:250 ok|250 ok|", &["> BDAT 6 LAST|more|", "ready"]),
+    ];
+    play_proven(&chunking(), &one(), &pieces);
+}
+
 /// Where a refused recipient keeps the message from the others, that has to be
 /// known before the content goes out.
 #[test]
@@ -172,7 +212,7 @@ fn strict_messages_to_several_wait_for_the_replies() {
     let strict: [(&str, &[&str]); 5] = [
         ("M", &[&group]),
         ("S:250 ok|250 ok|250 ok|", &["need"]),
-        ("C:x|", &["> BDAT 3 LAST|x|", "ready"]),
+        ("C:x:|", &["> BDAT 4 LAST|x:|", "ready"]),
         ("M", &[&group.replace("> ", "> RSET|")]),
         (
             "S:250 done|250 ok|250 ok|250 ok|550 no|",
@@ -186,7 +226,7 @@ fn strict_messages_to_several_wait_for_the_replies() {
     };
     let eager: [(&str, &[&str]); 3] = [
         ("M", &[&group, "need"]),
-        ("C:x|", &["> BDAT 3 LAST|x|", "ready"]),
+        ("C:x:|", &["> BDAT 4 LAST|x:|", "ready"]),
         (
             "S:250 ok|250 ok|550 no|250 done|",
             &["done [250] ok no-550"],
@@ -197,7 +237,7 @@ fn strict_messages_to_several_wait_for_the_replies() {
 
 #[test]
 fn h8_what_was_sent_whole_is_in_doubt_after_a_loss() {
-    let third: [(&str, &[&str]); 2] = [NEXT[0], ("c:x|", &["> BDAT 3|x|", "need"])];
+    let third: [(&str, &[&str]); 2] = [NEXT[0], ("c:x:|", &["> BDAT 4|x:|", "need"])];
     let sent = [&FIRST[..], &NEXT, &third].concat();
     for (event, close) in [
         ("X:reset", "close: peer disconnected: reset"),
@@ -227,7 +267,7 @@ fn h8_what_was_sent_whole_is_in_doubt_after_a_loss() {
 /// 421 is the answer to one message; of the others nothing is known.
 #[test]
 fn a_server_that_closes_in_the_middle_leaves_the_rest_in_doubt() {
-    let third: [(&str, &[&str]); 2] = [NEXT[0], ("c:x|", &["> BDAT 3|x|", "need"])];
+    let third: [(&str, &[&str]); 2] = [NEXT[0], ("c:x:|", &["> BDAT 4|x:|", "need"])];
     let close = "close: peer closes the session: 421 enough";
     let end: [(&str, &[&str]); 1] = [(
         "S:421 enough|",
@@ -243,7 +283,7 @@ fn the_window_is_bounded_in_messages() {
         in_flight_max: 3,
         ..chunking()
     };
-    let third: [(&str, &[&str]); 2] = [NEXT[0], ("C:x|", &["> BDAT 3 LAST|x|"])];
+    let third: [(&str, &[&str]); 2] = [NEXT[0], ("C:x:|", &["> BDAT 4 LAST|x:|"])];
     let end: [(&str, &[&str]); 2] = [
         ("S:250 ok|250 ok|250 done|", &["done [250] ok", "ready"]),
         NEXT[0],
@@ -259,9 +299,9 @@ fn the_window_is_bounded_in_octets() {
     play("S:250-mx|250-PIPELINING|250 CHUNKING|");
     play("M");
     play("S:250 ok|250 ok|");
-    play("C:x|");
+    play("C:x:|");
     assert_eq!(play("S:250 ok|"), ["done [250] ok", "ready"]);
-    let large = "x".repeat(IN_FLIGHT_OCTETS_MAX);
+    let large = "x:".repeat(IN_FLIGHT_OCTETS_MAX / 2);
     play("M");
     let sent = play(&format!("C:{large}"));
     assert_eq!(sent.len(), 1, "ready although there is no room");
@@ -282,10 +322,13 @@ fn a_message_that_cannot_be_sent_waits_for_its_turn() {
     );
     dialogue.play("M", &one());
     dialogue.play("S:250 ok|250 ok|", &one());
-    dialogue.play("C:x|", &one());
+    dialogue.play("C:x:|", &one());
     dialogue.play("S:250 ok|", &one());
     dialogue.play("M", &one());
-    assert_eq!(dialogue.play("C:x|", &one()), ["> BDAT 3 LAST|x|", "ready"]);
+    assert_eq!(
+        dialogue.play("C:x:|", &one()),
+        ["> BDAT 4 LAST|x:|", "ready"]
+    );
     assert_eq!(dialogue.play("M", &large), ["ready"]);
     let done = ["done [250] ok", "done unsent [552] no-552"];
     assert_eq!(dialogue.play("S:250 ok|250 ok|250 ok|", &one()), done);
@@ -300,10 +343,10 @@ fn h4_half_a_reply_is_not_to_what_follows_it() {
     play("S:250-mx|250-PIPELINING|250 CHUNKING|");
     play("M");
     play("S:250 ok|250 ok|");
-    play("C:x|");
+    play("C:x:|");
     play("S:250 ok|");
     play("M");
-    play("C:x|");
+    play("C:x:|");
     // The half belongs to the fourth command, which has not been sent.
     play("S:250 ok|250 ok|250 done|25");
     let lost = [
@@ -327,10 +370,11 @@ fn binary_content_is_not_repaired_in_the_window() {
         &[
             ("M", &[mail]),
             ("S:250 ok|250 ok|", &["need"]),
-            ("C:a\n\0", &["> BDAT 3 LAST|a\\n\\x00"]),
-            ("S:250 ok|", &["done [250] ok", "ready"]),
+            ("C:a\n\0", &["> BDAT 1|a"]),
+            ("S:250 ok|", &["> BDAT 2 LAST|\\n\\x00", "ready"]),
+            ("S:250 ok|", &["done [250] ok"]),
             ("M", &[mail, "need"]),
-            ("C:\r", &["> BDAT 1 LAST|\\r", "ready"]),
+            ("C:a:\n\0\r", &["> BDAT 5 LAST|a:\\n\\x00\\r", "ready"]),
         ],
     );
 }
@@ -349,7 +393,7 @@ fn reset_is_between_data_and_chunks() {
     play(offers, &one());
     play("M", &one());
     play("S:250 ok|250 ok|354 go|", &one());
-    play("C:x|", &one());
+    play("C:x:|", &one());
     let group = "> RSET|MAIL FROM:<s@t> BODY=BINARYMIME|RCPT TO:<a@b>|";
     assert_eq!(play("M", &binary), [group]);
     let replies = "S:250 done|250 reset|250 ok|250 ok|";

@@ -1,0 +1,96 @@
+//! What the documents say of the sources and of each other.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+fn read(path: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
+}
+
+/// The texts of all files of sources below a folder.
+fn sources(folder: &Path, texts: &mut Vec<String>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, texts);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            texts.push(fs::read_to_string(path).unwrap());
+        }
+    }
+}
+
+/// The numbers in a text, as they are written.
+fn numbers(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !c.is_ascii_digit())
+        .filter(|number| !number.is_empty())
+}
+
+#[test]
+fn each_standard_that_is_cited_is_listed() {
+    let mut texts = Vec::new();
+    sources(
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join("src"),
+        &mut texts,
+    );
+    let cited: BTreeSet<&str> = texts
+        .iter()
+        .flat_map(|text| text.split("RFC ").skip(1))
+        .filter_map(|rest| {
+            rest.starts_with(|c: char| c.is_ascii_digit())
+                .then(|| numbers(rest))
+        })
+        .filter_map(|mut numbers| numbers.next())
+        .collect();
+    assert!(cited.len() > 50, "{cited:?}");
+    let document = read("docs/rfc.md");
+    // Numbers of standards are in the first column.
+    let listed: BTreeSet<&str> = document
+        .lines()
+        .filter_map(|line| line.strip_prefix("| ")?.split(" |").next())
+        .flat_map(numbers)
+        .collect();
+    let missing: Vec<_> = cited.difference(&listed).collect();
+    assert!(missing.is_empty(), "not in docs/rfc.md: {missing:?}");
+}
+
+#[test]
+fn the_readme_lists_every_document() {
+    let readme = read("README.md");
+    assert!(readme.lines().count() <= 150);
+    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let row = format!("| [docs/{name}](docs/{name}) |");
+        assert!(readme.contains(&row), "{name}");
+    }
+}
+
+#[test]
+fn headings_occur_once() {
+    for path in ["CHANGELOG.md", "docs/compat.md", "docs/rfc.md"] {
+        let text = read(path);
+        let headings: Vec<_> = text.lines().filter(|line| line.starts_with('#')).collect();
+        let distinct: BTreeSet<_> = headings.iter().collect();
+        assert_eq!(headings.len(), distinct.len(), "{path}");
+    }
+}
+
+#[test]
+fn links_between_documents_lead_somewhere() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let in_docs = fs::read_dir(root.join("docs")).unwrap();
+    let documents = in_docs.map(|entry| entry.unwrap().path());
+    for path in documents.chain([root.join("README.md"), root.join("CHANGELOG.md")]) {
+        let text = fs::read_to_string(&path).unwrap();
+        for target in text
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split(')').next())
+        {
+            let file = target.split('#').next().unwrap_or_default();
+            let is_ours = !file.is_empty() && !file.contains("://");
+            let there = path.parent().unwrap().join(file).exists();
+            assert!(there || !is_ours, "{}: {target}", path.display());
+        }
+    }
+}
