@@ -327,7 +327,7 @@ fn events_tell_what_happens() {
         watcher.read_until(&event);
     }
     assert_eq!(admin.says("flush"), "error: no messages to send\n");
-    watcher.read_until("\nEVENT: forward: end: no messages to send  ");
+    watcher.read_until("\nEVENT: forward: end: no messages  ");
 }
 
 // What a watcher does not read is dropped, told to it, and noticed by nobody else.
@@ -359,7 +359,7 @@ fn a_watcher_who_does_not_read_loses_events_and_holds_up_nobody() {
     let events = text.matches("EVENT: forward: ").count();
     assert!(!lost.is_empty(), "{events}");
     assert_eq!(events + lost.iter().sum::<usize>(), 2 * FLUSHES);
-    assert!(text.ends_with("EVENT: forward: end: no messages to send  "));
+    assert!(text.ends_with("EVENT: forward: end: no messages  "));
 }
 
 #[test]

@@ -14,6 +14,10 @@ pub const GROUP_MAX: usize = 64;
 /// are written.
 pub const GROUPS_MAX: usize = 10;
 
+/// The most jobs at work at the same time that may take long: so few that they leave
+/// threads to all others.
+pub const LONG_MAX: usize = 2;
+
 /// What a pool does.
 pub trait Work: Send + Sync + 'static {
     /// What is to be done.
@@ -24,6 +28,12 @@ pub trait Work: Send + Sync + 'static {
     /// Whether jobs of this kind gain from being done together. While a group is
     /// at work, further ones of the kind wait and then form the next group.
     fn is_grouped(&self, job: &Self::Job) -> bool;
+
+    /// Whether a job may take long. Only [`LONG_MAX`] of them are at work at the same
+    /// time, and further ones wait for those.
+    fn is_long(&self, _job: &Self::Job) -> bool {
+        false
+    }
 
     /// Does one job, or a group of at most [`GROUP_MAX`], and returns as many
     /// results, in the same order.
@@ -40,7 +50,7 @@ pub struct Completion<D> {
 }
 
 /// Threads, started as they are needed, that do jobs in the order given (those
-/// done in groups apart).
+/// done in groups, and those that may take long, apart).
 pub struct Pool<W: Work> {
     shared: Arc<Shared<W>>,
     threads_max: usize,
@@ -57,7 +67,9 @@ struct Shared<W: Work> {
 struct Queue<W: Work> {
     single: VecDeque<(Token, W::Job)>,
     grouped: VecDeque<(Token, W::Job)>,
+    long: VecDeque<(Token, W::Job)>,
     groups_at_work: usize,
+    long_at_work: usize,
     threads: usize,
     idle: usize,
     closed: bool,
@@ -66,7 +78,15 @@ struct Queue<W: Work> {
 /// What one thread does next.
 struct Batch<W: Work> {
     jobs: Vec<(Token, W::Job)>,
-    grouped: bool,
+    kind: Kind,
+}
+
+/// Which jobs share a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Single,
+    Grouped,
+    Long,
 }
 
 impl<W: Work> Pool<W> {
@@ -76,7 +96,9 @@ impl<W: Work> Pool<W> {
         let queue = Queue {
             single: VecDeque::new(),
             grouped: VecDeque::new(),
+            long: VecDeque::new(),
             groups_at_work: 0,
+            long_at_work: 0,
             threads: 0,
             idle: 0,
             closed: false,
@@ -98,14 +120,10 @@ impl<W: Work> Pool<W> {
     /// one job under way, and sessions are limited.
     pub fn submit(&self, token: Token, job: W::Job) {
         let mut queue = self.shared.lock_queue();
-        let is_grouped = self.shared.work.is_grouped(&job);
-        if is_grouped {
-            queue.grouped.push_back((token, job));
-        } else {
-            queue.single.push_back((token, job));
-        }
-        // A group that may not begin yet is taken by the thread that ends one.
-        if is_grouped && !queue.may_begin_group() {
+        let kind = self.shared.kind_of(&job);
+        queue.of_kind(kind).push_back((token, job));
+        // What may not begin yet is taken by the thread that ends one of its kind.
+        if !queue.may_begin(kind) {
             return;
         }
         if queue.runnable() <= queue.idle {
@@ -128,7 +146,7 @@ impl<W: Work> Pool<W> {
     /// How many jobs wait for a thread.
     pub fn backlog(&self) -> usize {
         let queue = self.shared.lock_queue();
-        queue.single.len() + queue.grouped.len()
+        queue.single.len() + queue.grouped.len() + queue.long.len()
     }
 
     /// Starts one more thread; where the system refuses, those there are do the
@@ -155,7 +173,7 @@ impl<W: Work> Shared<W> {
     fn run(&self) {
         let mut queue = self.lock_queue();
         loop {
-            if let Some(Batch { jobs, grouped }) = queue.next_jobs() {
+            if let Some(Batch { jobs, kind }) = queue.next_jobs() {
                 let more = queue.runnable() > 0 && queue.idle > 0;
                 drop(queue);
                 if more {
@@ -163,8 +181,10 @@ impl<W: Work> Shared<W> {
                 }
                 self.work_on(jobs);
                 queue = self.lock_queue();
-                if grouped {
-                    queue.groups_at_work -= 1;
+                match kind {
+                    Kind::Single => {}
+                    Kind::Grouped => queue.groups_at_work -= 1,
+                    Kind::Long => queue.long_at_work -= 1,
                 }
                 continue;
             }
@@ -178,6 +198,14 @@ impl<W: Work> Shared<W> {
                 .wait(queue)
                 .unwrap_or_else(|poisoned| poisoned.into_inner());
             queue.idle -= 1;
+        }
+    }
+
+    fn kind_of(&self, job: &W::Job) -> Kind {
+        match (self.work.is_grouped(job), self.work.is_long(job)) {
+            (true, _) => Kind::Grouped,
+            (false, true) => Kind::Long,
+            (false, false) => Kind::Single,
         }
     }
 
@@ -207,7 +235,25 @@ impl<W: Work> Shared<W> {
 impl<W: Work> Queue<W> {
     /// How many threads could begin something now.
     fn runnable(&self) -> usize {
-        self.single.len() + usize::from(self.may_begin_group())
+        let long = self.long.len().min(LONG_MAX - self.long_at_work);
+        self.single.len() + long + usize::from(self.may_begin_group())
+    }
+
+    fn of_kind(&mut self, kind: Kind) -> &mut VecDeque<(Token, W::Job)> {
+        match kind {
+            Kind::Single => &mut self.single,
+            Kind::Grouped => &mut self.grouped,
+            Kind::Long => &mut self.long,
+        }
+    }
+
+    /// Whether a thread could begin what waits of that kind.
+    fn may_begin(&self, kind: Kind) -> bool {
+        match kind {
+            Kind::Single => !self.single.is_empty(),
+            Kind::Grouped => self.may_begin_group(),
+            Kind::Long => !self.long.is_empty() && self.long_at_work < LONG_MAX,
+        }
     }
 
     /// The more groups are at work, the larger a further one has to be: few large
@@ -218,25 +264,29 @@ impl<W: Work> Queue<W> {
     }
 
     fn take_all(&mut self) -> Vec<Token> {
-        let jobs = self.single.drain(..).chain(self.grouped.drain(..));
+        let (single, grouped) = (self.single.drain(..), self.grouped.drain(..));
+        let jobs = single.chain(grouped).chain(self.long.drain(..));
         jobs.map(|(token, _)| token).collect()
     }
 
-    /// The next group, unless one is at work, or else the next job that stands alone.
+    /// The next group, or else the next job that may take long, unless there are
+    /// enough of them at work, or else the next of all others.
     fn next_jobs(&mut self) -> Option<Batch<W>> {
-        if self.may_begin_group() {
-            self.groups_at_work += 1;
-            let count = self.grouped.len().min(GROUP_MAX);
-            return Some(Batch {
-                jobs: self.grouped.drain(..count).collect(),
-                grouped: true,
-            });
-        }
-        let jobs = vec![self.single.pop_front()?];
-        Some(Batch {
-            jobs,
-            grouped: false,
-        })
+        let kinds = [Kind::Grouped, Kind::Long, Kind::Single];
+        let kind = kinds.into_iter().find(|kind| self.may_begin(*kind))?;
+        let count = match kind {
+            Kind::Single => 1,
+            Kind::Grouped => {
+                self.groups_at_work += 1;
+                self.grouped.len().min(GROUP_MAX)
+            }
+            Kind::Long => {
+                self.long_at_work += 1;
+                1
+            }
+        };
+        let jobs = self.of_kind(kind).drain(..count).collect();
+        Some(Batch { jobs, kind })
     }
 }
 
@@ -254,7 +304,8 @@ mod tests {
     use crate::event::Slab;
     use std::sync::mpsc;
 
-    /// Jobs: below 100 alone, above in groups; 13 panics, 1 waits for the gate.
+    /// Jobs: below 100 alone, from there in groups, from 1000 long; 13 panics, 1, 100
+    /// and 1000 wait for the gate.
     struct Sums {
         gate: Mutex<mpsc::Receiver<()>>,
     }
@@ -264,12 +315,16 @@ mod tests {
         type Done = (u32, usize);
 
         fn is_grouped(&self, job: &u32) -> bool {
-            *job >= 100
+            (100..1000).contains(job)
+        }
+
+        fn is_long(&self, job: &u32) -> bool {
+            *job >= 1000
         }
 
         fn run(&self, jobs: Vec<u32>) -> Vec<(u32, usize)> {
             assert!(!jobs.contains(&13), "unlucky");
-            if jobs.contains(&1) || jobs.contains(&100) {
+            if jobs.iter().any(|job| [1, 100, 1000].contains(job)) {
                 lock(&self.gate).recv().unwrap();
             }
             jobs.iter().map(|job| (*job, jobs.len())).collect()
@@ -386,6 +441,26 @@ mod tests {
         );
         fixture.gate.send(()).unwrap();
         assert_eq!(fixture.collect(1), [Some((1, 1))]);
+    }
+
+    #[test]
+    fn long_jobs_leave_threads_to_others() {
+        let fixture = fixture(4);
+        for _ in 0..LONG_MAX + 3 {
+            fixture.pool.submit(fixture.token, 1000);
+        }
+        fixture.pool.submit(fixture.token, 101);
+        assert_eq!(fixture.collect(1), [Some((101, 1))]);
+        fixture.pool.submit(fixture.token, 2);
+        assert_eq!(fixture.collect(1), [Some((2, 1))]);
+        while fixture.pool.backlog() > 3 {
+            thread::yield_now();
+        }
+        assert_eq!(fixture.pool.shared.lock_queue().long_at_work, LONG_MAX);
+        // Those that wait get their turn as others end.
+        (0..LONG_MAX + 3).for_each(|_| fixture.gate.send(()).unwrap());
+        let done = fixture.collect(LONG_MAX + 3);
+        assert_eq!(done, [Some((1000, 1)); LONG_MAX + 3]);
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub mod message;
 pub mod mx;
 pub mod netfilter;
 pub mod netverifier;
+mod pace;
 pub mod pop;
 pub mod report;
 pub mod sasl;

@@ -357,6 +357,10 @@ impl Work for DiskWork {
         matches!(job, Job::Commit(_) | Job::CommitStaged(_))
     }
 
+    fn is_long(&self, job: &Job) -> bool {
+        matches!(job, Job::Maildrop(job) if job.is_long())
+    }
+
     fn run(&self, jobs: Vec<Job>) -> Vec<Done> {
         let is_group = jobs.len() > 1;
         let commit = |job| match job {

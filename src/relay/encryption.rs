@@ -18,7 +18,10 @@ pub enum Encryption {
     /// In clear, for now or for ever.
     Clear,
     /// The client's wish has been granted, but the reply is not out yet.
-    Accepted,
+    Accepted {
+        /// When it is given up: the client may not take the reply.
+        until: Instant,
+    },
     /// The handshake is under way, until then at the latest.
     Handshake {
         /// When it is given up.
@@ -40,11 +43,21 @@ pub enum Progress {
 }
 
 impl Encryption {
-    /// When the handshake is given up.
+    /// The client's wish has been granted.
+    pub fn accept(now: Instant) -> Encryption {
+        let until = now + HANDSHAKE_MAX;
+        Encryption::Accepted { until }
+    }
+
+    fn is_accepted(self) -> bool {
+        matches!(self, Encryption::Accepted { .. })
+    }
+
+    /// When the handshake is given up, or the wait for it to begin.
     pub fn deadline(self) -> Option<Instant> {
         match self {
-            Encryption::Handshake { until } => Some(until),
-            Encryption::Clear | Encryption::Accepted | Encryption::Secure => None,
+            Encryption::Accepted { until } | Encryption::Handshake { until } => Some(until),
+            Encryption::Clear | Encryption::Secure => None,
         }
     }
 
@@ -52,7 +65,7 @@ impl Encryption {
     /// yet, so whatever is there was not meant to be encrypted, and might be somebody
     /// else's words.
     pub fn has_injection(self, connection: &mut Connection, scratch: &mut [u8]) -> bool {
-        if self != Encryption::Accepted {
+        if !self.is_accepted() {
             return false;
         }
         // An end or an error shows again in the handshake.
@@ -62,7 +75,7 @@ impl Encryption {
 
     /// Whether the reply is out, so that the handshake can begin.
     pub fn is_due(self, connection: &Connection) -> bool {
-        self == Encryption::Accepted && connection.output.is_empty()
+        self.is_accepted() && connection.output.is_empty()
     }
 
     /// Begins the handshake; false where that cannot be.
@@ -120,5 +133,19 @@ impl Encryption {
         if *self != Encryption::Secure {
             *self = Encryption::Clear;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_that_asks_for_tls_and_takes_no_reply_is_not_waited_for_for_ever() {
+        let now = Instant::now();
+        let accepted = Encryption::accept(now);
+        assert_eq!(accepted.deadline(), Some(now + HANDSHAKE_MAX));
+        assert_eq!(Encryption::Clear.deadline(), None);
+        assert_eq!(Encryption::Secure.deadline(), None);
     }
 }

@@ -59,6 +59,11 @@ pub struct Piece {
 pub struct MessageList(pub Arc<[Listed]>);
 
 impl Job {
+    /// Whether it may take long: it has to do with as many messages as there are.
+    pub fn is_long(&self) -> bool {
+        matches!(self, Job::Open { .. } | Job::Delete(..))
+    }
+
     /// Does it. Blocks.
     pub fn run(self) -> Done {
         match self {
@@ -187,6 +192,29 @@ fn unique_id(id: &StoredId) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn jobs_on_whole_maildrops_are_kept_few_at_a_time() {
+        let path = std::env::temp_dir().join(format!("long.{}", std::process::id()));
+        std::fs::create_dir(&path).unwrap();
+        let spool = Spool::open(&path, 1).unwrap();
+        let job = Job::Open {
+            spool: spool.clone(),
+            user: OneLine::default(),
+            by_name: false,
+            may_delete: true,
+        };
+        assert!(job.is_long());
+        let Ok(Opened::Ours { maildrop, .. }) = spool.open_maildrop(None, true) else {
+            panic!("an empty directory is a maildrop");
+        };
+        let maildrop = Arc::new(maildrop);
+        assert!(Job::Delete(Arc::clone(&maildrop), Vec::new()).is_long());
+        let id = StoredId::parse(b"emailrelay.1.2.3").unwrap();
+        let message = Listed { id, octets: 1 };
+        assert!(!Job::Retrieve(maildrop, message).is_long());
+        std::fs::remove_dir_all(&path).unwrap();
+    }
 
     #[test]
     fn unique_ids_have_the_form_of_one() {

@@ -193,6 +193,10 @@ impl Session for MetricsServer {
         Some(self.peer.ip_text())
     }
 
+    fn peer_port(&self) -> Option<u16> {
+        self.peer.port()
+    }
+
     fn start(&mut self, token: Token, context: &mut Context) {
         self.token = token;
         let (stream, peer) = (self.connection.stream(), self.peer.address());

@@ -216,7 +216,7 @@ impl PopServer {
                     self.login.check(site, credentials, self.token, context);
                 }
                 Action::HoldBack(answer) => self.login.hold_back(answer, &self.peer, context),
-                Action::StartTls => self.encryption = Encryption::Accepted,
+                Action::StartTls => self.encryption = Encryption::accept(context.now),
                 Action::Open(user) => self.open(user, context),
                 Action::Retrieve(index) => self.retrieve(index, context),
                 Action::ReadOn => self.read_on(context),
@@ -342,6 +342,10 @@ impl Session for PopServer {
 
     fn peer(&self) -> Option<&str> {
         Some(self.peer.ip_text())
+    }
+
+    fn peer_port(&self) -> Option<u16> {
+        self.peer.port()
     }
 
     fn start(&mut self, token: Token, context: &mut Context) {

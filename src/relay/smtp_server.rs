@@ -225,7 +225,7 @@ impl SmtpServer {
                 Action::Warn(text) => warning!("{text}"),
                 Action::Authenticate(credentials) => self.authenticate(credentials, context),
                 Action::HoldBack(answer) => self.hold_back(answer, context),
-                Action::StartTls => self.encryption = Encryption::Accepted,
+                Action::StartTls => self.encryption = Encryption::accept(context.now),
                 Action::Close(reason) => {
                     self.hint_at_tls(reason);
                     self.reason = Some(reason);

@@ -31,7 +31,7 @@ pub(super) struct Listing {
 
 impl Listing {
     pub(super) fn begin(turn: &mut Turn<'_>, session: &Session, column: Column) -> Listing {
-        let (count, _) = session.totals();
+        let count = session.totals().count;
         turn.begin_response();
         turn.send(responses::line(format!("+OK {count} message(s)")));
         Listing { column, next: 0 }

@@ -14,12 +14,32 @@ pub(super) struct Session {
     pub(super) messages: Box<dyn Messages>,
     /// By index.
     deleted: Vec<bool>,
+    totals: Totals,
+}
+
+/// How many messages there are, and all their octets.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Totals {
+    pub(super) count: usize,
+    pub(super) octets: u64,
+}
+
+impl Totals {
+    fn of(messages: &dyn Messages) -> Totals {
+        let count = messages.count();
+        let octets = (0..count).map(|index| messages.octets(index));
+        Totals {
+            count,
+            octets: octets.fold(0, u64::saturating_add),
+        }
+    }
 }
 
 impl Session {
     pub(super) fn new(messages: Box<dyn Messages>) -> Session {
         Session {
             deleted: vec![false; messages.count()],
+            totals: Totals::of(messages.as_ref()),
             messages,
         }
     }
@@ -40,19 +60,29 @@ impl Session {
         self.deleted.get(index).is_some_and(|deleted| !deleted)
     }
 
-    /// How many messages there are, and all their octets.
+    /// Marks a message that is there as deleted.
+    fn delete(&mut self, index: usize) {
+        self.deleted[index] = true;
+        self.totals.count -= 1;
+        let octets = self.messages.octets(index);
+        self.totals.octets = self.totals.octets.saturating_sub(octets);
+    }
+
+    fn undelete_all(&mut self) {
+        self.deleted.fill(false);
+        self.totals = Totals::of(self.messages.as_ref());
+    }
+
+    /// What is there. It is kept up to date, as a client may ask for it often.
     // RFC 1939 5: messages that are deleted are not counted.
-    pub(super) fn totals(&self) -> (usize, u64) {
-        let there = (0..self.deleted.len()).filter(|index| self.is_there(*index));
-        there.fold((0, 0), |(count, octets), index| {
-            (count + 1, octets + self.messages.octets(index))
-        })
+    pub(super) fn totals(&self) -> Totals {
+        self.totals
     }
 }
 
 pub(super) fn stat(turn: &mut Turn<'_>, session: Box<Session>, command: &Command<'_>) -> Step {
     turn.without_argument(command, session, |turn, session| {
-        let (count, octets) = session.totals();
+        let Totals { count, octets } = session.totals();
         turn.send(responses::line(format!("+OK {count} {octets}")));
         session.stay()
     })
@@ -85,7 +115,7 @@ pub(super) fn top(turn: &mut Turn<'_>, session: Box<Session>, command: &Command<
 pub(super) fn dele(turn: &mut Turn<'_>, mut session: Box<Session>, command: &Command<'_>) -> Step {
     match session.find(command.argument()) {
         Some(index) => {
-            session.deleted[index] = true;
+            session.delete(index);
             turn.say(responses::OK);
         }
         None => turn.say(responses::NO_SUCH_MESSAGE),
@@ -102,7 +132,7 @@ pub(super) fn noop(turn: &mut Turn<'_>, session: Box<Session>, command: &Command
 
 pub(super) fn rset(turn: &mut Turn<'_>, session: Box<Session>, command: &Command<'_>) -> Step {
     turn.without_argument(command, session, |turn, mut session| {
-        session.deleted.fill(false);
+        session.undelete_all();
         turn.say(responses::OK);
         session.stay()
     })

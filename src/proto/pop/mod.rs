@@ -49,6 +49,7 @@ use std::time::{Duration, Instant};
 
 use crate::base::ByteQueue;
 use crate::proto::line::Framer;
+use crate::proto::pace::Pace;
 use crate::proto::sasl::{self, Attempts, Channel, Kinds, NonceSource};
 
 pub use action::{Action, Event, Failure, Messages, OpenFailure};
@@ -60,7 +61,6 @@ use listing::Listing;
 use login::{Authorization, Exchange};
 use maildrop::Session;
 use responses::Fixed;
-use sending::Pace;
 use wait::Wait;
 
 /// What is known of a client when it connects.
@@ -220,8 +220,10 @@ impl Machine {
     /// When the client's patience with itself must end: for the next command, or
     /// for taking what it has asked for. None while it waits for us.
     pub fn deadline(&self) -> Option<Instant> {
+        let limits = &self.core.settings.limits;
         let pace = self.core.pace.as_ref();
-        let pace = pace.and_then(|pace| pace.deadline(&self.core.settings.limits));
+        let pace =
+            pace.and_then(|pace| pace.deadline(limits.response_grace, limits.response_rate_min));
         match &self.state {
             State::Authorization(_) | State::Exchange(_) | State::Transaction(_) => {
                 self.idle_deadline()

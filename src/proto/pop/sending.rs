@@ -1,12 +1,10 @@
 //! RETR and TOP: content on its way to the client.
 
-use std::time::{Duration, Instant};
-
 use crate::proto::stuff::{Framing, Stuffer};
 
 use super::maildrop::Session;
 use super::wait::Wait;
-use super::{Action, CloseReason, Failure, Limits, State, Step, Turn, responses};
+use super::{Action, CloseReason, Failure, State, Step, Turn, responses};
 
 /// What of a message is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,41 +128,6 @@ impl Sending {
     }
 }
 
-/// How fast a client takes a response of many lines.
-#[derive(Debug)]
-pub(super) struct Pace {
-    began_at: Instant,
-    octets: u64,
-}
-
-impl Pace {
-    pub(super) fn new(now: Instant) -> Pace {
-        Pace {
-            began_at: now,
-            octets: 0,
-        }
-    }
-
-    pub(super) fn note(&mut self, octets: usize) {
-        self.octets = self.octets.saturating_add(octets as u64);
-    }
-
-    pub(super) fn excuse(&mut self, delay: Duration) {
-        self.began_at = self.began_at.checked_add(delay).unwrap_or(self.began_at);
-    }
-
-    /// When the average since the beginning falls below the minimum, if nothing
-    /// more is taken; none if that is beyond all times, or if there is no minimum.
-    pub(super) fn deadline(&self, limits: &Limits) -> Option<Instant> {
-        let milliseconds = self.octets.saturating_mul(1000);
-        let earned = milliseconds.checked_div(u64::from(limits.response_rate_min))?;
-        let allowed = limits
-            .response_grace
-            .checked_add(Duration::from_millis(earned))?;
-        self.began_at.checked_add(allowed)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -208,22 +171,5 @@ mod tests {
         }
         assert_eq!(top_of("a: b\r\n", 0, 3), "a: b\r\n");
         assert_eq!(top_of("\r\nbody\r\n", 0, 1), "\r\n");
-    }
-
-    #[test]
-    fn a_pace_must_be_kept_after_the_grace() {
-        let (limits, now) = (Limits::default(), Instant::now());
-        let mut pace = Pace::new(now);
-        assert_eq!(pace.deadline(&limits), Some(now + limits.response_grace));
-        pace.note(100);
-        let later = now + limits.response_grace + Duration::from_secs(2);
-        assert_eq!(pace.deadline(&limits), Some(later));
-        pace.excuse(Duration::from_secs(3));
-        assert_eq!(pace.deadline(&limits), Some(later + Duration::from_secs(3)));
-        let unlimited = Limits {
-            response_rate_min: 0,
-            ..limits
-        };
-        assert_eq!(pace.deadline(&unlimited), None);
     }
 }

@@ -31,7 +31,7 @@ impl Wait {
             (Wait::Opened, Event::Opened(Ok(messages))) => {
                 turn.core.counts = Counts::default();
                 let session = Box::new(Session::new(messages));
-                let (count, octets) = session.totals();
+                let maildrop::Totals { count, octets } = session.totals();
                 let text = format!("+OK maildrop has {count} message(s) ({octets} octets)");
                 turn.send(responses::line(text));
                 Step::Next(State::Transaction(session))

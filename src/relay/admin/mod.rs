@@ -370,6 +370,10 @@ impl Session for AdminServer {
         Some(self.peer.ip_text())
     }
 
+    fn peer_port(&self) -> Option<u16> {
+        self.peer.port()
+    }
+
     fn start(&mut self, token: Token, context: &mut Context) {
         self.token = token;
         info!("admin connection from {}", self.peer);

@@ -121,6 +121,8 @@ struct Known<T> {
     at: Option<Instant>,
     good_for: Duration,
     is_asked: bool,
+    /// It has been said that it cannot be found out.
+    has_complained: bool,
     waiting: VecDeque<Token>,
 }
 
@@ -142,6 +144,7 @@ impl<T> Known<T> {
             at: None,
             good_for,
             is_asked: false,
+            has_complained: false,
             waiting: VecDeque::new(),
         }
     }
@@ -166,6 +169,22 @@ impl<T> Known<T> {
         }
     }
 
+    /// Logs what went wrong, but not as often as somebody looks.
+    fn complain<A>(&mut self, result: Result<A, store::Error>) -> Option<A> {
+        match result {
+            Ok(found) => {
+                self.has_complained = false;
+                Some(found)
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut self.has_complained, true) {
+                    error!("the spool is in trouble: {error}");
+                }
+                None
+            }
+        }
+    }
+
     fn learn(&mut self, now: Instant, answer: Option<T>) -> VecDeque<Token> {
         self.is_asked = false;
         self.at = Some(now);
@@ -180,8 +199,6 @@ pub struct Surveyor {
     spool: Spool,
     census: Known<Census>,
     probe: Known<bool>,
-    /// It has been said that the spool cannot be looked at.
-    has_complained: bool,
     over: bool,
 }
 
@@ -193,7 +210,6 @@ impl Surveyor {
             spool,
             census: Known::new(CENSUS_GOOD_FOR),
             probe: Known::new(PROBE_GOOD_FOR),
-            has_complained: false,
             over: false,
         }
     }
@@ -230,32 +246,16 @@ impl Surveyor {
         let now = context.now;
         let waiting = match done {
             Done::Census(result) => {
-                let census = self.complain(result);
+                let census = self.census.complain(result);
                 self.census.learn(now, census)
             }
             Done::Probe(result) => {
-                let is_writable = self.complain(result).is_some();
+                let is_writable = self.probe.complain(result).is_some();
                 self.probe.learn(now, Some(is_writable))
             }
         };
         for who in waiting {
             self.tell(who, context);
-        }
-    }
-
-    /// Logs what went wrong, but not as often as somebody looks.
-    fn complain<T>(&mut self, result: Result<T, store::Error>) -> Option<T> {
-        match result {
-            Ok(found) => {
-                self.has_complained = false;
-                Some(found)
-            }
-            Err(error) => {
-                if !std::mem::replace(&mut self.has_complained, true) {
-                    error!("the spool is in trouble: {error}");
-                }
-                None
-            }
         }
     }
 

@@ -3,10 +3,10 @@
 use crate::base::ByteQueue;
 use crate::proto::content::{DotDecoder, LineEnds};
 use crate::proto::message::{HeaderFault, Scan};
+use crate::proto::pace::Pace;
 use crate::proto::smtp::command::{self, Chunk};
 use crate::proto::smtp::params::BodyType;
 
-use super::pace::Pace;
 use super::replies::{self, Fixed};
 use super::session::{Hello, Session};
 use super::wait::Wait;

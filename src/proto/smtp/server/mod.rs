@@ -39,7 +39,6 @@ mod auth;
 mod close;
 mod content;
 mod log;
-mod pace;
 mod replies;
 mod session;
 mod settings;
@@ -213,12 +212,15 @@ impl Machine {
     /// next octets of content, or for its pace. None while it waits for us.
     pub fn deadline(&self) -> Option<Instant> {
         let idle = self.core.idle_deadline();
+        let limits = &self.core.settings.limits;
         let pace = match &self.state {
             State::Command(_) | State::Auth(_) => None,
-            State::Content(incoming) => incoming.pace().deadline(&self.core.settings.limits),
-            State::Swallow(swallow) => swallow.pace().deadline(&self.core.settings.limits),
+            State::Content(incoming) => Some(incoming.pace()),
+            State::Swallow(swallow) => Some(swallow.pace()),
             State::Connected | State::Wait(_) | State::Closed => return None,
         };
+        let pace =
+            pace.and_then(|pace| pace.deadline(limits.content_grace, limits.content_rate_min));
         [idle, pace].into_iter().flatten().min()
     }
 
