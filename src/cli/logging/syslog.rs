@@ -18,6 +18,8 @@ pub(super) struct SystemLog {
     program: String,
     socket: Option<Socket>,
     tried_at: Option<Instant>,
+    /// Lines that could not be sent since the last one that was.
+    lost: u64,
 }
 
 impl SystemLog {
@@ -28,10 +30,36 @@ impl SystemLog {
             program: program.to_owned(),
             socket: None,
             tried_at: None,
+            lost: 0,
         }
     }
 
-    fn send(&mut self, line: &Line) {
+    /// Sends a line, and before it how many have been lost.
+    fn log(&mut self, line: &Line) {
+        if self.lost > 0 {
+            let note = self.note(line.time);
+            if !self.send(&note) {
+                self.lost += 1;
+                return;
+            }
+            self.lost = 0;
+        }
+        if !self.send(line) {
+            self.lost = 1;
+        }
+    }
+
+    fn note(&self, time: WallClock) -> Line {
+        let (program, lost) = (&self.program, self.lost);
+        Line {
+            level: Level::Warning,
+            time,
+            text: format!("{program}: warning: {lost} line(s) of the log were lost here"),
+        }
+    }
+
+    /// Whether the system log took it.
+    fn send(&mut self, line: &Line) -> bool {
         let message = message(self.facility, &self.program, std::process::id(), line);
         // A daemon that was started again has another socket: so once more.
         for _ in 0..2 {
@@ -41,7 +69,8 @@ impl SystemLog {
                 .as_ref()
                 .map(|socket| socket.send(message.as_bytes()));
             match sent {
-                Some(Ok(())) | None => return,
+                Some(Ok(())) => return true,
+                None => return false,
                 Some(Err(_)) => {
                     self.socket = None;
                     self.tried_at = None;
@@ -49,6 +78,7 @@ impl SystemLog {
             }
         }
         self.tried_at = Some(Instant::now());
+        false
     }
 
     fn connect(&mut self) {
@@ -62,7 +92,7 @@ impl SystemLog {
 
 impl Place for SystemLog {
     fn write(&mut self, lines: &[Line]) {
-        lines.iter().for_each(|line| self.send(line));
+        lines.iter().for_each(|line| self.log(line));
     }
 
     fn reopen(&mut self) {
@@ -88,6 +118,29 @@ fn message(facility: Facility, program: &str, pid: u32, line: &Line) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_nobody_takes_is_counted() {
+        // Too early to look for the system log again.
+        let mut place = SystemLog {
+            facility: Facility::Mail,
+            program: "x".to_owned(),
+            socket: None,
+            tried_at: Some(Instant::now() + Duration::from_secs(600)),
+            lost: 0,
+        };
+        let line = Line {
+            level: Level::Info,
+            time: WallClock::default(),
+            text: "text".to_owned(),
+        };
+        place.write(&[line.clone(), line.clone(), line]);
+        assert_eq!(place.lost, 3);
+        assert_eq!(
+            place.note(WallClock::default()).text,
+            "x: warning: 3 line(s) of the log were lost here"
+        );
+    }
 
     #[test]
     fn messages_are_as_syslog_daemons_know_them() {
