@@ -236,13 +236,11 @@ impl SmtpServer {
     ) -> Result<OneLine, Reply> {
         let answer = self.immediate.answer.take();
         let has_rest = std::mem::take(&mut self.immediate.has_rest);
-        if stored.is_err() {
-            return stored;
-        }
+        let stored = stored?;
         if has_rest {
             self.forward_rest(context);
         }
-        answer.map_or(stored, Err)
+        answer.map_or(Ok(stored), Err)
     }
 
     fn forward_rest(&self, context: &mut Context) {
