@@ -109,6 +109,26 @@ fn copies_may_share_the_content_which_stays() {
     assert_eq!(suffixes(spool.path()), ["content", "content", "envelope"]);
 }
 
+/// The content is for the copies as well, whoever else the message is for.
+#[test]
+fn a_content_that_copies_share_stays_where_they_look_for_it() {
+    for (filter, locals) in [
+        (
+            "copy:pop;nodelete",
+            &["content.local", "envelope.local"][..],
+        ),
+        ("copy:pop;nodelete,deliver:", &[]),
+    ] {
+        let spool = Scratch::new();
+        fs::create_dir(spool.join("alice")).unwrap();
+        let fixture = Fixture::with(spool, filter, &[]);
+        fixture.accepts(&["local@x.test"], b"Subject: x\r\n\r\ntext\r\n");
+        let spool = fixture.spool.path();
+        assert_eq!(suffixes(&spool.join("alice")), ["envelope"], "{filter}");
+        assert_eq!(suffixes(spool), [&["content"], locals].concat(), "{filter}");
+    }
+}
+
 #[test]
 fn copies_may_be_links_beside_the_message() {
     let spool = Scratch::new();

@@ -235,7 +235,11 @@ impl World {
         };
         let filler = "RSET\r\n.\r\nMAIL FROM:<evil@src.test>\r\n".repeat(self.random.below(4));
         let text = format!("n: #{number}#\r\n\r\n{filler}the end\r\n").into_bytes();
-        let size = 1 + self.random.below(text.len());
+        // Only what is one piece may follow its envelope without a wait.
+        let size = match self.random.below(5) {
+            0 => 1 + self.random.below(text.len()),
+            _ => text.len(),
+        };
         self.pieces = text.chunks(size).map(<[u8]>::to_vec).collect();
         self.messages.push_back((number, message.clone()));
         self.most = self.most.max(self.messages.len());

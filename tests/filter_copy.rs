@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::support::program::Scratch;
+use crate::support::skip_without;
 use crate::support::tools::{Ran, envelope, id, plant, run_on, run_with_input, tool};
 
 fn filter_copy(arguments: &[&str]) -> Ran {
@@ -53,6 +54,36 @@ fn a_message_is_handed_over_to_all_sub_directories() {
             assert_eq!(text, envelope("me@x", &["a@x"], ""));
         }
     }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn content_and_copies_are_on_the_disk_before_the_envelope_goes() {
+    if skip_without("strace") {
+        return;
+    }
+    let (scratch, id) = spool(".envelope.new");
+    let trace = Scratch::new();
+    let path = trace.join("trace");
+    let mut command = Command::new("strace");
+    command
+        .args(["-y", "-s", "200", "-o", &path, "-e", "trace=fsync,unlinkat"])
+        .arg(tool("emailrelay-filter-copy"))
+        .arg(content(&scratch, &id));
+    let ran = run_with_input(&mut command, b"");
+    assert_eq!(ran.status, 100, "{ran:?}");
+    let text = fs::read_to_string(&path).unwrap();
+    let gone = text.find("unlinkat(").expect("the envelope is removed");
+    let (before, after) = text.split_at(gone);
+    let spool = scratch.path().display();
+    for synced in [
+        format!("{spool}/{id}.content>"),
+        format!("{spool}/alice/{id}.envelope.new>"),
+        format!("{spool}/alice>"),
+    ] {
+        assert!(before.contains(&synced), "{synced}: {text}");
+    }
+    assert!(after.contains(&format!("fsync(3<{spool}>")), "{text}");
 }
 
 #[test]

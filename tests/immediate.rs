@@ -252,6 +252,22 @@ fn what_filters_make_besides_is_not_forgotten() {
     assert_eq!(arrived[1].forward_paths, ["2@b.test"]);
 }
 
+/// Copies for POP users may have no content of their own.
+#[test]
+fn a_content_that_is_needed_besides_stays() {
+    let (spool, sink) = (Scratch::new(), Sink::start());
+    let alice = spool.path().join("alice");
+    std::fs::create_dir(&alice).unwrap();
+    let server = start(&spool, &sink, &["--filter", "copy:pop;nodelete"]);
+    let mut client = Client::connect(server.port);
+    client.hello();
+    assert_eq!(send(&mut client, &["to@dst.test"]), "250 2.0.0 queued");
+    let copies = crate::support::program::names(&alice);
+    let id = copies[0].strip_suffix(".envelope").unwrap();
+    assert_eq!(copies.len(), 1);
+    assert_eq!(spool.names(), ["alice".to_owned(), format!("{id}.content")]);
+}
+
 #[cfg(unix)]
 #[test]
 fn a_message_that_a_filter_sends_elsewhere_goes_there() {

@@ -86,3 +86,19 @@ fn a_port_in_use_is_named_and_has_its_own_exit_status() {
     let address = format!("127.0.0.1:{port}");
     assert!(log.contains(&address) && log.contains("in use"), "{log}");
 }
+
+#[test]
+#[cfg(unix)]
+fn a_configuration_that_everybody_may_write_to_is_refused() {
+    use std::os::unix::fs::PermissionsExt;
+    let spool = Scratch::new();
+    let file = spool.join("a.conf");
+    fs::write(&file, "as-client 127.0.0.1:9\n").unwrap();
+    let directory = spool.path().to_str().unwrap();
+    for (mode, status) in [(0o664, 0), (0o646, 1)] {
+        fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+        let (got, _, log) = run(&["--spool-dir", directory, &file]);
+        assert_eq!(got, status, "{mode:o}: {log}");
+        assert_eq!(log.contains("chmod o-w"), status == 1, "{log}");
+    }
+}

@@ -88,6 +88,9 @@ impl Failure {
     }
 }
 
+/// The bit of a mode that lets everybody write.
+const WRITABLE_BY_OTHERS: u32 = 0o002;
+
 pub(super) fn run(mut arguments: Vec<OsString>) -> u8 {
     if let Err(error) = process::ensure_standard_descriptors() {
         stderr::write_line(&format!(
@@ -361,12 +364,18 @@ fn environment() -> Vec<(String, OsString)> {
 }
 
 /// Reads a configuration file, and no more of it than is needed to see that it is
-/// too long.
+/// too long. One that everybody may write to says what everybody wants, in the name
+/// of whoever has started the program.
 fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    let file = File::open(path)?;
+    let metadata = file.metadata()?;
+    let mode = sys::file_mode::exposed_mode(&metadata).unwrap_or_default();
+    if metadata.is_file() && mode & WRITABLE_BY_OTHERS != 0 {
+        let reason = format!("everybody may write to it (mode {mode:04o}): try chmod o-w");
+        return Err(io::Error::other(reason));
+    }
     let mut text = Vec::new();
-    File::open(path)?
-        .take(FILE_MAX as u64 + 1)
-        .read_to_end(&mut text)?;
+    file.take(FILE_MAX as u64 + 1).read_to_end(&mut text)?;
     Ok(text)
 }
 

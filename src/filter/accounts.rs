@@ -2,6 +2,10 @@
 
 use std::io;
 use std::ops::RangeInclusive;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::thread;
+use std::time::Duration;
 
 use super::verifier::{Decision, is_mailbox};
 use crate::base::{OneLine, ascii};
@@ -25,13 +29,23 @@ pub struct Accounts {
     pub check: bool,
 }
 
+/// How many lookups may be under way: the name service cannot be interrupted, so that
+/// there may be some for which nobody waits any more.
+const LOOKUPS_MAX: usize = 50;
+
+/// How many there are.
+static LOOKUPS: AtomicUsize = AtomicUsize::new(0);
+
 /// How the system answers who a user is.
 type Lookup<'a> = &'a dyn Fn(&str) -> io::Result<Option<u32>>;
 
 impl Accounts {
-    /// Decides on a recipient. Blocks while the name service is slow.
-    pub fn decide(&self, question: &Question) -> Decision {
-        self.decide_with(question, &account::user_id)
+    /// Decides on a recipient. Blocks while the name service is slow, but no longer
+    /// than that.
+    pub fn decide(&self, question: &Question, timeout: Option<Duration>) -> Decision {
+        let (accounts, question) = (self.clone(), question.clone());
+        let decide = move || accounts.decide_with(&question, &account::user_id);
+        in_time(&LOOKUPS, timeout, decide)
     }
 
     fn decide_with(&self, question: &Question, lookup: Lookup<'_>) -> Decision {
@@ -91,6 +105,55 @@ impl Accounts {
             true => relay(),
             false => Decision::refuse_for_good("rejected", why),
         }
+    }
+}
+
+/// What that comes to, if it does so in time.
+fn in_time(
+    running: &'static AtomicUsize,
+    timeout: Option<Duration>,
+    decide: impl FnOnce() -> Decision + Send + 'static,
+) -> Decision {
+    let Some(timeout) = timeout else {
+        return decide();
+    };
+    let place = Place::take(running);
+    if place.others >= LOOKUPS_MAX {
+        return Decision::failed("too many lookups have not ended");
+    }
+    let (sender, answer) = sync_channel(1);
+    let spawned = thread::Builder::new().spawn(move || {
+        // Whoever has lost patience is gone.
+        let _ = sender.send(decide());
+        drop(place);
+    });
+    if let Err(error) = spawned {
+        return Decision::failed(format_args!("no thread: {}", sys::reason(&error)));
+    }
+    answer.recv_timeout(timeout).unwrap_or_else(|error| {
+        Decision::failed(match error {
+            RecvTimeoutError::Timeout => "timed out",
+            RecvTimeoutError::Disconnected => "internal error",
+        })
+    })
+}
+
+/// A place among those that look something up.
+struct Place {
+    running: &'static AtomicUsize,
+    others: usize,
+}
+
+impl Place {
+    fn take(running: &'static AtomicUsize) -> Place {
+        let others = running.fetch_add(1, Ordering::Relaxed);
+        Place { running, others }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.running.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -190,6 +253,37 @@ mod tests {
         ] {
             assert_eq!(decided(&accounts(), recipient), expected, "{recipient}");
         }
+    }
+
+    #[test]
+    fn a_name_service_that_hangs_is_waited_for_in_vain_only_so_long() {
+        static RUNNING: AtomicUsize = AtomicUsize::new(0);
+        let reply = |decision: Decision| match decision.verdict {
+            Verdict::Refuse(reply) => String::from_utf8(reply.render()).unwrap(),
+            other => panic!("{other:?}"),
+        };
+        let (hold, held) = sync_channel::<()>(0);
+        let held = std::sync::Arc::new(std::sync::Mutex::new(held));
+        for _ in 0..LOOKUPS_MAX {
+            let held = std::sync::Arc::clone(&held);
+            let decision = in_time(&RUNNING, Some(Duration::from_millis(1)), move || {
+                // Until the other end is dropped.
+                held.lock().unwrap().recv().unwrap_err();
+                relay()
+            });
+            assert!(reply(decision).starts_with("450 4.3.0 "));
+        }
+        let long = Some(Duration::from_secs(60));
+        let none = || -> Decision { panic!("there is no place left") };
+        assert!(reply(in_time(&RUNNING, long, none)).starts_with("450 4.3.0 "));
+        drop(hold);
+        while RUNNING.load(Ordering::Relaxed) > 0 {
+            thread::yield_now();
+        }
+        let decision = in_time(&RUNNING, long, relay);
+        assert!(matches!(decision.verdict, Verdict::Remote { .. }));
+        let ill = in_time(&RUNNING, long, || panic!("our own fault"));
+        assert!(reply(ill).starts_with("450 4.3.0 "));
     }
 
     #[test]

@@ -142,6 +142,21 @@ impl ListenError {
         self.source.kind() == io::ErrorKind::AddrInUse
     }
 
+    /// What can be done about it, as far as that is known.
+    fn advice(&self) -> &'static str {
+        let is_port = !self.place.starts_with('/') && !self.place.starts_with("fd#");
+        match self.source.kind() {
+            io::ErrorKind::AddrInUse if is_port => {
+                ": another program does (ss -lntp shows which): stop it, or choose another port"
+            }
+            io::ErrorKind::PermissionDenied if is_port => {
+                ": try a port above 1023, start as root, or give the program the capability \
+                 (setcap cap_net_bind_service=ep)"
+            }
+            _ => "",
+        }
+    }
+
     /// Whether the system has no addresses of that family at all.
     pub fn is_family_missing(&self) -> bool {
         socket::is_family_missing(&self.source)
@@ -152,9 +167,10 @@ impl fmt::Display for ListenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "cannot listen on {}: {}",
+            "cannot listen on {}: {}{}",
             self.place,
-            sys::reason(&self.source)
+            sys::reason(&self.source),
+            self.advice()
         )
     }
 }
@@ -224,5 +240,15 @@ mod tests {
         let error = Listener::bind(first.address()).unwrap_err();
         let expected = format!("cannot listen on {}: ", first.address());
         assert!(error.to_string().starts_with(&expected), "{error}");
+        assert!(
+            error
+                .to_string()
+                .ends_with(": stop it, or choose another port")
+        );
+        let refused = ListenError::new(
+            Address::Tcp("127.0.0.1:25".parse().unwrap()),
+            io::ErrorKind::PermissionDenied.into(),
+        );
+        assert!(refused.to_string().contains(": try a port above 1023, "));
     }
 }

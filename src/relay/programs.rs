@@ -59,7 +59,7 @@ impl Job {
             Task::Program(path) => {
                 verifier::run(path, &self.question, self.timeout, &self.cancelled)
             }
-            Task::Accounts(accounts) => accounts.decide(&self.question),
+            Task::Accounts(accounts) => accounts.decide(&self.question, self.timeout),
         }
     }
 }

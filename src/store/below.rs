@@ -361,6 +361,10 @@ impl Copy {
         result.at(Operation::SyncDirectory, &self.shown)
     }
 
+    pub(super) fn shares_content(&self) -> bool {
+        matches!(self.shape, Shape::Pair { has_content, .. } if !has_content)
+    }
+
     pub(super) fn keep(&mut self) {
         self.state = State::Kept;
     }

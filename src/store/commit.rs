@@ -329,8 +329,10 @@ impl Prepared {
     }
 
     fn sync(&mut self) -> Result<(), Error> {
-        if let Some(envelope) = &self.envelope {
+        if self.envelope.is_some() || self.companions.iter().any(Companion::shares_content) {
             self.writer.sync()?;
+        }
+        if let Some(envelope) = &self.envelope {
             let name = self.writer.id().file_name(Suffix::EnvelopeNew);
             envelope.sync().at(Operation::Sync, &name)?;
         }

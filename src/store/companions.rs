@@ -50,6 +50,14 @@ impl Companion {
         }
     }
 
+    /// Whether it has no content of its own, but needs the message's.
+    pub(super) fn shares_content(&self) -> bool {
+        match self {
+            Companion::Message(_) => false,
+            Companion::Copy(copy) => copy.shares_content(),
+        }
+    }
+
     /// Leaves it where it is.
     pub fn keep(&mut self) {
         match self {

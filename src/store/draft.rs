@@ -132,10 +132,14 @@ impl Draft {
         })
     }
 
-    /// Removes the message: the envelope first, then the content if so told.
+    /// Removes the message: the envelope first, then the content if so told, unless an
+    /// envelope in a sub-directory needs it, or may soon do: then recovery removes it
+    /// once none does.
     pub fn remove(&self, with_content: bool) -> Result<(), Error> {
         self.files.remove(&self.id, self.envelope)?;
-        match with_content {
+        let is_needed =
+            || self.files.held.shares_content(&self.id) || self.files.is_needed_below(&self.id);
+        match with_content && !is_needed() {
             true => self.files.remove(&self.id, Suffix::Content),
             false => Ok(()),
         }

@@ -1,7 +1,7 @@
 //! Copying a message's envelope into all sub-directories, where POP users and other
 //! programs find it; the content stays where it is, for all of them.
 //!
-//! All copies are written and synced before the first gets its name, and all have
+//! The content and all copies are written and synced before the first gets its name, and all have
 //! their names for good before the original is removed. If anything fails before
 //! that the copies are taken away again.
 
@@ -31,7 +31,14 @@ pub fn scatter(path: &Path, id: &StoredId, suffix: Suffix) -> Result<Scattered, 
     let shown = path.as_os_str().as_encoded_bytes();
     let spool = Directory::open(path).at(Operation::OpenDirectory, shown)?;
     let name = id.file_name(Suffix::Content);
-    let content = spool.open_read(&name).at(Operation::Open, &name)?;
+    // What filters have put in its place may not be on the disk yet. Some systems sync
+    // only what is open for writing; on others that need not be allowed.
+    let content = match spool.open_append(&name) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => spool.open_read(&name),
+        result => result,
+    };
+    let content = content.at(Operation::Open, &name)?;
+    content.sync_all().at(Operation::Sync, &name)?;
     drop(content);
     let text = read(&spool, &id.file_name(suffix))?;
     let subdirectories = subdirectories(&spool, shown)?;

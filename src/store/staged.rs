@@ -139,8 +139,18 @@ impl Staged {
     /// Removes the files, as somebody else has the message now. What filters have
     /// made of it besides was accepted with it, and appears; says whether there was
     /// any of that.
-    pub fn pass_on(self) -> Result<bool, Error> {
-        self.publish_companions()
+    pub fn pass_on(mut self) -> Result<bool, Error> {
+        if !self.held.files.held.has_companions(self.id()) {
+            return Ok(false);
+        }
+        // It may be theirs, too.
+        self.prepared.writer().sync()?;
+        self.publish_companions()?;
+        if self.prepared.files().is_needed_below(self.id()) {
+            self.prepared.remove_envelope()?;
+            self.prepared.leave();
+        }
+        Ok(true)
     }
 
     /// The filter has the message. Content that it has left is for envelopes that
@@ -215,14 +225,18 @@ impl Staged {
             envelope,
             held,
         } = self;
-        prepared.add_companions(held.files.held.take(&held.id));
+        let companions = held.files.held.take(&held.id);
+        let is_shared = companions.iter().any(Companion::shares_content);
+        prepared.add_companions(companions);
         if envelope.local_recipients.is_empty() {
             return Ok(prepared);
         }
         let text = envelope.print().map_err(io::Error::other);
         let text = text.at(Operation::Compose, &prepared.id().stem())?;
         let is_only = envelope.remote_recipients.is_empty();
-        let local = LocalPair::new(prepared.writer(), &text, is_only)?;
+        // Else there would be none where the companions' readers look for it.
+        let is_all = is_only && !is_shared;
+        let local = LocalPair::new(prepared.writer(), &text, is_all)?;
         prepared.add_local(local);
         if is_only {
             prepared.remove_envelope()?;
@@ -279,6 +293,20 @@ impl HeldIds {
     /// Whether that message is one of them.
     pub(super) fn has(&self, id: &StoredId) -> bool {
         self.ids().contains_key(id)
+    }
+
+    /// Whether anything is to appear together with that message.
+    pub(super) fn has_companions(&self, id: &StoredId) -> bool {
+        self.ids()
+            .get(id)
+            .is_some_and(|attached| !attached.is_empty())
+    }
+
+    /// Whether the content of that message is to be that of a companion, too.
+    pub(super) fn shares_content(&self, id: &StoredId) -> bool {
+        let ids = self.ids();
+        ids.get(id)
+            .is_some_and(|attached| attached.iter().any(Companion::shares_content))
     }
 
     /// Adds companions to a message; gives them back if it is none of them.

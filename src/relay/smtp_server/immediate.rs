@@ -236,11 +236,13 @@ impl SmtpServer {
     ) -> Result<OneLine, Reply> {
         let answer = self.immediate.answer.take();
         let has_rest = std::mem::take(&mut self.immediate.has_rest);
-        let stored = stored?;
-        if has_rest {
+        if stored.is_ok() && has_rest {
             self.forward_rest(context);
         }
-        answer.map_or(Ok(stored), Err)
+        match answer {
+            Some(answer) if stored.is_ok() => Err(answer),
+            _ => stored,
+        }
     }
 
     fn forward_rest(&self, context: &mut Context) {

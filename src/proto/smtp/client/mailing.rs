@@ -106,7 +106,7 @@ impl Mailing {
             let is_whole = rest.is_empty();
             flight.held = (!is_whole).then_some((rest, last));
             self.send_content(context, wire, last && is_whole);
-        } else if self.is_envelope_open() && early::may_be_commands(&wire, is_start) {
+        } else if self.is_envelope_open() && !(is_start && early::is_harmless(&wire)) {
             self.hold(wire, last);
         } else {
             self.send_content(context, wire, last);

@@ -5,6 +5,7 @@ mod content;
 mod encryption;
 mod envelope;
 mod handshake;
+mod injection;
 mod misconduct;
 mod random;
 mod refusals;
