@@ -208,6 +208,7 @@ fn one_line_proves_a_delivery() {
         "id=emailrelay.",
         "from=<me@src.test>",
         "to=<a@x.test>",
+        "message-id=<1@src.test>",
         &hop,
         "250 2.0.0 queued",
     ] {

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::support::program::Scratch;
+#[cfg(target_os = "linux")]
 use crate::support::skip_without;
 use crate::support::tools::{Ran, envelope, id, plant, run_on, run_with_input, tool};
 

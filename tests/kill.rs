@@ -12,15 +12,15 @@ use crate::support::program::{Scratch, Server};
 use crate::support::sink::{Answer, Arrived, Sink};
 use crate::verifier::script;
 
-const CLIENTS: usize = 4;
+pub(crate) const CLIENTS: usize = 4;
 const KILLS: usize = 20;
 const LARGE: u64 = 200_000;
 
 /// A generator for times and sizes; the seed makes a run repeatable.
-struct Dice(u64);
+pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
+    pub(crate) fn roll(&mut self, sides: u64) -> u64 {
         self.0 = self
             .0
             .wrapping_mul(6_364_136_223_846_793_005)
@@ -94,7 +94,7 @@ fn round(spool: &Scratch, arguments: &[&str], seed: u64, acknowledged: &Arc<Mute
 }
 
 /// The tag of a message whose content is whole.
-fn tag_if_whole(message: &Arrived) -> String {
+pub(crate) fn tag_if_whole(message: &Arrived) -> String {
     let text = &message.content;
     let start = text.windows(9).position(|w| w == b"Subject: ").unwrap() + 9;
     let end = start + text[start..].iter().position(|b| *b == b'\r').unwrap();
@@ -121,7 +121,7 @@ fn all_arrived(acknowledged: &Mutex<Vec<String>>, arrived: &[Arrived]) {
     assert!(lost.is_empty(), "acknowledged but lost: {lost:?}");
 }
 
-fn drain(spool: &Scratch, sink: &Sink) {
+pub(crate) fn drain(spool: &Scratch, sink: &Sink) {
     let mut server = Server::start(spool, &["--forward", "--forward-to", &sink.address()]);
     server.program.wait_for("not tried");
     server.program.terminate();

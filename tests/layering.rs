@@ -50,6 +50,16 @@ fn sources(directory: &Path) -> Vec<PathBuf> {
     found
 }
 
+/// The integration tests.
+fn test_sources() -> Vec<(PathBuf, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let with_text = |path: PathBuf| {
+        let text = fs::read_to_string(&path).unwrap();
+        (path, text)
+    };
+    sources(&root).into_iter().map(with_text).collect()
+}
+
 fn crate_sources() -> Vec<(String, PathBuf, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let with_room = |path: PathBuf| {
@@ -181,7 +191,9 @@ fn only_the_loop_asks_for_the_time() {
 
 #[test]
 fn files_are_small_and_well_named() {
-    for (_, path, text) in crate_sources() {
+    let products = crate_sources().into_iter();
+    let products = products.map(|(_, path, text)| (path, text));
+    for (path, text) in products.chain(test_sources()) {
         let lines = text.lines().count();
         assert!(lines <= FILE_LINES_MAX, "{}: {lines} lines", path.display());
         for (line, text) in text.lines().enumerate() {

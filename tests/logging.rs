@@ -85,7 +85,6 @@ fn the_log_file_replaces_standard_error_and_is_opened_again_on_request() {
     let port = port_in(&path);
     fs::rename(&path, logs.join("log.1")).unwrap();
     relay.hang_up();
-    wait_for(&path, "");
     submit(port, "a@b.test", &["c@d.test"], MESSAGE);
     wait_for(&logs.join("log"), "smtp connection closed");
     assert!(relay.log().is_empty(), "{:?}", relay.log());
@@ -138,6 +137,19 @@ fn nobody_reads_standard_error_and_mail_goes_on() {
     fill_the_log(port);
     submit(port, "a@b.test", &["c@d.test"], MESSAGE);
     assert_eq!(spool.names().len(), 2);
+    // Nor does it wait for ever in the end.
+    let process = child.0.id().to_string();
+    let told = Command::new("kill").arg(&process).status().unwrap();
+    assert!(told.success());
+    let until = Instant::now() + PATIENCE;
+    let status = loop {
+        if let Some(status) = child.0.try_wait().unwrap() {
+            break status;
+        }
+        assert!(Instant::now() < until, "it does not end");
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    assert!(status.success(), "{status}");
 }
 
 #[test]

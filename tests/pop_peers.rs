@@ -254,8 +254,8 @@ fn getmail_retrieves_and_deletes() {
         let text = format!(
             "[retriever]\ntype = {retriever}\nserver = localhost\nport = {port}\n\
              username = alice\npassword = secret\n\n[destination]\ntype = MDA_external\n\
-             path = {agent}\nallow_root_commands = true\n\n[options]\ndelete = true\nread_all = true\n\
-             received = false\ndelivered_to = false\n"
+             path = {agent}\nallow_root_commands = true\n\n[options]\ndelete = true\n\
+             read_all = true\nreceived = false\ndelivered_to = false\n"
         );
         let configuration = work.join("getmailrc");
         write_private(&configuration, &text);

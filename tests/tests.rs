@@ -5,6 +5,7 @@
 mod account_verifier;
 mod admin;
 mod built_in_filters;
+mod check;
 mod client_auth;
 mod client_filters;
 mod client_machine;
@@ -46,9 +47,12 @@ mod pop_peers;
 mod pop_server;
 mod pop_transcripts;
 mod postfix;
+mod privileges;
 mod processes;
+mod restarts;
 #[cfg(target_os = "linux")]
 mod routing_fields;
+mod sandbox;
 mod sendmail;
 #[cfg(unix)]
 mod server_auth;

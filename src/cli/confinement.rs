@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::config::{Config, ListenAddress};
+use crate::config::{Config, ListenAddress, MetricsAddress};
 use crate::sys::privileges;
 use crate::sys::reason;
 use crate::sys::reopen;
@@ -55,11 +55,21 @@ fn written(config: &Config) -> Vec<PathBuf> {
 
 /// The pid file and the sockets in the file system.
 fn removed_at_the_end(config: &Config) -> Vec<PathBuf> {
-    let smtp = config.serve.as_ref().and_then(|serve| serve.smtp.as_ref());
-    let listen = smtp.map_or(&[][..], |smtp| &smtp.listen);
-    let sockets = listen.iter().filter_map(|address| match address {
-        ListenAddress::Unix(path) => Some(path.clone()),
-        _ => None,
-    });
-    sockets.chain(config.process.pid_file.clone()).collect()
+    let mut paths: Vec<PathBuf> = config.process.pid_file.iter().cloned().collect();
+    let Some(serve) = &config.serve else {
+        return paths;
+    };
+    let smtp = serve.smtp.iter().flat_map(|smtp| &smtp.listen);
+    let pop = serve.pop.iter().flat_map(|pop| &pop.listen);
+    let admin = serve.admin.iter();
+    let admin = admin.flat_map(|admin| admin.own.iter().chain(&admin.shared));
+    for address in smtp.chain(pop).chain(admin) {
+        if let ListenAddress::Unix(path) = address {
+            paths.push(path.clone());
+        }
+    }
+    if let Some(MetricsAddress::Unix(path)) = serve.metrics.as_ref().map(|one| &one.listen) {
+        paths.push(path.clone());
+    }
+    paths
 }

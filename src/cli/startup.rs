@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::base::{OneLine, log};
+use crate::base::OneLine;
 use crate::config::{self, Advice, Config, FILE_MAX, Outcome, Platform, Process, VARIABLE_PREFIX};
 use crate::event::{Poller, Pool};
 use crate::relay::context::{Context, Pools};
@@ -23,6 +23,7 @@ use crate::relay::programs::ProgramWork;
 use crate::relay::run::Relay;
 use crate::sys::daemon::{self, Detached, Launch};
 use crate::sys::notify::{self, State};
+use crate::sys::privileges;
 use crate::sys::{self, child, process, signal, socket, stderr, time};
 use crate::{tls, warning};
 
@@ -205,13 +206,13 @@ fn serve(
         let watched = lifeline.watch();
         watched.map_err(|error| Failure::new(format!("cannot watch the monitor: {error}")))?;
     }
-    logging
+    let writing = logging
         .write_in_background()
         .map_err(|error| Failure::new(format!("cannot start a thread for the log: {error}")))?;
     ready(first, launch);
     let result = relay.run();
     child::end_all();
-    log::flush();
+    drop(writing);
     // It is removed only now.
     drop(pid_file);
     result.map_err(|error| Failure::new(format!("cannot wait for events: {error}")))
@@ -223,6 +224,8 @@ pub(super) fn prepare() {
     if let Err(error) = process::forbid_core_dumps() {
         warning!("cannot forbid core dumps: {error}");
     }
+    // Filters run as the same user where there is nothing to give up.
+    privileges::hide_memory();
 }
 
 /// Does that for each configuration; what goes wrong is told with its name.

@@ -2,6 +2,7 @@
 
 use crate::base::OneLine;
 use crate::event::{Token, Work};
+use crate::proto::message::{HeaderLimits, Scan};
 use crate::store::{
     self, Candidate, Commit, LockOutcome, Locked, READY_MAX, Reason, Receipt, Routing, Spool,
     Staged, StoredId, Surveyed, Writer,
@@ -13,7 +14,7 @@ use super::admin::queue;
 use super::bounce::Bounce;
 use super::context::Context;
 use super::filter_files;
-use super::limits::{CHUNK, LOADED_OCTETS_MAX};
+use super::limits::{CHUNK, HEADER_LOOK_MAX, LOADED_OCTETS_MAX};
 use super::mail::{Ending, Fate, Line, Mail, Way};
 use super::maildrop;
 use super::security;
@@ -147,6 +148,8 @@ pub struct Loaded {
     pub chunk: Vec<u8>,
     /// Whether that is all.
     pub last: bool,
+    /// The Message-ID that the content has, as far as the first chunk tells.
+    pub message_id: Option<OneLine>,
     /// Whether client filters have seen it already.
     pub is_filtered: bool,
 }
@@ -334,10 +337,12 @@ pub(super) fn loaded(
             let left = mail.content_size();
             let Chunk { mail, read } = read(Box::new(Outgoing { mail, left }));
             let (chunk, last) = read.map_err(defer)?;
+            let message_id = message_id(&chunk);
             Ok(Loaded {
                 mail,
                 chunk,
                 last,
+                message_id,
                 is_filtered: false,
             })
         }
@@ -347,6 +352,16 @@ pub(super) fn loaded(
             Fate::Failed,
         )))),
     }
+}
+
+/// The Message-ID in a header that starts so.
+fn message_id(content: &[u8]) -> Option<OneLine> {
+    let mut scan = Scan::new(HeaderLimits {
+        octets_max: u64::MAX,
+        received_max: u32::MAX,
+    });
+    scan.feed(content.get(..HEADER_LOOK_MAX).unwrap_or(content));
+    scan.message_id()
 }
 
 impl Work for DiskWork {

@@ -18,6 +18,10 @@ pub const TLS_RECORD_MAX: usize = 5 + 16 * 1024 + 2048;
 /// Content is handed to the disk in chunks of this size, in octets.
 pub const CHUNK: usize = 64 * 1024;
 
+/// How much of a content is looked at for the Message-ID that the log is to have, in
+/// octets.
+pub const HEADER_LOOK_MAX: usize = 32 * 1024;
+
 /// Content of messages that are about to be forwarded, in octets, after which no
 /// further ones are locked at the same time.
 pub const LOADED_OCTETS_MAX: usize = 4 * CHUNK;

@@ -343,15 +343,17 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Takes what is needed from the message.
-    pub fn of(mail: &Locked) -> Summary {
+    /// Takes what is needed from the message; the Message-ID is the content's.
+    pub fn of(mail: &Locked, message_id: Option<&OneLine>) -> Summary {
         let envelope = mail.envelope();
         let to = paths(&envelope.remote_recipients);
         let from = &envelope.reverse_path;
         let size = mail.content_size();
+        let message_id = message_id.map(|id| format!(" message-id={id}"));
+        let message_id = message_id.unwrap_or_default();
         Summary {
             id: mail.id().clone(),
-            text: format!("from=<{from}> to={to} size={size}"),
+            text: format!("from=<{from}> to={to} size={size}{message_id}"),
         }
     }
 

@@ -82,6 +82,14 @@ pub fn forbid_new_privileges() -> io::Result<()> {
     platform::forbid_new_privileges()
 }
 
+/// Keeps other processes of the same user, such as the programs that it runs, from
+/// looking into this one: at its memory, its environment and its descriptors. No core
+/// is dumped then, either. It holds until another program is executed or the user
+/// changes; Linux only.
+pub fn hide_memory() {
+    platform::hide_memory();
+}
+
 /// Whether the user can change nothing on the way to a file: no folder, no link and
 /// not the name itself.
 pub fn is_out_of_reach(path: &Path, user: &User) -> io::Result<bool> {

@@ -10,6 +10,8 @@ pub(crate) mod over_tcp;
 #[cfg(unix)]
 pub(crate) mod pop;
 pub(crate) mod pop_in_memory;
+#[cfg(target_os = "linux")]
+pub(crate) mod process;
 pub(crate) mod program;
 pub(crate) mod secure;
 pub(crate) mod secure_sink;

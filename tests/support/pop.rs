@@ -17,7 +17,8 @@ const SECRETS: &str = "server plain alice secret\nserver plain bob hunter2\n\
 
 /// An envelope of a message that is ready.
 pub(crate) const ENVELOPE: &str = "X-MailRelay-Format: #2821.6\r\nX-MailRelay-Content: 8bit\r\n\
-    X-MailRelay-From: me@src.test\r\nX-MailRelay-ToCount: 1\r\nX-MailRelay-To-Remote: you@dst.test\r\n\
+    X-MailRelay-From: me@src.test\r\nX-MailRelay-ToCount: 1\r\n\
+    X-MailRelay-To-Remote: you@dst.test\r\n\
     X-MailRelay-Authentication: \r\nX-MailRelay-Client: 127.0.0.1\r\n\
     X-MailRelay-ClientCertificate: \r\nX-MailRelay-MailFromAuthIn: \r\n\
     X-MailRelay-MailFromAuthOut: \r\nX-MailRelay-ForwardTo: \r\n\

@@ -302,7 +302,7 @@ impl Player for PopInMemory {
                 Ok(())
             }
             Expectation::Warned(pattern) => self.recorded(
-                |action| matches!(action, Action::Warn(text) if matches(pattern, &text.to_string())),
+                |one| matches!(one, Action::Warn(text) if matches(pattern, &text.to_string())),
             ),
             Expectation::Noted(expected) => self.recorded(
                 |action| matches!(action, Action::Command(line) if line.as_bytes() == expected),

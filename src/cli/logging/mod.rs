@@ -9,14 +9,15 @@ mod queue;
 mod syslog;
 
 use std::io;
+use std::panic::{self, PanicHookInfo};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::base::WallClock;
 use crate::base::log::{self, Level, Settings, Sink};
-use crate::config;
+use crate::base::{WallClock, ascii};
 use crate::sys::{append, reopen, time};
+use crate::{config, error};
 
 use file::{LogFile, StandardError};
 use queue::{Line, Place, Queue};
@@ -96,8 +97,10 @@ impl Logging {
         );
     }
 
-    /// Has threads write from now on. No process may be forked after this.
-    pub(super) fn write_in_background(self) -> io::Result<()> {
+    /// Has threads write from now on, until what is returned is dropped. No process may
+    /// be forked after this. Our own faults are told in the log then, too: standard
+    /// error may be closed, or be a pipe that nobody reads.
+    pub(super) fn write_in_background(self) -> io::Result<Writing> {
         let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
         let queues = std::mem::take(&mut *places).into_iter().map(|place| {
             let settings = self.settings.clone();
@@ -130,7 +133,29 @@ impl Logging {
             flush: Box::new(flush),
         };
         log::open(self.settings.clone(), sink);
-        Ok(())
+        panic::set_hook(Box::new(|fault| error!("{}", explain(fault))));
+        Ok(Writing)
+    }
+}
+
+/// As long as there is this, the log is written by threads. What they have not written
+/// when it is dropped is waited for, though not for long, and be it by a panic.
+pub(super) struct Writing;
+
+impl Drop for Writing {
+    fn drop(&mut self) {
+        log::flush();
+    }
+}
+
+fn explain(fault: &PanicHookInfo<'_>) -> String {
+    let payload = fault.payload();
+    let text = payload.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    let text = ascii::escape(text.unwrap_or("no reason given").as_bytes());
+    match fault.location() {
+        Some(place) => format!("internal error: {text}: {}:{}", place.file(), place.line()),
+        None => format!("internal error: {text}"),
     }
 }
 
@@ -142,5 +167,44 @@ fn told(settings: &Settings, lost: u64) -> Line {
         level,
         time,
         text: settings.line(level, time, &log::Subject::default(), &text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::panic::catch_unwind;
+
+    #[test]
+    fn our_own_faults_are_one_line_each() {
+        // The hook is for the whole process: only faults on this thread are looked at.
+        let (told, hear) = std::sync::mpsc::channel();
+        let own = std::thread::current().id();
+        let earlier = panic::take_hook();
+        panic::set_hook(Box::new(move |fault| {
+            match std::thread::current().id() == own {
+                // The test has ended otherwise.
+                true => drop(told.send(explain(fault))),
+                false => earlier(fault),
+            }
+        }));
+        let faults: [fn(); 3] = [
+            || panic!("on purpose"),
+            || panic!("a {}\nb", "value"),
+            || panic::panic_any(5),
+        ];
+        let texts = faults.map(|fault| {
+            assert!(catch_unwind(fault).is_err());
+            hear.recv().unwrap()
+        });
+        // The usual one again.
+        drop(panic::take_hook());
+        for (text, start) in texts.iter().zip([
+            "internal error: on purpose: src/cli/logging/mod.rs:",
+            "internal error: a value\\nb: src/cli/logging/mod.rs:",
+            "internal error: no reason given: src/cli/logging/mod.rs:",
+        ]) {
+            assert!(text.starts_with(start), "{text}");
+        }
     }
 }

@@ -96,14 +96,18 @@ impl SmtpClient {
             return false;
         }
         let Some(Loaded {
-            mail, chunk, last, ..
+            mail,
+            chunk,
+            last,
+            message_id,
+            is_filtered: _,
         }) = self.traffic.waiting.pop_front()
         else {
             return false;
         };
         self.ready = false;
         let message = settlement::message(&mail.mail);
-        let summary = Summary::of(&mail.mail);
+        let summary = Summary::of(&mail.mail, message_id.as_ref());
         verbose!("sending: {}", summary.id);
         context.attempting(&mail.mail);
         self.traffic.moving.push_back(Moving {

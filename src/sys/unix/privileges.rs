@@ -250,7 +250,7 @@ fn own_groups() -> io::Result<Vec<u32>> {
 }
 
 /// Keeps other processes of the same user from looking into this one.
-pub(super) fn hide_memory() {
+pub(in crate::sys) fn hide_memory() {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     // SAFETY: the call takes no pointers, and cannot fail with these arguments.
     unsafe {

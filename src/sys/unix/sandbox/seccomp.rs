@@ -102,6 +102,7 @@ const ALLOWED: &[c_long] = &[
     libc::SYS_ftruncate,
     libc::SYS_fallocate,
     libc::SYS_fchmod,
+    libc::SYS_fchown,
     libc::SYS_copy_file_range,
     libc::SYS_sendfile,
     libc::SYS_linkat,
