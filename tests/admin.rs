@@ -410,27 +410,28 @@ fn listens_on_a_unix_socket() {
     assert!(admin.says("status").contains(&format!("LISTEN: {path}\n")));
 }
 
+/// Says `pid` from that address, by a program that can choose it.
+#[cfg(target_os = "linux")]
+fn pid(from: &str, to: &str) -> String {
+    let script = "import socket, sys\n\
+        try:\n\
+        \x20   s = socket.create_connection((sys.argv[2], 2587), 30, (sys.argv[1], 0))\n\
+        \x20   s.sendall(b'pid\\n')\n\
+        \x20   print(s.recv(100).decode(), end='')\n\
+        except OSError:\n\
+        \x20   pass\n";
+    let mut python = std::process::Command::new("/usr/bin/python3");
+    let output = python.args(["-c", script, from, to]).output().unwrap();
+    assert!(output.status.success());
+    String::from_utf8(output.stdout).unwrap()
+}
+
 // B11 G3: off the loopback nobody is let in, unless an address is named.
 #[cfg(target_os = "linux")]
 #[test]
 fn others_are_let_in_only_by_an_address_that_was_named() {
     use crate::support::network::{ADDRESSES, in_private_network};
     use std::process::Command;
-
-    /// Says `pid` from that address, by a program that can choose it.
-    fn pid(from: &str, to: &str) -> String {
-        let script = "import socket, sys\n\
-            try:\n\
-            \x20   s = socket.create_connection((sys.argv[2], 2587), 30, (sys.argv[1], 0))\n\
-            \x20   s.sendall(b'pid\\n')\n\
-            \x20   print(s.recv(100).decode(), end='')\n\
-            except OSError:\n\
-            \x20   pass\n";
-        let mut python = Command::new("/usr/bin/python3");
-        let output = python.args(["-c", script, from, to]).output().unwrap();
-        assert!(output.status.success());
-        String::from_utf8(output.stdout).unwrap()
-    }
 
     in_private_network(|| {
         let [own, other, ..] = ADDRESSES;

@@ -36,11 +36,8 @@ fn each_standard_that_is_cited_is_listed() {
     let cited: BTreeSet<&str> = texts
         .iter()
         .flat_map(|text| text.split("RFC ").skip(1))
-        .filter_map(|rest| {
-            rest.starts_with(|c: char| c.is_ascii_digit())
-                .then(|| numbers(rest))
-        })
-        .filter_map(|mut numbers| numbers.next())
+        .filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+        .filter_map(|rest| numbers(rest).next())
         .collect();
     assert!(cited.len() > 50, "{cited:?}");
     let document = read("docs/rfc.md");

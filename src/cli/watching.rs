@@ -77,7 +77,7 @@ pub(super) fn add(
 
 /// Whether the address stands for all that this system has.
 fn is_all(address: &MetricsAddress) -> bool {
-    matches!(address, MetricsAddress::Ip(literal, _) if literal.ip.is_unspecified())
+    matches!(address, MetricsAddress::Ip(literal, _) if literal.ip.to_canonical().is_unspecified())
 }
 
 fn admin_service(

@@ -43,5 +43,5 @@ impl Check<'_> {
 
 /// Whether it names a place, and not all there are.
 fn is_one(address: &ListenAddress) -> bool {
-    !matches!(address, ListenAddress::Ip(literal) if literal.ip.is_unspecified())
+    !matches!(address, ListenAddress::Ip(literal) if literal.ip.to_canonical().is_unspecified())
 }

@@ -258,6 +258,11 @@ const CHANGES: &[(&str, Change)] = &[
             smtp(c).listen = vec![v4, v6, ListenAddress::Unix("/run/b".into())];
         },
     ),
+    // It is all of IPv4 under another name, and lets in nobody from elsewhere either.
+    ("--admin 7 --interface admin=::ffff:0.0.0.0", |c| {
+        admin(c).port = 7;
+        admin(c).shared = vec![listen_on("::ffff:0.0.0.0")];
+    }),
     ("--metrics 9100", |c| {
         c.serve.as_mut().unwrap().metrics = Some(MetricsServer {
             listen: MetricsAddress::Loopback(9100),
