@@ -1,8 +1,8 @@
 //! When to forward, and what one pass over the spool has come to.
 //!
-//! A pass works off the queue as far as it is due: see [`pass`]. A message that
-//! cannot be sent now stays queued, to be tried again by the schedule of [`retry`];
-//! a next hop that cannot be reached is left alone for a while, see [`pauses`].
+//! A pass works off the queue as far as it is due: see `pass`. A message that
+//! cannot be sent now stays queued, to be tried again by the schedule of `retry`;
+//! a next hop that cannot be reached is left alone for a while, see `pauses`.
 
 mod lane;
 mod means;

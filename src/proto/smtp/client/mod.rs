@@ -25,7 +25,7 @@
 //! asked for, a wait that is too long and a lost connection lead to `Closed`,
 //! with the messages on their way deferred.
 //!
-//! What goes on while there are messages is told in [`mailing`].
+//! What goes on while there are messages is told in `mailing`.
 
 mod authentication;
 mod close;
