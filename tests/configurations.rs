@@ -93,3 +93,14 @@ fn the_environment_gives_options() {
     submit(port, "a@b.test", &["c@d.test"], MESSAGE);
     relay.wait_for("smtp connection closed");
 }
+
+#[test]
+fn a_file_that_is_not_there_is_told_of_in_plain_words() {
+    let file = Scratch::new().join("missing.conf");
+    let (status, _, text) = run(&[&file]);
+    let what = format!("error: cannot read the configuration file {file}: ");
+    assert_eq!(status, 1);
+    let (_, reason) = text.lines().next().unwrap().split_once(&what).unwrap();
+    assert!(reason.starts_with(char::is_lowercase), "{text}");
+    assert!(!reason.contains("os error"), "{text}");
+}

@@ -1,6 +1,6 @@
 //! What the documents say of the sources and of each other.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -90,4 +90,63 @@ fn links_between_documents_lead_somewhere() {
             assert!(there || !is_ours, "{}: {target}", path.display());
         }
     }
+}
+
+/// The files of sources below a folder, by the module that each is: tests in
+/// `src/store/name.rs` are those of `store::name`.
+fn modules(root: &Path, folder: &Path, found: &mut BTreeMap<String, String>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            modules(root, &path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let module = path.strip_prefix(root).unwrap().with_extension("");
+            let names: Vec<_> = module.iter().map(|name| name.to_str().unwrap()).collect();
+            let name = names.join("::");
+            let name = name.strip_suffix("::mod").unwrap_or(&name).to_owned();
+            found.insert(name, fs::read_to_string(path).unwrap());
+        }
+    }
+}
+
+/// Whether there is what a row says shows it: a transcript, or `module::test`.
+fn is_there(shown_by: &str, modules: &[BTreeMap<String, String>]) -> bool {
+    if shown_by.starts_with("tests/transcripts/") {
+        return Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join(shown_by)
+            .is_file();
+    }
+    let Some((module, test)) = shown_by.rsplit_once("::") else {
+        return false;
+    };
+    let head = format!("fn {test}(");
+    let texts = modules.iter().filter_map(|found| found.get(module));
+    let mut befores = texts.filter_map(|text| Some(text.split_once(&head)?.0));
+    befores.any(|before| before.trim_end().ends_with(']'))
+}
+
+#[test]
+fn what_shows_that_attacks_fail_is_there() {
+    let modules = ["src", "tests"].map(|folder| {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+        let mut found = BTreeMap::new();
+        modules(&root, &root, &mut found);
+        found
+    });
+    let document = read("docs/attacks.md");
+    let mut count = 0;
+    for row in document.lines().filter(|line| line.starts_with("| ")) {
+        let cells: Vec<_> = row.trim_matches('|').split(" | ").map(str::trim).collect();
+        let [_, _, shown_by] = cells[..] else {
+            panic!("three cells are expected: {row}");
+        };
+        if ["shown by", "not shown by a test"].contains(&shown_by) {
+            continue;
+        }
+        for name in shown_by.split(", ").map(|name| name.trim_matches('`')) {
+            assert!(is_there(name, &modules), "{name}: {row}");
+            count += 1;
+        }
+    }
+    assert!(count > 300, "{count}");
 }

@@ -249,10 +249,6 @@ fn what_a_filter_says_reaches_the_client_and_the_log() {
         .program
         .wait_for("rejected by filter: [for me]");
     assert!(log.ends_with(" [for you]"), "{log}");
-    fixture
-        .server
-        .program
-        .wait_for("filter failed: exit code 1: [for you]");
     let long = "printf '<<'; head -c 10000 /dev/zero | tr '\\0' x; echo '>>'; exit 1";
     let reply = send(&mut client, long);
     assert_eq!(reply, format!("452 4.7.1 {}", "x".repeat(300)));
@@ -711,6 +707,49 @@ fn a_link_to_another_users_file_is_not_a_message() {
         .wait_for("the content is another user's");
     assert_eq!(fixture.spool.names(), [""; 0]);
     assert!(std::path::Path::new(&secret).exists());
+}
+
+#[test]
+fn the_log_says_whose_message_was_refused() {
+    let fixture = Fixture::new("echo '<<550 no>>'; echo '<<why>>'; exit 1", &[]);
+    let mut client = fixture.client();
+    let to = ["a@dst.test", "b@dst.test", "c@dst.test", "d@dst.test"];
+    let content = b"Message-ID: <1@src.test>\r\n\r\nhello\r\n";
+    let reply = client.try_send("me@src.test", &to, content).unwrap();
+    assert_eq!(reply, "550 5.7.1 no");
+    let program = &fixture.server.program;
+    let line = program.wait_for("rejected by filter: [why]: id=");
+    let shown = "<a@dst.test>,<b@dst.test>,<c@dst.test>,+1";
+    let start = format!("] from=<me@src.test> to={shown} client=127.0.0.1:");
+    assert!(line.contains(&start), "{line}");
+    assert!(line.ends_with(" message-id=<1@src.test> [no]"), "{line}");
+
+    let reply = client.try_send("", &to[..1], b"\r\nhello\r\n").unwrap();
+    assert_eq!(reply, "550 5.7.1 no");
+    let line = program.wait_for_nth("rejected by filter: ", 2);
+    let start = "] from=<> to=<a@dst.test> client=127.0.0.1:";
+    let (_, rest) = line.split_once(start).unwrap();
+    assert!(rest.ends_with(" [no]") && !rest.contains('='), "{line}");
+}
+
+#[test]
+fn only_what_a_filter_cannot_mean_is_a_warning() {
+    let fixture = Fixture::by_subject(&[]);
+    let mut client = fixture.client();
+    for code in [1, 99, 104, 105] {
+        let reply = send(&mut client, &format!("exit {code}"));
+        assert_eq!(reply, "452 4.7.1 rejected", "{code}");
+    }
+    // A shell cannot find the program.
+    assert_eq!(
+        send(&mut client, "exec no-such-program"),
+        "452 4.7.1 rejected"
+    );
+    let program = &fixture.server.program;
+    program.wait_for("filter: exit code 105: []");
+    program.wait_for_nth("rejected by filter: ", 5);
+    let first = program.wait_for("warning: filter ");
+    assert!(first.contains("filter failed: exit code 127: "), "{first}");
 }
 
 #[test]

@@ -105,7 +105,7 @@ pub(super) fn run(mut arguments: Vec<OsString>) -> u8 {
     if let Err(failure) = identity::refuse_a_borrowed_one() {
         return failure.tell(&program);
     }
-    match config::resolve(words, &surroundings(), read_file) {
+    match config::resolve(words, &surroundings(), read_in_plain_words) {
         Outcome::Print(text) => print(&text),
         Outcome::NothingToDo => {
             stderr::write_line(&format!("{program}: nothing to do"));
@@ -364,6 +364,11 @@ fn environment() -> Vec<(String, OsString)> {
         name.starts_with(VARIABLE_PREFIX).then_some((name, value))
     });
     named.collect()
+}
+
+/// As [`read_file`], with what fails said as everywhere else.
+fn read_in_plain_words(path: &Path) -> io::Result<Vec<u8>> {
+    read_file(path).map_err(|error| io::Error::other(sys::reason(&error)))
 }
 
 /// Reads a configuration file, and no more of it than is needed to see that it is

@@ -1,6 +1,7 @@
 //! Filters that are programs: told the names of the two files, they answer by
 //! their exit code, and by what they write.
 
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::Duration;
 
@@ -16,6 +17,9 @@ use super::verdict::{Finding, TEXT_MAX, Verdict};
 /// beyond the first 1024 octets, is looked at here, too; only what is endless is
 /// trouble.
 pub const OUTPUT_MAX: usize = 64 * 1024;
+
+/// The exit codes with which a filter means to refuse a message, where they refuse it.
+const REFUSALS: RangeInclusive<i32> = 1..=105;
 
 /// Runs a program for a message. Blocks.
 pub fn run(program: &Path, subject: &Subject, timeout: Option<Duration>) -> Finding {
@@ -41,7 +45,8 @@ fn ended_with(subject: &Subject, timeout: Option<Duration>, ended: &child::Ended
             let noun = subject.side.noun();
             let output = ascii::escape_bounded(&ended.output, TEXT_MAX);
             match &finding.verdict {
-                Verdict::Reject(rejection) => {
+                // Shells and loaders that cannot run what they should exit so, too.
+                Verdict::Reject(rejection) if !REFUSALS.contains(&code) => {
                     let response = ascii::escape(&rejection.response);
                     warning!("{noun} failed: exit code {code}: [{response}]");
                 }

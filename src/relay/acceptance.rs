@@ -75,25 +75,37 @@ pub fn follow(transaction: &mut Transaction, envelope: &Envelope) {
     .concat();
 }
 
+/// Whom a message is from and for, who has sent it and what its Message-ID is: what
+/// the log says of one that a filter refuses.
+pub fn particulars(transaction: &Transaction, facts: &ContentFacts, peer: &Peer) -> String {
+    let to = settlement::paths(&forward_paths(transaction));
+    format!(
+        " from=<{}> to={to} client={peer}{}",
+        transaction.reverse_path,
+        message_id(facts),
+    )
+}
+
+fn forward_paths(transaction: &Transaction) -> Vec<OneLine> {
+    let recipients = transaction.recipients.iter();
+    recipients.map(|one| one.address.clone()).collect()
+}
+
+fn message_id(facts: &ContentFacts) -> String {
+    let id = facts.message_id.as_ref();
+    id.map(|id| format!(" message-id={id}")).unwrap_or_default()
+}
+
 /// Writes the line that proves that the message was accepted.
 pub fn log(receipt: &Receipt, transaction: &Transaction, facts: &ContentFacts, peer: &Peer) {
-    let recipients: Vec<OneLine> = transaction
-        .recipients
-        .iter()
-        .map(|one| one.address.clone())
-        .collect();
-    let to = settlement::paths(&recipients);
-    let message_id = facts
-        .message_id
-        .as_ref()
-        .map(|id| format!(" message-id={id}"));
+    let to = settlement::paths(&forward_paths(transaction));
     info!(
         "accepted message: id={} from=<{}> to={to} size={} client={peer} helo={}{}",
         receipt.id,
         transaction.reverse_path,
         facts.octets,
         transaction.helo,
-        message_id.unwrap_or_default(),
+        message_id(facts),
     );
     if receipt.is_local {
         let name = receipt.id.file_name(Suffix::ContentLocal);

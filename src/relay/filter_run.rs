@@ -93,6 +93,8 @@ pub struct FilterRun {
     mail: Option<Mail>,
     owner: Token,
     peer: Option<String>,
+    /// What else the log is to say of a message that is refused.
+    particulars: String,
     token: Token,
     /// How many filters have been asked.
     asked: usize,
@@ -106,16 +108,22 @@ pub struct FilterRun {
 }
 
 impl FilterRun {
-    /// Is about to put a message that was received through the chain.
+    /// Is about to put a message that was received through the chain. Nothing else
+    /// is written of one that is refused, so its particulars are to be in the log.
     pub fn received(
         chain: &Arc<Chain>,
         staged: Box<Staged>,
         owner: Token,
         peer: Option<String>,
+        particulars: String,
     ) -> FilterRun {
         let envelope = Suffix::EnvelopeNew;
         let subject = subject(chain, staged.spool(), staged.id(), envelope);
-        FilterRun::new(chain, subject, Mail::Received(staged), owner, peer)
+        let mail = Mail::Received(staged);
+        FilterRun {
+            particulars,
+            ..FilterRun::new(chain, subject, mail, owner, peer)
+        }
     }
 
     /// Is about to put a message that is to be forwarded through the chain. What
@@ -140,6 +148,7 @@ impl FilterRun {
             mail: Some(mail),
             owner,
             peer,
+            particulars: String::new(),
             token: Token::NOBODY,
             asked: 0,
             step: Step::Nothing,
@@ -266,8 +275,10 @@ impl FilterRun {
             }
             Verdict::Reject(rejection) => {
                 let response = ascii::escape(&rejection.response);
-                let reason = &rejection.reason;
-                info!("rejected by {noun}: [{reason}]: id={id} filter=[{filter}] [{response}]");
+                let (reason, more) = (&rejection.reason, &self.particulars);
+                info!(
+                    "rejected by {noun}: [{reason}]: id={id} filter=[{filter}]{more} [{response}]"
+                );
             }
             Verdict::Fail(why) if why.starts_with("timed out") => {
                 warning!("{noun} {why}: id={id} filter=[{filter}]");

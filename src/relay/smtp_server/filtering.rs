@@ -46,7 +46,8 @@ impl SmtpServer {
         match (done, filters) {
             (Done::Staged(Ok(staged)), Some(filters)) if self.intake.is_some() => {
                 let peer = Some(self.peer.ip_text().to_owned());
-                let run = FilterRun::received(filters, staged, self.token, peer);
+                let run =
+                    FilterRun::received(filters, staged, self.token, peer, self.particulars());
                 self.filtering = Filtering::Begun;
                 context.begin(Box::new(run));
             }
@@ -62,6 +63,13 @@ impl SmtpServer {
             (Done::Staged(Err(error)), _) => self.stored(Err(refuse(&error)), context),
             (done, _) => disk::abandon(Message::Disk(Some(disk::Done::Filter(done))), context),
         }
+    }
+
+    /// What the log is to say of the current message if a filter refuses it.
+    pub(super) fn particulars(&self) -> String {
+        let of = self.transaction.as_ref().zip(self.facts.as_ref());
+        of.map(|(transaction, facts)| acceptance::particulars(transaction, facts, &self.peer))
+            .unwrap_or_default()
     }
 
     pub(super) fn filter_news(&mut self, news: News, context: &mut Context) {

@@ -64,7 +64,8 @@ impl SmtpServer {
         match self.service.client_filters.clone() {
             Some(filters) if is_for_others => {
                 let peer = Some(self.peer.ip_text().to_owned());
-                let run = FilterRun::received(&filters, staged, self.token, peer);
+                let run =
+                    FilterRun::received(&filters, staged, self.token, peer, self.particulars());
                 self.filtering = Filtering::Begun;
                 self.immediate.is_filtering = true;
                 context.begin(Box::new(run));

@@ -153,6 +153,28 @@ fn another_process_that_holds_the_content_is_noticed() {
 }
 
 #[test]
+fn a_link_at_the_next_name_is_passed_by() {
+    let scratch = Scratch::new();
+    let secret = scratch.0.join("secret");
+    fs::write(&secret, "secret").unwrap();
+    let spool = scratch.open(1);
+    for target in ["secret", "not-there"] {
+        let mut writer = spool.create();
+        // Who reads the code may guess the name of the next message.
+        let guessed = scratch.0.join(name(writer.id(), Suffix::Content));
+        scratch.plant(&["ln", "-s", target], &guessed);
+        writer.append(b"ours").unwrap();
+        let used = scratch.0.join(name(writer.id(), Suffix::Content));
+        assert_ne!(used, guessed);
+        assert_eq!(fs::read(&used).unwrap(), b"ours");
+        writer.discard();
+        assert_eq!(fs::read_link(&guessed).unwrap(), Path::new(target));
+    }
+    assert_eq!(fs::read(&secret).unwrap(), b"secret");
+    assert!(!scratch.0.join("not-there").exists());
+}
+
+#[test]
 fn planted_things_are_neither_followed_nor_touched() {
     let scratch = Scratch::new();
     let target = scratch.0.join("secret");
