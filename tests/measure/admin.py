@@ -44,7 +44,7 @@ def fill(spool, messages):
 
 
 def start(program, spool):
-    command = [program, "--no-daemon", "--log", "--no-syslog", "--domain", "x.test"]
+    command = [program, "--no-daemon", "--user=root", "--log", "--no-syslog", "--domain", "x.test"]
     command += ["--port", "0", "--admin", "0", "--metrics", "0", "--interface", "127.0.0.1"]
     process = subprocess.Popen(command + ["--spool-dir", spool], stderr=subprocess.PIPE, text=True)
     places = {}

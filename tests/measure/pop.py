@@ -75,7 +75,7 @@ def main():
     with open(secrets, "w") as file:
         file.write("server plain a b\n")
     os.chmod(secrets, 0o600)
-    arguments = ["--no-daemon", "--no-syslog", "--log", "--pop", "--pop-port=0", "--port=0",
+    arguments = ["--no-daemon", "--user=root", "--no-syslog", "--log", "--pop", "--pop-port=0", "--port=0",
                  "--interface=127.0.0.1", "--pop-auth", secrets, "--spool-dir", spool]
     with open(log, "w") as file:
         process = subprocess.Popen([program] + arguments, stderr=file)
