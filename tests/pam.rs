@@ -110,13 +110,15 @@ fn interposer() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
-        let built = folder.join(format!("pam_start.{}.so", std::process::id()));
+        let built = folder.join("pam_start.so");
+        let new = folder.join(format!("pam_start.{}.so", std::process::id()));
         let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/pam_start.c");
         let mut command = Command::new("cc");
         command
             .args(["-shared", "-fPIC", source, "-lpam", "-o"])
-            .arg(&built);
+            .arg(&new);
         assert!(command.status().unwrap().success());
+        fs::rename(new, &built).unwrap();
         built
     })
 }
@@ -590,6 +592,48 @@ fn accounts_of_the_system_are_checked_though_the_network_process_is_another_user
     run_well(Command::new("usermod").args(["--expiredate", "", "--lock", name]));
     assert!(relay.smtp(name, PASSWORD).starts_with("535 "));
     relay.assert_silent();
+}
+
+#[test]
+fn the_packaged_rules_let_people_in_and_nobody_else() {
+    let scratch = Scratch::new_on_disk();
+    let Some(rules) = passwords(&scratch, &["root", "daemon", "person"]) else {
+        return;
+    };
+    if skip() {
+        return;
+    }
+    let packaged = concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/pam/emailrelay");
+    let mut packaged = fs::read_to_string(packaged).unwrap();
+    // What is included is always the system's.
+    for (include, kind) in [
+        ("@include common-auth\n", "auth"),
+        ("@include common-account\n", "account"),
+    ] {
+        let lines = rules.lines().filter(|line| line.starts_with(kind));
+        let text: String = lines.map(|line| format!("{line}\n")).collect();
+        assert!(packaged.contains(include), "{packaged}");
+        packaged = packaged.replace(include, &text);
+    }
+    let database = scratch.join("passdb");
+    let relay = Relay::start_in(scratch, &packaged, &[]);
+    // Passwords are right, but only people log in; who has no number is not one.
+    for user in ["root", "daemon", "person"] {
+        assert!(relay.smtp(user, PASSWORD).starts_with("535 "), "{user}");
+    }
+    let account = fs::read_to_string("/etc/passwd").unwrap();
+    let nobody = account
+        .lines()
+        .any(|line| line.starts_with("nobody:x:65534:"));
+    if nobody {
+        fs::write(database, format!("nobody:{PASSWORD}:emailrelay\n")).unwrap();
+        let reply = relay.smtp("nobody", PASSWORD);
+        assert!(
+            reply.starts_with("235 "),
+            "{reply}: {:?}",
+            relay.program.log()
+        );
+    }
 }
 
 #[test]
