@@ -1,16 +1,10 @@
 //! The commands, one by one: where each may stand and what it may be told.
 
-use emailrelay::base::base64;
-use emailrelay::base::hash::{Algorithm, hmac};
-
 use super::model::{Line, Model};
 use super::rules::{COMMAND_LINE_MAX, verdict};
 use super::syntax::{self, Judgement};
-use super::terms::{Chunk, Draft, Exchange, Expected, Message, Next, Place, Then};
-
-/// The only user (see [`crate::support::in_memory`]).
-pub(super) const USER: &[u8] = b"alice";
-pub(super) const PASSWORD: &[u8] = b"e=mc2";
+use super::terms::{Chunk, Draft, Expected, Message, Next, Place, Then};
+use crate::adversary::sasl::{self, Outcome};
 
 /// docs/compat.md: what leads nowhere may come so often before a message.
 const JUNK: &[&[u8]] = &[
@@ -249,37 +243,19 @@ impl Model {
             Some(at) => (&argument[..at], argument[at..].trim_ascii()),
             None => (argument, &b""[..]),
         };
-        let name = name.to_ascii_uppercase();
-        let shows_passwords = matches!(name.as_slice(), b"PLAIN" | b"LOGIN");
-        let code = match name.as_slice() {
+        let shows = sasl::shows_password(name);
+        let outcome = sasl::begin(name, initial);
+        let code = match outcome {
             _ if self.rules.tls_required && !self.is_encrypted => 530,
             _ if self.is_logged_in => 503,
-            b"" => 501,
-            _ if shows_passwords && !self.is_encrypted && !self.rules.local => 538,
-            b"PLAIN" | b"LOGIN" | b"CRAM-MD5" | b"CRAM-SHA1" => 334,
-            _ => 504,
+            _ if name.is_empty() => 501,
+            _ if shows && !self.is_encrypted && !self.rules.local => 538,
+            Some(outcome) => return self.came_to(outcome),
+            None => 504,
         };
-        if code != 334 {
-            let mut expected = Expected::new(&[code], Then::Stay);
-            expected.counts = (code == 538).then_some(true);
-            return Next::Reply(expected);
-        }
-        let exchange = match name.as_slice() {
-            b"PLAIN" => Exchange::Plain,
-            b"LOGIN" => Exchange::LoginName,
-            // Its challenge is only known when it is heard.
-            _ => Exchange::Cram(Vec::new()),
-        };
-        match (initial, exchange) {
-            (b"", exchange) => reply(&[334], Then::Challenge(exchange)),
-            // RFC 4954 4: the server is the first to speak.
-            (_, Exchange::Cram(_)) => self.failed(&[501]),
-            (b"=", exchange) => self.decoded(exchange, b""),
-            (initial, exchange) => match base64::decode(initial) {
-                Some(response) => self.decoded(exchange, &response),
-                None => self.failed(&[501]),
-            },
-        }
+        let mut expected = Expected::new(&[code], Then::Stay);
+        expected.counts = (code == 538).then_some(true);
+        Next::Reply(expected)
     }
 
     /// The next line of an exchange.
@@ -291,65 +267,35 @@ impl Model {
         let line = match self.line() {
             Line::Unfinished => return Next::Nothing,
             Line::Whole(line) => line,
-            Line::TooLong => return self.failed(&[500]),
+            Line::TooLong => return self.failed(500),
             Line::Endless => return Next::Reply(Expected::last(421)),
             Line::BadEnding => return Next::Reply(Expected::last(500)),
         };
         self.note_activity();
-        match base64::decode(&line) {
-            // RFC 4954 4: `*` is no base64, and ends the exchange.
-            None => self.failed(&[501]),
-            Some(response) => self.decoded(exchange, &response),
-        }
+        self.came_to(sasl::respond(exchange, &line))
     }
 
-    fn decoded(&mut self, exchange: Exchange, response: &[u8]) -> Next {
-        let is_right = match exchange {
-            // RFC 4616 2
-            Exchange::Plain => {
-                let fields: Vec<&[u8]> = response.split(|octet| *octet == 0).collect();
-                matches!(fields.as_slice(), [identity, USER, PASSWORD] if [b"", USER].contains(identity))
-            }
-            Exchange::LoginName => {
-                let name = response.to_vec();
-                return reply(&[334], Then::Challenge(Exchange::LoginPassword(name)));
-            }
-            Exchange::LoginPassword(name) => name == USER && response == PASSWORD,
-            Exchange::Cram(challenge) => cram(&challenge).is_some_and(|right| right == response),
-        };
-        match is_right {
-            true => reply(&[235], Then::LoggedIn),
-            false => self.failed(&[535]),
+    // RFC 4954 4 and 6
+    fn came_to(&self, outcome: Outcome) -> Next {
+        match outcome {
+            Outcome::Challenge(exchange) => reply(&[334], Then::Challenge(exchange)),
+            Outcome::LoggedIn => reply(&[235], Then::LoggedIn),
+            Outcome::Malformed => self.failed(501),
+            Outcome::Rejected => self.failed(535),
         }
     }
 
     /// A login that has failed; the third ends the session (docs/attacks.md).
-    fn failed(&mut self, codes: &[u16]) -> Next {
+    fn failed(&self, code: u16) -> Next {
         if self.guesses + 1 >= 3 {
             return Next::Reply(Expected::last(421));
         }
-        let mut expected = Expected::new(codes, Then::Stay);
+        let mut expected = Expected::new(&[code], Then::Stay);
         expected.is_guess = true;
         expected.counts = Some(false);
         expected.otherwise = Some(Place::Idle);
         Next::Reply(expected)
     }
-}
-
-/// The right response to a challenge in base 64, after the name of its hash.
-// RFC 2195 2
-fn cram(challenge: &[u8]) -> Option<Vec<u8>> {
-    let challenge = base64::decode(challenge)?;
-    let state = hmac::State::from_key(Algorithm::Md5, PASSWORD);
-    let proof = state.mac(&challenge);
-    let digits: String = proof.iter().map(|octet| format!("{octet:02x}")).collect();
-    Some([USER, b" ", digits.as_bytes()].concat())
-}
-
-/// The line that a client sends to a challenge.
-pub(super) fn cram_line(challenge: &[u8]) -> Vec<u8> {
-    let response = cram(challenge).unwrap_or_default();
-    [base64::encode(&response), b"\r\n".to_vec()].concat()
 }
 
 // RFC 5321 4.1.1.1, 4.1.4: a session begins anew, unless the name is none.

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 
 use emailrelay::proto::smtp::server::Action;
 
-use super::commands::cram_line;
 use super::model::Model;
 use super::rules::{Rules, verdict};
 use super::terms::{Message, Next, Place, Reply};
 use super::walk::{ANSWER, Maker, Step};
+use crate::adversary::sasl::cram_line;
 use crate::adversary::{Octets, explore};
 use crate::support::in_memory::{Cut, InMemory, Random, read_client, read_settings};
 use crate::support::transcript::{Expectation, Player};
@@ -65,7 +65,7 @@ fn make(seed: u64) -> Vec<Step> {
         match maker.random.below(150) {
             0 => steps.push(Step::Disk { is_full: true }),
             1 => steps.push(Step::Disk { is_full: false }),
-            2..5 => steps.push(Step::Wait([1, 20, 59, 61][maker.random.below(4)])),
+            2..5 => steps.push(Step::Wait([1, 20, 59, 60, 61][maker.random.below(5)])),
             5 if maker.random.below(4) == 0 => steps.push(Step::LeaveWhileStoring),
             6 if maker.random.below(4) == 0 => steps.push(Step::Leave),
             7 if maker.random.below(4) == 0 => steps.push(Step::Stop),

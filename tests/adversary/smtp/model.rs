@@ -8,7 +8,8 @@
 
 use super::replies::check_form;
 use super::rules::Rules;
-use super::terms::{Exchange, Expected, Message, Next, Place, Reply, Then};
+use super::terms::{Expected, Message, Next, Place, Reply, Then};
+use crate::adversary::sasl::Exchange;
 
 /// A server as it should be, with one client.
 #[derive(Debug)]

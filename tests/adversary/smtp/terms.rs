@@ -3,6 +3,7 @@
 use std::fmt::{self, Debug, Formatter};
 
 use crate::adversary::Octets;
+use crate::adversary::sasl::Exchange;
 
 /// A message as it has to be in the spool.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,15 +54,6 @@ pub(super) enum Place {
 pub(super) struct Chunk {
     pub(super) octets: u64,
     pub(super) is_last: bool,
-}
-
-/// What the server has asked for last in an AUTH exchange.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Exchange {
-    Plain,
-    LoginName,
-    LoginPassword(Vec<u8>),
-    Cram(Vec<u8>),
 }
 
 /// What a reply of success leads to.

@@ -2,9 +2,9 @@
 
 use emailrelay::base::base64;
 
-use super::commands::{PASSWORD, USER};
 use super::rules::Rules;
 use crate::adversary::Octets;
+use crate::adversary::sasl::{PASSWORD, USER};
 use crate::support::in_memory::Random;
 
 /// What a client does.
@@ -243,9 +243,7 @@ impl Maker<'_> {
             65..78 => vec![self.pick(OTHERS)],
             78..79 => vec![self.pick(DEADLY)],
             79..80 => vec![self.overlong()],
-            80..84 if self.rules.starttls => {
-                vec![b"EHLO me\r\n".to_vec(), b"STARTTLS\r\n".to_vec()]
-            }
+            80..84 if self.rules.starttls => self.encryption(),
             80..92 if self.rules.auth => self.login(),
             _ => vec![b"EHLO me\r\n".to_vec()],
         }
@@ -276,6 +274,13 @@ impl Maker<'_> {
         for _ in 0..self.random.below(5) {
             let line = self.pick(LINES);
             content.extend(line);
+        }
+        if let Some(max) = self.rules.size
+            && self.random.below(6) == 0
+        {
+            // Just what is allowed, or one octet more.
+            let length = usize::try_from(max).unwrap() + self.random.below(2);
+            content = [b"z".repeat(length - 2), b"\r\n".to_vec()].concat();
         }
         if self.random.below(8) == 0 {
             let end = self.pick(FALSE_ENDS);
@@ -316,6 +321,20 @@ impl Maker<'_> {
         pieces
     }
 
+    /// STARTTLS, with a look at whether it forgets what was said before.
+    fn encryption(&mut self) -> Vec<Vec<u8>> {
+        let mut pieces = vec![b"EHLO me\r\n".to_vec()];
+        if self.rules.auth && self.random.below(2) == 0 {
+            pieces.extend(self.login());
+        }
+        pieces.push(b"STARTTLS\r\n".to_vec());
+        if self.random.below(2) == 0 {
+            pieces.push(b"EHLO me\r\n".to_vec());
+        }
+        pieces.extend(self.transaction());
+        pieces
+    }
+
     fn login(&mut self) -> Vec<Vec<u8>> {
         let right = [b"\0", USER, b"\0", PASSWORD].concat();
         let wrong = [b"\0", USER, b"\0wrong"].concat();
@@ -325,17 +344,23 @@ impl Maker<'_> {
         };
         let line = |octets: &[u8]| [base64::encode(octets), b"\r\n".to_vec()].concat();
         let start = |text: &str| text.as_bytes().to_vec();
-        let choice = self.random.below(if self.may_guess { 10 } else { 4 });
+        let count = match (self.may_guess, self.rules.local) {
+            (true, _) => 14,
+            (false, true) => 4,
+            (false, false) => 6,
+        };
+        let choice = self.random.below(count);
         match choice {
+            0 | 4..8 if !self.rules.local => vec![start("auth cram-md5\r\n"), start(ANSWER)],
             0 => vec![[start("AUTH PLAIN "), line(&response)].concat()],
             1 => vec![start("AUTH PLAIN\r\n"), line(&response)],
             2 => vec![start("AUTH LOGIN\r\n"), line(USER), line(PASSWORD)],
             3 => vec![start("auth cram-md5\r\n"), start(ANSWER)],
-            4 => vec![[start("AUTH LOGIN "), line(USER)].concat(), line(b"wrong")],
-            5 => vec![start("AUTH CRAM-MD5\r\n"), line(b"alice 00")],
-            6 => vec![start("AUTH CRAM-MD5 AAAA\r\n")],
-            7 => vec![start("AUTH PLAIN ="), start("\r\n")],
-            8 => vec![start("AUTH CRAM-SHA1\r\n"), start("*\r\n")],
+            4..7 => vec![[start("AUTH LOGIN "), line(USER)].concat(), line(b"wrong")],
+            8 => vec![start("AUTH CRAM-MD5\r\n"), line(b"alice 00")],
+            9 => vec![start("AUTH CRAM-MD5 AAAA\r\n")],
+            10 => vec![start("AUTH PLAIN ="), start("\r\n")],
+            11 => vec![start("AUTH CRAM-SHA1\r\n"), start("*\r\n")],
             _ => vec![
                 start("AUTH PLAIN\r\n"),
                 [b"A".repeat(13_000), start("\r\n")].concat(),
