@@ -50,6 +50,7 @@ mod pop_transcripts;
 mod postfix;
 mod privileges;
 mod processes;
+mod relaying;
 mod restarts;
 #[cfg(target_os = "linux")]
 mod routing_fields;

@@ -86,7 +86,7 @@ impl Model {
 
     /// Time goes by without a word from the client.
     // RFC 5321 4.5.3.2: a time for each command, and for each piece of content;
-    // docs/smtp: content has a pace as well, of 50 octets a second after a minute.
+    // docs/compat.md: content has a pace as well, of 50 octets a second after a minute.
     pub(super) fn wait(&mut self, seconds: u64) {
         self.now += seconds;
         let is_idle = self.now - self.active_at >= self.rules.idle;
