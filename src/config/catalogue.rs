@@ -132,7 +132,10 @@ pub fn places(locale: &str) -> Vec<String> {
     let mut names = vec![locale];
     for end in ['@', '.', '_'] {
         let last = names.last().copied().unwrap_or_default();
-        if let Some((shorter, _)) = last.split_once(end) {
+        if let Some((shorter, _)) = last
+            .split_once(end)
+            .filter(|(shorter, _)| !shorter.is_empty())
+        {
             names.push(shorter);
         }
     }
@@ -220,6 +223,10 @@ mod tests {
         );
         for hostile in ["", "../../etc", "a/b", ".", "..", "a b"] {
             assert!(places(hostile).is_empty(), "{hostile}");
+        }
+        for nameless in ["_AT", "@euro", "_@x"] {
+            let below = |place: &String| place == &format!("{nameless}/LC_MESSAGES/emailrelay.mo");
+            assert!(places(nameless).iter().all(below), "{nameless}");
         }
     }
 }
