@@ -2,6 +2,7 @@
 //! are declared by hand in `ffi.rs`.
 
 mod ffi;
+mod moves;
 
 pub(super) mod account;
 pub(super) mod append;

@@ -3,6 +3,7 @@
 
 use super::link::{Link, Pair};
 use super::{by, client, files, for_backends, pki, server, versions};
+use crate::base::ascii;
 use crate::tls::{
     CertificateFiles, ClientSettings, Error, Keywords, ServerSettings, VerifySource, Version,
 };
@@ -22,7 +23,7 @@ fn with_files(key: &str, chain: &str) -> ServerSettings {
 /// The complaint, with the folder of the files left out.
 fn complaint<T>(result: Result<T, Error>) -> String {
     let error = result.err().expect("an error").to_string();
-    let folder = format!("{}", pki("").display());
+    let folder = ascii::escape(pki("").as_os_str().as_encoded_bytes());
     error.replace(&folder, "")
 }
 
