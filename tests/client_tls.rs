@@ -1,6 +1,7 @@
 //! Forwarding over TLS, to servers that are as they should be and to others.
 
 use crate::support::program::Scratch;
+use crate::support::secure::counts_common_names;
 use crate::support::secure_sink::{SecureSink, forward, pki, spool_with_mail};
 use crate::support::skip_without;
 
@@ -98,6 +99,22 @@ fn the_name_to_ask_for_can_be_given() {
     assert!(sink.transcript().contains(&"SNI other.example".to_owned()));
 }
 
+#[test]
+fn a_common_name_counts_where_the_library_looks_at_it() {
+    if skip_without("python3") {
+        return;
+    }
+    let spool = spool_with_mail();
+    let sink = SecureSink::start("cn-only", &["tls=starttls"]);
+    let ca = pki("ca.pem");
+    let options = verifying(&REQUIRED, &ca, "mail.example");
+    let result = forward(&spool, &sink.address(), &options);
+    match counts_common_names() {
+        true => assert_sent(&spool, &sink, &result),
+        false => assert_untouched(&spool, &sink, &result.1),
+    }
+}
+
 /// The names, authorities and dates that a server may have.
 #[test]
 fn t10_w19_servers_that_are_not_who_they_should_be_get_nothing() {
@@ -111,7 +128,7 @@ fn t10_w19_servers_that_are_not_who_they_should_be_get_nothing() {
         ("expired", "ca", ""),
         ("future", "ca", ""),
         ("self-signed", "ca", ""),
-        ("cn-only", "ca", "mail.example"),
+        ("cn-only", "ca", "other.example"),
         ("ip-only", "ca", "mail.example"),
         ("top-wildcard", "ca", "mail.example"),
         ("chained", "ca", ""),

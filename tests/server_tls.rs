@@ -334,12 +334,12 @@ fn what_is_wrong_with_tls_is_told_at_start() {
             "--server-tls-verify=/no/ca",
             &["--server-tls-verify: ", "/no/ca"],
         ),
+        (&good, "--tls-config=sslv3", &["--tls-config: ", "SSLv3"]),
         (
             &good,
-            "--tls-config=mbedtls",
-            &["--tls-config: ", "feature mbedtls"],
+            "--tls-config=-tlsv1.1",
+            &["--tls-config: ", "TLSv1.1"],
         ),
-        (&good, "--tls-config=tlsv1.0", &["--tls-config: ", "TLSv1"]),
     ];
     for (certificate, more, parts) in table {
         let mut arguments = vec!["--server-tls", "--server-tls-certificate", certificate];
@@ -352,10 +352,36 @@ fn what_is_wrong_with_tls_is_told_at_start() {
 }
 
 #[test]
-fn the_version_names_the_tls_library() {
+fn libraries_that_are_not_built_in_are_told_by_their_feature() {
+    let certificate = pki_text("server-all.pem");
+    for library in ["rustls", "openssl", "mbedtls"] {
+        let providers = emailrelay::tls::providers().iter();
+        if !providers
+            .into_iter()
+            .any(|p| p.backend().feature() == library)
+        {
+            let choice = format!("--tls-config={library}");
+            let log = refusal(&[
+                "--server-tls",
+                "--server-tls-certificate",
+                &certificate,
+                &choice,
+            ]);
+            let expected = format!("--tls-config: this program was built without {library}");
+            assert!(log.contains(&expected), "{log}");
+        }
+    }
+}
+
+#[test]
+fn the_version_names_the_tls_libraries() {
     let (_, version, _) = run(&["--version"]);
-    let expected = emailrelay::tls::providers().first();
-    let expected = expected.map_or("none".to_owned(), |provider| provider.description());
+    let providers = emailrelay::tls::providers().iter();
+    let known: Vec<String> = providers.map(|provider| provider.description()).collect();
+    let expected = match known.is_empty() {
+        true => "none".to_owned(),
+        false => known.join(", "),
+    };
     assert!(version.contains(&format!("tls: {expected}\n")), "{version}");
 }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::parse::{FILE_MAX, SECRET_LINE_MAX};
 use super::{Problem, Secrets};
-use crate::base::OneLine;
+use crate::base::ascii;
 use crate::base::hash::Algorithm;
 use crate::base::secret::Secret;
 use crate::sys;
@@ -242,7 +242,7 @@ fn stamp_of(path: &Path) -> Option<Stamp> {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let show = |path: &Path| OneLine::escaped(path.display().to_string());
+        let show = |path: &Path| ascii::escape(path.as_os_str().as_encoded_bytes());
         match self {
             Error::Read { path, source } => {
                 write!(

@@ -284,7 +284,7 @@ impl Parser<'_, '_> {
         let show = |reason| {
             format!(
                 "cannot use {}: {reason}",
-                OneLine::escaped(path.display().to_string())
+                ascii::escape(path.as_os_str().as_encoded_bytes())
             )
         };
         content.map_err(show)

@@ -88,7 +88,10 @@ mod tests {
             group: "mail".to_owned(),
         };
         let told = check(&path, Some(&user)).unwrap_err();
-        let command = format!("try install -d -o root -g mail -m 2770 {}", path.display());
+        let command = format!(
+            "try install -d -o root -g mail -m 2770 {}",
+            word(&path).unwrap()
+        );
         assert!(told.ends_with(&command), "{told}");
         assert!(
             check(&path, None)

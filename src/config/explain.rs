@@ -84,6 +84,7 @@ mod tests {
             panic!("{outcome:?}");
         };
         let squeeze = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+        let text = text.replace("\\\\", "/");
         text.lines().map(squeeze).collect()
     }
 

@@ -32,9 +32,14 @@ fn config(line: &str, file: &str) -> Config {
     }
 }
 
+/// Paths have slashes in them, whatever the system.
+fn shown(problem: &Problem) -> String {
+    problem.to_string().replace("\\\\", "/")
+}
+
 fn problems(line: &str, file: Option<&str>) -> Vec<String> {
     match outcome(line, file) {
-        Outcome::Fail(problems) => problems.iter().map(ToString::to_string).collect(),
+        Outcome::Fail(problems) => problems.iter().map(shown).collect(),
         other => panic!("{line}: {other:?}"),
     }
 }
@@ -99,7 +104,7 @@ fn a_file_that_cannot_be_read_is_a_problem() {
         panic!("one problem: {problems:?}");
     };
     assert_eq!(
-        problem.to_string(),
+        shown(problem),
         "cannot read the configuration file /home/me/a.conf: no permission"
     );
 }
@@ -166,13 +171,13 @@ fn the_version_wins_over_what_is_not_a_mistake_of_form() {
         "-V --pop",
         "-V f",
     ] {
-        assert_eq!(printed(line, None), help::version(&[]), "{line}");
+        assert_eq!(printed(line, None), help::version(&[], false), "{line}");
     }
     assert_eq!(
         problems("-V --nonsense", None),
         ["unknown option \"--nonsense\""]
     );
-    assert_eq!(printed("f", Some("version")), help::version(&[]));
+    assert_eq!(printed("f", Some("version")), help::version(&[], false));
 }
 
 #[test]

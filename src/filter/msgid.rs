@@ -43,10 +43,13 @@ impl MessageId {
         loop {
             let count = content.read(&mut buffer)?;
             match buffer.get(..count) {
-                None | Some([]) => return edited.replace(),
+                None | Some([]) => break,
                 Some(octets) => edited.append(octets)?,
             }
         }
+        // What is open cannot be replaced everywhere.
+        drop(content);
+        edited.replace()
     }
 
     // RFC 5322 3.6.4: globally unique, which 128 random bits are.

@@ -18,6 +18,7 @@ use super::envelope::Envelope;
 use super::error::{At, Error, Operation};
 use super::files::Files;
 use super::fs::{File, Metadata};
+use super::let_go::let_go;
 use super::local::LocalPair;
 use super::name::{StoredId, Suffix};
 use super::staged::Staged;
@@ -267,12 +268,34 @@ impl Prepared {
     /// Goes on with the envelope file as it is now, which may be another one.
     pub(super) fn adopt_envelope(&mut self, seen: &Metadata) -> Result<(), Error> {
         let (id, suffix) = (self.writer.id(), Suffix::EnvelopeNew);
-        if let Some(file) = &mut self.envelope
-            && let Some(other) = self.writer.files().adopt(id, suffix, file.as_ref(), seen)?
-        {
-            *file = other;
+        if let Some(file) = &mut self.envelope {
+            self.writer.files().adopt(id, suffix, file, seen)?;
         }
         Ok(())
+    }
+
+    /// Opens again what was let go and then not read again.
+    pub(super) fn take_back(&mut self) -> Result<(), Error> {
+        let (files, id) = (Arc::clone(self.writer.files()), self.writer.id().clone());
+        let now = |suffix| match files.metadata(&id, suffix)? {
+            Some(metadata) => Ok(metadata),
+            None => Err(io::ErrorKind::NotFound.into()).at(Operation::Open, &id.file_name(suffix)),
+        };
+        if self.writer.is_let_go() {
+            self.adopt_content(now(Suffix::Content)?)?;
+        }
+        match &self.envelope {
+            Some(file) if file.is_let_go() => self.adopt_envelope(&now(Suffix::EnvelopeNew)?),
+            _ => Ok(()),
+        }
+    }
+
+    /// Closes the files for filters, where they would be in their way.
+    pub(super) fn let_go(&mut self) {
+        self.writer.let_go();
+        if let Some(file) = &mut self.envelope {
+            let_go(self.writer.files().fs.as_ref(), file);
+        }
     }
 
     /// Writes the envelope anew.

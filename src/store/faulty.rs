@@ -56,6 +56,8 @@ struct Disk {
     trace: Vec<&'static str>,
     fault: Fault,
     can_tell_opens: bool,
+    /// Whether open files cannot be replaced.
+    is_jealous: bool,
     can_lock: bool,
     hook: Option<Hook>,
 }
@@ -94,6 +96,7 @@ impl Faulty {
             trace: Vec::new(),
             fault: Fault::None,
             can_tell_opens: true,
+            is_jealous: false,
             can_lock: true,
             hook: None,
         })
@@ -149,6 +152,7 @@ impl Faulty {
             trace: Vec::new(),
             fault: Fault::None,
             can_tell_opens: disk.can_tell_opens,
+            is_jealous: disk.is_jealous,
             can_lock: disk.can_lock,
             hook: None,
         })
@@ -213,6 +217,11 @@ impl Faulty {
     }
 
     /// Whether it can be told who has a file open.
+    /// Makes it a system where nobody can replace a file that somebody has open.
+    pub(super) fn set_jealous(&self) {
+        self.disk().is_jealous = true;
+    }
+
     pub(super) fn set_can_tell_opens(&self, can: bool) {
         self.disk().can_tell_opens = can;
     }
@@ -349,6 +358,10 @@ impl Change {
 
 impl Fs for Faulty {
     /// Operations are counted, so they come one after the other.
+    fn open_files_are_in_the_way(&self) -> bool {
+        self.disk().is_jealous
+    }
+
     fn sync_width(&self) -> usize {
         1
     }
@@ -383,6 +396,9 @@ impl Fs for Faulty {
         disk.step("rename")?;
         let inode = *disk.names.get(from).ok_or(io::ErrorKind::NotFound)?;
         let replaced = disk.names.get(to).copied();
+        if disk.is_jealous && replaced.is_some_and(|old| disk.inodes[old].opens > 0) {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
         disk.change(Change::Rename(from.to_vec(), to.to_vec(), inode, replaced));
         disk.inodes[inode].changed = super::spool::unix_seconds() as i64;
         Ok(())

@@ -142,19 +142,21 @@ impl Files {
         Ok(named.is_some_and(|named| named.identity == open.identity))
     }
 
-    /// The file that has the name now, locked and open for writing, if it is not
-    /// the one that was held so far. It must be the one that was seen.
+    /// Goes on with the file that has the name now, locked and open for writing, unless
+    /// it is the one that is held already. It must be the one that was seen. Says
+    /// whether it is another file than before.
     pub(super) fn adopt(
         &self,
         id: &StoredId,
         suffix: Suffix,
-        held: &dyn File,
+        held: &mut Box<dyn File>,
         seen: &Metadata,
-    ) -> Result<Option<Box<dyn File>>, Error> {
+    ) -> Result<bool, Error> {
         let name = id.file_name(suffix);
         let before = held.metadata().at(Operation::Examine, &name)?;
-        if before.identity == seen.identity {
-            return Ok(None);
+        let is_other = before.identity != seen.identity;
+        if !is_other && !held.is_let_go() {
+            return Ok(false);
         }
         // Syncing needs permission to write on some systems.
         let file = self.fs.open_append(&name).at(Operation::Open, &name)?;
@@ -163,25 +165,18 @@ impl Files {
             return Err(io::ErrorKind::WouldBlock.into()).at(Operation::Open, &name);
         }
         share(file.as_ref(), &before, &name);
-        Ok(Some(file))
+        *held = file;
+        Ok(is_other)
     }
 
-    /// Makes what is in a file survive a power cut, which may need permission to
-    /// write.
-    pub(super) fn sync_file(
-        &self,
-        id: &StoredId,
-        suffix: Suffix,
-        file: &dyn File,
-    ) -> Result<(), Error> {
+    /// Makes what is in the file of that name, if there is one, survive a power cut.
+    pub(super) fn sync_named(&self, id: &StoredId, suffix: Suffix) -> Result<(), Error> {
         let name = id.file_name(suffix);
-        match file.sync() {
-            // Nothing was synced, so nothing can be missed by trying again.
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                let file = self.fs.open_append(&name).at(Operation::Open, &name)?;
-                file.sync().at(Operation::Sync, &name)
-            }
-            result => result.at(Operation::Sync, &name),
+        match self.fs.open_append(&name) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            result => result
+                .and_then(|file| file.sync())
+                .at(Operation::Sync, &name),
         }
     }
 

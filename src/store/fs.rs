@@ -41,6 +41,9 @@ pub(super) trait Fs: Send + Sync {
     fn sync(&self) -> io::Result<()>;
     /// How many files are worth syncing at the same time.
     fn sync_width(&self) -> usize;
+    /// Whether a file that is open cannot be replaced, nor opened by programs that do
+    /// not wish to share it.
+    fn open_files_are_in_the_way(&self) -> bool;
 }
 
 /// An open file; closing it gives its lock back.
@@ -64,4 +67,8 @@ pub(super) trait File: Send {
     fn try_lock_shared(&self) -> io::Result<bool>;
     /// Whether someone else has the file open, where that can be told.
     fn is_open_elsewhere(&self) -> Option<bool>;
+    /// Whether it was closed for a while, and has to be opened again.
+    fn is_let_go(&self) -> bool {
+        false
+    }
 }

@@ -12,6 +12,7 @@ use super::envelope::{Encoding, Envelope, Reason};
 use super::error::{At, Error, Operation};
 use super::files::{Files, Found, read_envelope, share};
 use super::fs::{File, Metadata};
+use super::let_go::let_go;
 use super::name::{StoredId, Suffix};
 use super::spool::Spool;
 use super::staged::{Check, Held, correct_encoding};
@@ -200,8 +201,7 @@ impl Claim {
         }
         if let Found::File(file) = &found {
             share(file.as_ref(), before, &name);
-            self.files
-                .sync_file(&self.id, Suffix::Content, file.as_ref())?;
+            file.sync().at(Operation::Sync, &name)?;
         }
         Ok(found)
     }
@@ -248,7 +248,7 @@ impl Claim {
             .map_err(io::Error::other)
             .at(Operation::Compose, &self.id.stem())?;
         let tmp = Suffix::EnvelopeBusyTmp;
-        let mut file = match self.files.create(&self.id, tmp) {
+        let file = match self.files.create(&self.id, tmp) {
             // One may be left of an attempt that failed.
             Err(error) if error.is_taken() => {
                 self.files.remove(&self.id, tmp)?;
@@ -256,24 +256,34 @@ impl Claim {
             }
             result => result?,
         };
-        let result = self.write_and_replace(file.as_mut(), &text);
-        match result {
-            Ok(()) => self.file = file,
+        let result = self.write_and_replace(file, &text);
+        if result.is_err() {
             // Recovery would remove it, too.
-            Err(_) => drop(self.files.remove(&self.id, tmp)),
+            drop(self.files.remove(&self.id, tmp));
         }
         result
     }
 
-    fn write_and_replace(&self, file: &mut dyn File, text: &[u8]) -> Result<(), Error> {
+    fn write_and_replace(&mut self, mut file: Box<dyn File>, text: &[u8]) -> Result<(), Error> {
         let name = self.id.file_name(Suffix::EnvelopeBusyTmp);
         if let Ok(false) = file.try_lock() {
             return Err(io::ErrorKind::WouldBlock.into()).at(Operation::Create, &name);
         }
         file.write_all(text).at(Operation::Write, &name)?;
         file.sync().at(Operation::Sync, &name)?;
-        self.files
-            .replace(&self.id, Suffix::EnvelopeBusyTmp, Suffix::EnvelopeBusy)
+        // The former one is closed first: where it is open it cannot be replaced on
+        // some systems. The content's lock keeps others away.
+        self.file = file;
+        let busy = Suffix::EnvelopeBusy;
+        let replaced = self.files.replace(&self.id, Suffix::EnvelopeBusyTmp, busy);
+        if replaced.is_err()
+            && let Ok(Found::File(former)) = self.files.find(&self.id, busy)
+        {
+            // As when it was taken: where there are no locks, so be it.
+            let _ = former.try_lock();
+            self.file = former;
+        }
+        replaced
     }
 }
 
@@ -338,6 +348,9 @@ impl Locked {
     /// Gets ready for filters to change the files; [`Locked::reread`] comes next.
     pub fn hold(&mut self) {
         self.held = Some(Held::new(&self.claim.files, self.id()));
+        let fs = self.claim.files.fs.as_ref();
+        let_go(fs, &mut self.claim.file);
+        let_go(fs, &mut self.content);
     }
 
     /// Reads the files again, as filters have left them, and makes that durable.
@@ -367,8 +380,8 @@ impl Locked {
         let text = read_envelope(file.as_mut(), &name)?;
         let before_filters = claim.file.metadata().at(Operation::Examine, &name)?;
         share(file.as_ref(), &before_filters, &name);
-        files.sync_file(&id, busy, file.as_ref())?;
-        if !files.is_named(&id, busy, claim.file.as_ref())? {
+        file.sync().at(Operation::Sync, &name)?;
+        if claim.file.is_let_go() || !files.is_named(&id, busy, claim.file.as_ref())? {
             if let Ok(false) = file.try_lock() {
                 claim.settled = true;
                 return Ok(LockOutcome::HeldElsewhere);

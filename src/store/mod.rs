@@ -10,6 +10,7 @@ pub mod envelope;
 mod error;
 mod files;
 mod fs;
+mod let_go;
 mod local;
 mod lock;
 mod mailbox;

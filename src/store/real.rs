@@ -103,6 +103,10 @@ impl Fs for RealFs {
     fn sync_width(&self) -> usize {
         SYNC_WIDTH
     }
+
+    fn open_files_are_in_the_way(&self) -> bool {
+        file::OPEN_FILES_ARE_IN_THE_WAY
+    }
 }
 
 impl File for fs::File {
@@ -119,7 +123,7 @@ impl File for fs::File {
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.sync_all()
+        file::sync(self)
     }
 
     fn share(&self, like: &Metadata) -> io::Result<()> {

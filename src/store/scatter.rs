@@ -13,7 +13,7 @@ use super::error::{At, Error, Operation};
 use super::name::{StoredId, Suffix};
 use super::real::MODE;
 use super::scan::SUBDIRECTORIES_MAX;
-use crate::sys::file::{Directory, Kind};
+use crate::sys::file::{self, Directory, Kind};
 
 /// A message whose envelope is in all sub-directories for good.
 #[derive(Debug)]
@@ -31,14 +31,9 @@ pub fn scatter(path: &Path, id: &StoredId, suffix: Suffix) -> Result<Scattered, 
     let shown = path.as_os_str().as_encoded_bytes();
     let spool = Directory::open(path).at(Operation::OpenDirectory, shown)?;
     let name = id.file_name(Suffix::Content);
-    // What filters have put in its place may not be on the disk yet. Some systems sync
-    // only what is open for writing; on others that need not be allowed.
-    let content = match spool.open_append(&name) {
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => spool.open_read(&name),
-        result => result,
-    };
-    let content = content.at(Operation::Open, &name)?;
-    content.sync_all().at(Operation::Sync, &name)?;
+    // What filters have put in its place may not be on the disk yet.
+    let content = spool.open_read(&name).at(Operation::Open, &name)?;
+    file::sync(&content).at(Operation::Sync, &name)?;
     drop(content);
     let text = read(&spool, &id.file_name(suffix))?;
     let subdirectories = subdirectories(&spool, shown)?;

@@ -58,7 +58,8 @@ impl Staged {
     pub fn write(commit: Commit) -> Result<Staged, Error> {
         let files = commit.writer.files();
         let held = Held::new(files, commit.writer.id());
-        let (prepared, envelope) = Prepared::for_filters(commit)?;
+        let (mut prepared, envelope) = Prepared::for_filters(commit)?;
+        prepared.let_go();
         // The name may have changed with the first octet.
         let held = match held.id == *prepared.id() {
             true => held,
@@ -225,6 +226,7 @@ impl Staged {
             envelope,
             held,
         } = self;
+        prepared.take_back()?;
         let companions = held.files.held.take(&held.id);
         let is_shared = companions.iter().any(Companion::shares_content);
         prepared.add_companions(companions);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::error::{At, Error, Operation};
 use super::files::Files;
 use super::fs::{File, Metadata};
+use super::let_go::let_go;
 use super::name::{StoredId, Suffix};
 use super::spool;
 
@@ -81,6 +82,9 @@ impl Writer {
     /// Makes the content survive a power cut.
     pub(super) fn sync(&self) -> Result<(), Error> {
         match &self.state {
+            State::Open(file) if file.is_let_go() => {
+                self.files.sync_named(&self.id, Suffix::Content)
+            }
             State::Open(file) => file.sync().at(Operation::Sync, &self.name()),
             State::Unwritten | State::Ended => Err(self.ended()),
         }
@@ -107,15 +111,21 @@ impl Writer {
         let State::Open(file) = &mut self.state else {
             return Err(self.ended());
         };
-        let other = self
-            .files
-            .adopt(&self.id, Suffix::Content, file.as_ref(), seen)?;
-        let is_other = other.is_some();
-        if let Some(other) = other {
-            *file = other;
-        }
+        let is_other = self.files.adopt(&self.id, Suffix::Content, file, seen)?;
         self.octets = seen.octets;
         Ok(is_other)
+    }
+
+    /// Closes the content for filters, where it would be in their way.
+    pub(super) fn let_go(&mut self) {
+        if let State::Open(file) = &mut self.state {
+            let_go(self.files.fs.as_ref(), file);
+        }
+    }
+
+    /// Whether the content was closed for filters.
+    pub(super) fn is_let_go(&self) -> bool {
+        matches!(&self.state, State::Open(file) if file.is_let_go())
     }
 
     /// Leaves the content where it is, and closes it.

@@ -17,13 +17,13 @@ use std::path::Path;
 
 #[cfg(unix)]
 pub use super::unix::file::{
-    Directory, DirectoryLock, Names, is_open_elsewhere, native_name, share, start_writeback,
-    try_lock, try_lock_shared,
+    Directory, DirectoryLock, Names, OPEN_FILES_ARE_IN_THE_WAY, is_open_elsewhere, native_name,
+    share, start_writeback, sync, try_lock, try_lock_shared,
 };
 #[cfg(windows)]
 pub use super::windows::file::{
-    Directory, DirectoryLock, Names, is_open_elsewhere, native_name, share, start_writeback,
-    try_lock, try_lock_shared,
+    Directory, DirectoryLock, Names, OPEN_FILES_ARE_IN_THE_WAY, is_open_elsewhere, native_name,
+    share, start_writeback, sync, try_lock, try_lock_shared,
 };
 
 /// What a name in a directory stands for.

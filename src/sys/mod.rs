@@ -19,6 +19,7 @@
 //! - `monitor`: `Client` with `read` and `append`, `Notices` with `tell`: what a process
 //!   without privileges asks of the one that has them
 //! - `notify`: `NotifySocket` with `open` and `send`; `monotonic_usec`
+//! - `pam`: `IS_AVAILABLE`, and `ask`: the way of a question to PAM and of the answer back
 //! - `open`: `open_for_reading` and `check_access`, by path
 //! - `privileges`: what `privileges.rs` lists, under the same names; `Lifeline`
 //! - `poll`: `RawSocket`; `RawEntry` with `new`, `reported` and `forget`; `READ`,
@@ -51,6 +52,9 @@ pub mod file;
 pub mod file_mode;
 pub mod interface;
 pub mod notify;
+// What a check is made of has no use where there is no PAM.
+#[cfg_attr(any(windows, not(feature = "pam")), allow(dead_code))]
+pub mod pam;
 pub mod patience;
 pub mod pid_file;
 pub mod poll;

@@ -53,6 +53,10 @@ pub enum Version {
 }
 
 impl Version {
+    /// The lowest version that is spoken without being asked for, whatever the library
+    /// can (RFC 8996).
+    const LOWEST_BY_DEFAULT: Version = Version::Tls12;
+
     const KEYWORDS: [(&'static str, Version); 5] = [
         ("sslv3", Version::Ssl3),
         ("tlsv1.0", Version::Tls10),
@@ -100,6 +104,8 @@ pub struct Keywords {
     pub no_resumption: bool,
     /// `op_server_preference`: the server's order of ciphers counts.
     pub server_preference: bool,
+    /// `op_all`: what the library can do about the faults of old peers.
+    pub work_arounds: bool,
     ignored: Vec<String>,
     ignore_extra: bool,
 }
@@ -133,9 +139,9 @@ impl Keywords {
             "op_no_ticket" | "op_no_resumption" => self.no_resumption = true,
             "op_server_preference" => self.server_preference = true,
             "ignoreextra" => self.ignore_extra = true,
-            // Without a list of authorities nobody is verified anyway; and there
-            // is no work-around for old peers left that could be switched on.
-            "clientnoverify" | "servernoverify" | "op_all" => {}
+            "op_all" => self.work_arounds = true,
+            // Without a list of authorities nobody is verified anyway.
+            "clientnoverify" | "servernoverify" => {}
             _ => self.ignored.push(word.to_owned()),
         }
     }
@@ -150,13 +156,15 @@ impl Keywords {
         Some(OneLine::escaped(text))
     }
 
-    /// The versions to speak, out of those that the library can.
+    /// The versions to speak, out of those that the library can: from TLS 1.2 where
+    /// no lowest one is asked for.
     pub fn versions(
         &self,
         backend: Backend,
         spoken: RangeInclusive<Version>,
     ) -> Result<RangeInclusive<Version>, Error> {
-        let minimum = self.minimum.unwrap_or(*spoken.start());
+        let lowest = Version::LOWEST_BY_DEFAULT.max(*spoken.start());
+        let minimum = self.minimum.unwrap_or(lowest);
         let maximum = self.maximum.unwrap_or(*spoken.end());
         for wanted in [minimum, maximum] {
             if !spoken.contains(&wanted) {
@@ -295,6 +303,7 @@ mod tests {
             no_verify: true,
             no_resumption: true,
             server_preference: true,
+            work_arounds: true,
             ..Keywords::default()
         };
         assert_eq!(Keywords::parse(list), expected);
@@ -328,6 +337,21 @@ mod tests {
         assert_eq!(versions("tlsv1.3"), Ok(Tls13..=Tls13));
         assert_eq!(versions("-tlsv1.2"), Ok(Tls12..=Tls12));
         assert_eq!(versions("tlsv1.3,tlsv1.2,-tlsv1.2"), Ok(Tls12..=Tls12));
+    }
+
+    #[test]
+    fn deprecated_versions_are_spoken_only_if_asked_for() {
+        use Version::{Tls10, Tls11, Tls12, Tls13};
+        let versions = |list: &str| {
+            let keywords = Keywords::parse(list);
+            let versions = keywords.versions(Backend::OpenSsl, Tls10..=Tls13);
+            versions.map_err(|error| error.to_string())
+        };
+        assert_eq!(versions(""), Ok(Tls12..=Tls13));
+        assert_eq!(versions("tlsv1.0"), Ok(Tls10..=Tls13));
+        assert_eq!(versions("tlsv1.0,-tlsv1.1"), Ok(Tls10..=Tls11));
+        let expected = "the lowest tls version allowed, TLSv1.2, is above the highest, TLSv1.1";
+        assert_eq!(versions("-tlsv1.1"), Err(expected.to_owned()));
     }
 
     #[test]

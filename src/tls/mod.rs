@@ -22,9 +22,12 @@ pub mod certificate;
 pub mod config;
 pub mod error;
 pub mod file;
+pub mod name;
 pub mod pem;
 pub mod session;
 
+#[cfg(feature = "openssl")]
+mod openssl;
 #[cfg(feature = "rustls")]
 mod rustls;
 
@@ -141,6 +144,8 @@ pub fn providers() -> &'static [&'static dyn Provider] {
     &[
         #[cfg(feature = "rustls")]
         &rustls::Rustls,
+        #[cfg(feature = "openssl")]
+        &openssl::OpenSsl,
     ]
 }
 

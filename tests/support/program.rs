@@ -8,6 +8,8 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::secure;
+
 /// How long anything in a test may take before it has failed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -110,6 +112,7 @@ impl Program {
         let mut command = Command::new(program());
         command
             .args(as_ourselves())
+            .args(secure::choice(arguments))
             .args(arguments.iter().map(AsRef::as_ref));
         Program::spawn_command(command)
     }
@@ -248,7 +251,7 @@ impl Server {
         command
             .args(["--interface", "127.0.0.1", "--port", "0", "--spool-dir"])
             .arg(spool.path());
-        command.args(arguments);
+        command.args(secure::choice(arguments)).args(arguments);
         let program = Program::spawn_command(command);
         let line = program.wait_for("smtp server on ");
         let port = line.rsplit(':').next().unwrap().parse().unwrap();
@@ -267,6 +270,7 @@ pub(crate) fn run<I: AsRef<str>>(arguments: &[I]) -> (i32, String, String) {
     let mut command = Command::new(program());
     command
         .args(as_ourselves())
+        .args(secure::choice(arguments))
         .args(arguments.iter().map(AsRef::as_ref))
         .stdin(Stdio::null());
     let output = command.output().unwrap();

@@ -28,6 +28,28 @@ pub(crate) fn skip_without_tls() -> bool {
     missing
 }
 
+/// The library that the program is to use where its arguments are about TLS, so that
+/// tests can be run for each that is built in; else it is the preferred one.
+fn library() -> Option<String> {
+    std::env::var("EMAILRELAY_TEST_TLS").ok()
+}
+
+/// Whether it looks at the common name of a certificate that has no other names.
+pub(crate) fn counts_common_names() -> bool {
+    let preferred = || tls::provider(None).unwrap().backend().to_string();
+    library().unwrap_or_else(preferred) != "rustls"
+}
+
+/// The option that chooses it, if one is chosen, for arguments that are about TLS.
+pub(crate) fn choice<I: AsRef<str>>(arguments: &[I]) -> Option<String> {
+    let is_tls = |argument: &I| {
+        let argument = argument.as_ref();
+        argument.starts_with("--server-tls") || argument.starts_with("--client-tls")
+    };
+    let library = library().filter(|_| arguments.iter().any(is_tls))?;
+    Some(format!("--tls-config={library}"))
+}
+
 /// A client that looks at no certificate, with these words of `--tls-config`.
 pub(crate) fn trusting(keywords: &str) -> ClientSettings {
     ClientSettings {

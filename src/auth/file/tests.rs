@@ -42,6 +42,11 @@ fn is_changed(file: &mut SecretsFile) -> bool {
     matches!(file.refresh().unwrap(), Refreshed::Changed { .. })
 }
 
+/// A path as it is in messages.
+fn shown(path: &Path) -> String {
+    ascii::escape(path.as_os_str().as_encoded_bytes())
+}
+
 #[test]
 fn reads_a_file_again_when_it_changes() {
     let directory = TempDir::new();
@@ -92,7 +97,7 @@ fn keeps_the_secrets_when_the_file_gets_worse() {
     let error = file.refresh().unwrap_err().to_string();
     let expected = format!(
         "problems reading secrets file [{}]: s(1): too few fields",
-        path.display()
+        shown(&path)
     );
     assert_eq!(error, expected);
     assert!(has_user(&file, "alice"));
@@ -166,7 +171,7 @@ fn refuses_what_is_no_file_or_too_long() {
     let error = SecretsFile::open(directory.0.join("none"), false).unwrap_err();
     let expected = format!(
         "cannot read secrets file {}: ",
-        directory.0.join("none").display()
+        shown(&directory.0.join("none"))
     );
     assert!(error.to_string().starts_with(&expected), "{error}");
     let path = directory.write("s", &"#".repeat(FILE_MAX + 1));

@@ -380,6 +380,15 @@ fn with_directory(text: &str) -> String {
     text.replace("DIR/", std::env::temp_dir().join("").to_str().unwrap())
 }
 
+/// The same as messages have it.
+fn shown_with_directory(text: &str) -> String {
+    let directory = std::env::temp_dir().join("");
+    text.replace(
+        "DIR/",
+        &ascii::escape(directory.as_os_str().as_encoded_bytes()),
+    )
+}
+
 #[test]
 fn reads_secrets_from_files_of_their_own() {
     let text = with_directory(
@@ -423,7 +432,7 @@ fn says_what_is_wrong_with_files_of_secrets() {
     ] {
         let text = with_directory(line);
         let problems = Secrets::parse("f", text.as_bytes(), &mut read_made_up).unwrap_err();
-        let expected = with_directory(&format!("f(1): {expected}"));
+        let expected = shown_with_directory(&format!("f(1): {expected}"));
         assert_eq!(problems[0].to_string(), expected);
     }
 }

@@ -42,7 +42,7 @@ mod tests {
 
     fn resolved(path: &str, context: &Context) -> Result<String, String> {
         resolve(OsStr::new(path), context)
-            .map(|path| path.to_str().unwrap().to_owned())
+            .map(|path| path.to_str().unwrap().replace('\\', "/"))
             .map_err(|kind| kind.to_string())
     }
 
@@ -72,7 +72,9 @@ mod tests {
     #[test]
     fn directories_that_are_not_known_are_not_guessed() {
         let context = Context::new(Platform::Unix);
-        assert_eq!(resolved("/a", &context).as_deref(), Ok("/a"));
+        // What is absolute depends on the system.
+        let absolute = std::env::temp_dir();
+        assert_eq!(resolve(absolute.as_os_str(), &context).unwrap(), absolute);
         assert_eq!(resolved("a", &context), Err(Kind::NoBaseDir.to_string()));
         assert_eq!(
             resolved("@app/a", &context),

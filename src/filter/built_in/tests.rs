@@ -92,6 +92,7 @@ impl Bed {
         let mut names: Vec<String> = found
             .iter()
             .map(|path| path.to_str().unwrap()[start..].replace(STEM, "ID"))
+            .map(|name| name.replace('\\', "/"))
             .collect();
         names.sort();
         names

@@ -98,12 +98,17 @@ fn others_are_asked_where_one_is_of_no_use() {
         vec![reply]
     };
     let malformed = server(cut);
+    #[cfg(unix)]
     let nobody = {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         socket.local_addr().unwrap()
     };
     let fine = server(|_, question| vec![good(question)]);
-    let all = [failing, malformed, nobody, fine];
+    let mut all = vec![failing, malformed];
+    // wine does not pass on that a datagram was refused.
+    #[cfg(unix)]
+    all.push(nobody);
+    all.push(fine);
     assert_eq!(ask_for(&all, LONG).unwrap(), "192.0.2.1");
     let error = ask_for(&all[..2], LONG).unwrap_err();
     let expected = format!("no answer about dst.test: {malformed}: message ends early");

@@ -253,3 +253,108 @@ fn a_message_to_be_forwarded_may_be_gone_or_spoilt() {
     assert!(matches!(outcome, LockOutcome::Unreadable(reason) if reason == line("not so")));
     assert_eq!(suffixes(&disk, &id), [Suffix::Content, Suffix::EnvelopeBad]);
 }
+
+/// Puts another file in the place of one, in one step.
+fn replace_at_once(files: &Files, id: &StoredId, suffix: Suffix, octets: &[u8]) {
+    let mut file = files.fs.create_new(b"edited").unwrap();
+    file.write_all(octets).unwrap();
+    drop(file);
+    files.fs.rename(b"edited", &id.file_name(suffix)).unwrap();
+}
+
+#[test]
+fn where_open_files_are_in_the_way_filters_find_them_closed() {
+    let disk = Faulty::new();
+    disk.set_jealous();
+    disk.set_can_tell_opens(false);
+    let spool = spool(&disk, 1);
+    let received = staged(&spool);
+    let id = received.id().clone();
+    assert!(!spool.recover().unwrap().has_changes());
+    replace_at_once(&spool.files, &id, Suffix::Content, b"other");
+    let other = envelope(&["b@x"]).print().unwrap();
+    replace_at_once(&spool.files, &id, Suffix::EnvelopeNew, &other);
+    let received = reread(received, false).unwrap();
+    // From here on they are nobody else's again.
+    assert!(!super::spool(&disk, 2).recover().unwrap().has_changes());
+    let error = spool.files.fs.rename(
+        &id.file_name(Suffix::EnvelopeNew),
+        &id.file_name(Suffix::Content),
+    );
+    assert!(error.is_err());
+    let receipt = crate::store::commit(vec![received]).pop().unwrap().unwrap();
+    assert_eq!(receipt.octets, 5);
+    let mut locked = take(&spool, &id);
+    locked.hold();
+    replace_at_once(&spool.files, &id, Suffix::Content, b"third");
+    replace_at_once(&spool.files, &id, Suffix::EnvelopeBusy, &other);
+    let LockOutcome::Locked(mut locked) = locked.reread(&fine).unwrap() else {
+        panic!("not locked");
+    };
+    let mut buffer = [0; 9];
+    assert_eq!(locked.read(&mut buffer).unwrap(), 5);
+    assert_eq!(&buffer[..5], b"third");
+    locked.narrow(&[line("c@x")]).unwrap();
+    assert_eq!(
+        read(&disk, &id, Suffix::EnvelopeBusy).remote_recipients,
+        [line("c@x")]
+    );
+    locked.delete().unwrap();
+    assert!(disk.listing().is_empty());
+}
+
+#[test]
+fn what_was_closed_is_committed_taken_or_removed_as_any_other() {
+    let disk = Faulty::new();
+    disk.set_jealous();
+    let spool = spool(&disk, 1);
+    drop(staged(&spool));
+    assert!(disk.listing().is_empty());
+    // With no filter in between it has not been read again.
+    let committed = crate::store::commit(vec![Box::new(staged(&spool))]).pop();
+    let id = committed.unwrap().unwrap().id;
+    assert_eq!(suffixes(&disk, &id), [Suffix::Content, Suffix::Envelope]);
+    let mut locked = take(&spool, &id);
+    locked.hold();
+    drop(locked);
+    assert_eq!(suffixes(&disk, &id), [Suffix::Content, Suffix::Envelope]);
+    take(&spool, &id).delete().unwrap();
+    // A filter that has taken it may leave the content, or not.
+    for parts in [
+        &[Suffix::EnvelopeNew][..],
+        &[Suffix::EnvelopeNew, Suffix::Content],
+    ] {
+        let staged = staged(&spool);
+        let id = staged.id().clone();
+        parts
+            .iter()
+            .for_each(|part| spool.files.remove(&id, *part).unwrap());
+        assert!(matches!(reread(staged, true), Err(why) if why == "taken"));
+        spool.files.remove(&id, Suffix::Content).unwrap();
+    }
+    assert!(disk.listing().is_empty());
+}
+
+#[test]
+fn an_envelope_that_cannot_be_rewritten_is_still_ours() {
+    let disk = Faulty::new();
+    disk.set_jealous();
+    let spool = spool(&disk, 1);
+    let id = store(&spool, b"text", &["a@x"]);
+    let mut locked = take(&spool, &id);
+    let reader = spool
+        .files
+        .fs
+        .open_read(&id.file_name(Suffix::EnvelopeBusy))
+        .unwrap();
+    assert!(locked.narrow(&[line("c@x")]).is_err());
+    drop(reader);
+    assert_eq!(
+        suffixes(&disk, &id),
+        [Suffix::Content, Suffix::EnvelopeBusy]
+    );
+    assert!(!super::spool(&disk, 2).recover().unwrap().has_changes());
+    locked.narrow(&[line("c@x")]).unwrap();
+    locked.delete().unwrap();
+    assert!(disk.listing().is_empty());
+}

@@ -15,6 +15,10 @@ use crate::sys::file::{Kind, Metadata, bad_name, not_regular};
 #[cfg(target_os = "linux")]
 const F_SETSIG: libc::c_int = 10;
 
+/// Whether a file that we have open cannot be replaced, nor opened by programs that do
+/// not wish to share it.
+pub const OPEN_FILES_ARE_IN_THE_WAY: bool = false;
+
 /// A directory held open.
 #[derive(Debug)]
 pub struct Directory {
@@ -343,6 +347,11 @@ fn taken(result: Result<(), TryLockError>) -> io::Result<bool> {
         Err(TryLockError::WouldBlock) => Ok(false),
         Err(TryLockError::Error(error)) => Err(error),
     }
+}
+
+/// Makes a file's content survive a power cut, even if it is open for reading only.
+pub fn sync(file: &File) -> io::Result<()> {
+    file.sync_all()
 }
 
 /// Tells the system to start writing a file's content to the disk, without

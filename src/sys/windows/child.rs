@@ -1,37 +1,44 @@
-//! Programs and their output. There are no process groups: what a program has
-//! started is left to itself when that is killed.
+//! Programs and their output. A program and all that it starts are in one job, which
+//! ends with us if not before.
+
+mod host;
+mod job;
 
 use std::io::{self, Read};
+use std::os::windows::process::CommandExt;
 use std::path::Path;
-use std::process::{self, ChildStdout, Command, Stdio};
+use std::process::{self, ChildStdout, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::Duration;
 
 use crate::sys::child::{End, Output};
-use crate::sys::file::native_name;
+use host::command;
+use job::Job;
 
 /// What programs need of our environment to run at all.
 const ENVIRONMENT: [&str; 4] = ["PATH", "SystemRoot", "TEMP", "windir"];
 
-/// Where the system is, if it does not say so.
-const DEFAULT_WINDIR: &str = "C:\\Windows";
-
 /// How many pieces of output wait until they are wanted.
 const PIECES_MAX: usize = 4;
 
-/// A program that was started. Dropped, it is killed.
+const CREATE_SUSPENDED: u32 = 0x4;
+const CREATE_NO_WINDOW: u32 = 0x0800_0000;
+
+/// A program that was started. Dropped, it is killed with all that it has started,
+/// unless it has ended: then what it has left running goes on.
 pub(in crate::sys) struct Child {
     child: process::Child,
+    job: Job,
     pieces: Receiver<Vec<u8>>,
     reaped: bool,
 }
 
 impl Child {
     pub(in crate::sys) fn spawn(program: &Path, arguments: &[Vec<u8>]) -> io::Result<Child> {
+        let job = Job::new()?;
         let kept = ENVIRONMENT.map(|name| (name, std::env::var_os(name)));
-        let mut child = command(program)
-            .args(arguments.iter().map(|argument| native_name(argument)))
+        let mut child = command(program, arguments)?
             .env_clear()
             .envs(
                 kept.into_iter()
@@ -40,13 +47,22 @@ impl Child {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
+            // It must not start anything before it is in the job.
+            .creation_flags(CREATE_SUSPENDED | CREATE_NO_WINDOW)
             .spawn()?;
+        if let Err(error) = job.take_in(&child) {
+            // It has never run, and may have gone by itself.
+            let _ = child.kill();
+            let _ = child.wait();
+            return Err(error);
+        }
         let (sender, pieces) = sync_channel(PIECES_MAX);
         if let Some(stdout) = child.stdout.take() {
             thread::spawn(move || carry(stdout, |piece| sender.send(piece).is_ok()));
         }
         Ok(Child {
             child,
+            job,
             pieces,
             reaped: false,
         })
@@ -68,38 +84,19 @@ impl Child {
     /// How it ended, once it has.
     pub(in crate::sys) fn try_wait(&mut self) -> io::Result<Option<End>> {
         let status = self.child.try_wait()?;
-        self.reaped |= status.is_some();
+        if status.is_some() && !self.reaped {
+            self.reaped = true;
+            self.job.let_go();
+        }
         Ok(status.map(|status| End::Exited(status.code().unwrap_or(-1))))
     }
-}
-
-/// What runs a file, by what its name ends in. Scripts that are for no program in
-/// particular are for the script host, as E-MailRelay has it.
-fn command(program: &Path) -> Command {
-    let windows = std::env::var_os("windir").unwrap_or_else(|| DEFAULT_WINDIR.into());
-    let system = Path::new(&windows).join("System32");
-    let extension = program.extension().unwrap_or_default();
-    let is_one_of = |known: &[&str]| known.iter().any(|one| extension.eq_ignore_ascii_case(one));
-    if is_one_of(&["exe", "com", "bat", "cmd"]) {
-        return Command::new(program);
-    }
-    let (host, options): (_, &[&str]) = match is_one_of(&["ps1"]) {
-        true => (
-            "WindowsPowerShell\\v1.0\\powershell.exe",
-            &["-NoLogo", "-File"],
-        ),
-        false => ("cscript.exe", &["//nologo", "//B"]),
-    };
-    let mut command = Command::new(system.join(host));
-    command.args(options).arg(program);
-    command
 }
 
 impl Drop for Child {
     fn drop(&mut self) {
         if !self.reaped {
+            self.job.kill();
             // It may have ended just now.
-            let _ = self.child.kill();
             let _ = self.child.wait();
         }
     }
@@ -109,7 +106,7 @@ pub(in crate::sys) fn check_permission(_program: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Nothing is known of programs but to those who have started them.
+/// Jobs end with the process that has made them.
 pub(in crate::sys) fn end_all(_grace: Duration) {}
 
 /// Reads pieces that are no longer than what [`Child::read`] is asked for.
@@ -121,3 +118,6 @@ fn carry(mut stdout: ChildStdout, send: impl Fn(Vec<u8>) -> bool) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -39,9 +39,18 @@ pub(super) const WSAEHOSTUNREACH: i32 = 10065;
 pub(super) const WSAEMFILE: i32 = 10024;
 pub(super) const WSAEWOULDBLOCK: i32 = 10035;
 
+pub(super) const INVALID_HANDLE_VALUE: *mut c_void = std::ptr::without_provenance_mut(usize::MAX);
+pub(super) const ERROR_ACCESS_DENIED: i32 = 5;
+pub(super) const ERROR_SHARING_VIOLATION: i32 = 32;
+pub(super) const ERROR_LOCK_VIOLATION: i32 = 33;
+pub(super) const STATUS_DELETE_PENDING: i32 = 0xC000_0056_u32.cast_signed();
+pub(super) const MOVEFILE_REPLACE_EXISTING: u32 = 1;
+pub(super) const MOVEFILE_WRITE_THROUGH: u32 = 8;
+
 pub(super) const HANDLE_FLAG_INHERIT: u32 = 1;
 pub(super) const COMPUTER_NAME_DNS_HOSTNAME: c_int = 1;
 pub(super) const STD_INPUT_HANDLE: u32 = 0xFFFF_FFF6;
+pub(super) const STD_OUTPUT_HANDLE: u32 = 0xFFFF_FFF5;
 pub(super) const STD_ERROR_HANDLE: u32 = 0xFFFF_FFF4;
 pub(super) const ENABLE_ECHO_INPUT: u32 = 4;
 pub(super) const CTRL_C_EVENT: u32 = 0;
@@ -95,8 +104,71 @@ pub(super) struct FILETIME {
 #[derive(Clone, Copy, Default)]
 pub(super) struct SYSTEMTIME([u16; 8]);
 
+/// The most sockets in a set.
+pub(super) const FD_SETSIZE: usize = 64;
+
+#[repr(C)]
+pub(super) struct fd_set {
+    pub(super) count: u32,
+    pub(super) sockets: [SOCKET; FD_SETSIZE],
+}
+
+impl fd_set {
+    pub(super) fn new() -> fd_set {
+        fd_set {
+            count: 0,
+            sockets: [INVALID_SOCKET; FD_SETSIZE],
+        }
+    }
+}
+
+#[repr(C)]
+pub(super) struct timeval {
+    pub(super) seconds: i32,
+    pub(super) micros: i32,
+}
+
+/// What any address has room in.
+pub(super) const SOCKADDR_STORAGE_OCTETS: usize = 128;
+pub(super) const SOCKADDR_STORAGE_LENGTH: c_int = 128;
+
+#[repr(C)]
+pub(super) struct OSVERSIONINFOW {
+    size: u32,
+    major: u32,
+    minor: u32,
+    pub(super) build: u32,
+    platform: u32,
+    service_pack: [u16; 128],
+}
+
+impl OSVERSIONINFOW {
+    pub(super) fn new() -> OSVERSIONINFOW {
+        OSVERSIONINFOW {
+            size: OSVERSIONINFOW_OCTETS,
+            major: 0,
+            minor: 0,
+            build: 0,
+            platform: 0,
+            service_pack: [0; 128],
+        }
+    }
+}
+
+/// The size of the structure, which it has to tell.
+const OSVERSIONINFOW_OCTETS: u32 = 276;
+const _: () = assert!(std::mem::size_of::<OSVERSIONINFOW>() == 276);
+
 #[link(name = "ws2_32")]
 unsafe extern "system" {
+    pub(super) fn select(
+        ignored: c_int,
+        readable: *mut fd_set,
+        writable: *mut fd_set,
+        failed: *mut fd_set,
+        timeout: *const timeval,
+    ) -> c_int;
+    pub(super) fn getpeername(socket: SOCKET, address: *mut c_void, length: *mut c_int) -> c_int;
     pub(super) fn WSAStartup(version: u16, data: *mut WSADATA) -> c_int;
     pub(super) fn WSAGetLastError() -> c_int;
     pub(super) fn WSAPoll(entries: *mut WSAPOLLFD, count: u32, timeout_ms: c_int) -> c_int;
@@ -122,6 +194,7 @@ unsafe extern "system" {
 
 #[link(name = "kernel32")]
 unsafe extern "system" {
+    pub(super) fn MoveFileExW(from: *const u16, to: *const u16, flags: u32) -> BOOL;
     pub(super) fn SetHandleInformation(handle: *mut c_void, mask: u32, flags: u32) -> BOOL;
     pub(super) fn GetStdHandle(which: u32) -> *mut c_void;
     pub(super) fn SetStdHandle(which: u32, handle: *mut c_void) -> BOOL;
@@ -139,6 +212,13 @@ unsafe extern "system" {
         utc: *const SYSTEMTIME,
         local: *mut SYSTEMTIME,
     ) -> BOOL;
+}
+
+#[link(name = "ntdll")]
+unsafe extern "system" {
+    pub(super) fn RtlGetLastNtStatus() -> i32;
+    pub(super) fn RtlGetVersion(version: *mut OSVERSIONINFOW) -> i32;
+    pub(super) fn NtResumeProcess(process: *mut c_void) -> i32;
 }
 
 #[link(name = "bcrypt")]

@@ -1,27 +1,44 @@
 //! Directories by path, with the little of the Windows API that std lacks.
+//!
+//! # What survives a power cut
+//!
+//! Directories cannot be synced. What takes the place of that: a file's content is
+//! flushed by `FlushFileBuffers`, and a rename returns only when it is on the disk
+//! (`MOVEFILE_WRITE_THROUGH`). NTFS writes its journal in order, so either takes all
+//! earlier changes of names on the volume with it: that the file was created, linked or
+//! removed. A message is acknowledged after both; a removal alone may be undone by a
+//! power cut.
 #![allow(unsafe_code)]
 
-use std::ffi::{OsStr, OsString, c_void};
+use std::ffi::{OsString, c_void};
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::windows::ffi::OsStrExt;
 use std::os::windows::fs::OpenOptionsExt;
-use std::os::windows::io::AsRawHandle;
+use std::os::windows::io::{AsRawHandle, FromRawHandle};
 use std::path::{Path, PathBuf};
 
+use super::{ffi, moves};
 use crate::sys::file::{Kind, Metadata, bad_name, not_regular};
 
 const FILE_FLAG_OPEN_REPARSE_POINT: u32 = 0x0020_0000;
 const FILE_FLAG_BACKUP_SEMANTICS: u32 = 0x0200_0000;
 const FILE_READ_ATTRIBUTES: u32 = 0x80;
+const GENERIC_WRITE: u32 = 0x4000_0000;
+const FILE_SHARE_ALL: u32 = 7;
 const FILE_ATTRIBUTE_DIRECTORY: u32 = 0x10;
 const FILE_ATTRIBUTE_REPARSE_POINT: u32 = 0x400;
 const LOCKFILE_FAIL_IMMEDIATELY: u32 = 1;
 const LOCKFILE_EXCLUSIVE_LOCK: u32 = 2;
-const ERROR_LOCK_VIOLATION: i32 = 33;
+
+/// Whether a file that we have open cannot be replaced, nor opened by programs that do
+/// not wish to share it.
+pub const OPEN_FILES_ARE_IN_THE_WAY: bool = true;
 
 /// Where in a file its lock is: beyond any content, so that it stops no reader.
 const LOCK_OFFSET_HIGH: u32 = 0x4000_0000;
+
+/// The devices that need no number.
+const DEVICES: [&str; 6] = ["con", "prn", "aux", "nul", "conin$", "conout$"];
 
 /// Between 1601, when the time of Windows starts, and 1970.
 const EPOCH_SECONDS: i64 = 11_644_473_600;
@@ -52,6 +69,20 @@ struct FileInformation {
     index_low: u32,
 }
 
+/// `FILE_BASIC_INFO`.
+#[repr(C)]
+#[derive(Default)]
+struct BasicInformation {
+    created: i64,
+    accessed: i64,
+    written: i64,
+    changed: i64,
+    attributes: u32,
+}
+
+/// The class of `FILE_BASIC_INFO`.
+const FILE_BASIC_INFO: i32 = 0;
+
 #[link(name = "kernel32")]
 unsafe extern "system" {
     fn LockFileEx(
@@ -62,7 +93,13 @@ unsafe extern "system" {
         octets_high: u32,
         overlapped: *mut Overlapped,
     ) -> i32;
-    fn MoveFileExW(from: *const u16, to: *const u16, flags: u32) -> i32;
+    fn ReOpenFile(file: *mut c_void, access: u32, sharing: u32, flags: u32) -> *mut c_void;
+    fn GetFileInformationByHandleEx(
+        file: *mut c_void,
+        class: i32,
+        information: *mut c_void,
+        octets: u32,
+    ) -> i32;
     fn GetFileInformationByHandle(file: *mut c_void, information: *mut FileInformation) -> i32;
 }
 
@@ -103,7 +140,8 @@ impl Directory {
     /// access list applies, and `mode` does not.
     pub fn create_new(&self, name: &[u8], _mode: u32) -> io::Result<File> {
         let path = self.join(name)?;
-        OpenOptions::new().write(true).create_new(true).open(path)
+        let opened = OpenOptions::new().write(true).create_new(true).open(path);
+        opened.map_err(|error| moves::pending_as(error, io::ErrorKind::AlreadyExists))
     }
 
     /// Opens a regular file for reading.
@@ -120,16 +158,13 @@ impl Directory {
 
     /// Renames within the directory, replacing what has the new name.
     pub fn rename(&self, from: &[u8], to: &[u8]) -> io::Result<()> {
-        fs::rename(self.join(from)?, self.join(to)?)
+        moves::replace(&self.join(from)?, &self.join(to)?)
     }
 
     /// Renames within the directory; fails with `AlreadyExists` where something
     /// has the new name.
     pub fn rename_to_new(&self, from: &[u8], to: &[u8]) -> io::Result<()> {
-        let (from, to) = (wide(&self.join(from)?), wide(&self.join(to)?));
-        // SAFETY: both paths are NUL-ended and outlive the call. Without flags an
-        // existing target is an error.
-        check(unsafe { MoveFileExW(from.as_ptr(), to.as_ptr(), 0) })
+        moves::rename_to_new(&self.join(from)?, &self.join(to)?)
     }
 
     /// Gives a file a second name, which must not exist yet.
@@ -150,12 +185,12 @@ impl Directory {
 
     /// Renames into another directory, replacing what has the new name there.
     pub fn move_into(&self, from: &[u8], other: &Directory, to: &[u8]) -> io::Result<()> {
-        fs::rename(self.join(from)?, other.join(to)?)
+        moves::replace(&self.join(from)?, &other.join(to)?)
     }
 
     /// Removes a name that is not a directory's.
     pub fn remove(&self, name: &[u8]) -> io::Result<()> {
-        fs::remove_file(self.join(name)?)
+        moves::remove(&self.join(name)?)
     }
 
     /// The names in the directory, in no order; such as are not Unicode are left out.
@@ -164,7 +199,7 @@ impl Directory {
         Ok(Names { entries })
     }
 
-    /// Does nothing: NTFS journals names by itself.
+    /// Does nothing; see above what makes names survive a power cut.
     pub fn sync(&self) -> io::Result<()> {
         Ok(())
     }
@@ -180,13 +215,37 @@ impl Directory {
     }
 
     fn join(&self, name: &[u8]) -> io::Result<PathBuf> {
-        let separates = |byte: &u8| matches!(byte, b'/' | b'\\' | b':' | 0);
         let text = std::str::from_utf8(name).map_err(|_| bad_name())?;
-        match matches!(text, "" | "." | "..") || name.iter().any(separates) {
-            true => Err(bad_name()),
-            false => Ok(self.path.join(text)),
+        match is_plain(text) {
+            true => Ok(self.path.join(text)),
+            false => Err(bad_name()),
         }
     }
+}
+
+/// Whether the system takes that for the name of a file in a directory, and for no
+/// other name: blanks and dots at its end would be dropped, a colon begins the name of
+/// a stream within a file, and devices are in every directory, whatever their extension.
+fn is_plain(name: &str) -> bool {
+    let is_special = |c: char| c.is_ascii_control() || "/\\:*?\"<>|".contains(c);
+    let stem = name.split('.').next().unwrap_or_default().trim_end();
+    let is_device = DEVICES
+        .iter()
+        .any(|device| device.eq_ignore_ascii_case(stem))
+        || match stem.split_at_checked(3) {
+            // The superscript digits count as well.
+            Some((port, number))
+                if port.eq_ignore_ascii_case("com") || port.eq_ignore_ascii_case("lpt") =>
+            {
+                let mut numbers = number.chars();
+                matches!(
+                    (numbers.next(), numbers.next()),
+                    (Some('0'..='9' | '\u{b9}' | '\u{b2}' | '\u{b3}'), None)
+                )
+            }
+            _ => false,
+        };
+    !name.is_empty() && !name.ends_with(['.', ' ']) && !name.contains(is_special) && !is_device
 }
 
 /// The names in a directory; see [`Directory::names`].
@@ -235,9 +294,30 @@ fn lock(file: &File, flags: u32) -> io::Result<bool> {
     // not pend since the handle was opened without FILE_FLAG_OVERLAPPED.
     match check(unsafe { LockFileEx(file.as_raw_handle(), flags, 0, 1, 0, &mut overlapped) }) {
         Ok(()) => Ok(true),
-        Err(error) if error.raw_os_error() == Some(ERROR_LOCK_VIOLATION) => Ok(false),
+        Err(error) if error.raw_os_error() == Some(ffi::ERROR_LOCK_VIOLATION) => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+/// Makes a file's content survive a power cut, even if it is open for reading only.
+pub fn sync(file: &File) -> io::Result<()> {
+    match file.sync_all() {
+        Err(error) if error.raw_os_error() == Some(ffi::ERROR_ACCESS_DENIED) => {
+            writable(file)?.sync_all()
+        }
+        result => result,
+    }
+}
+
+/// The same file once more, open for writing.
+fn writable(file: &File) -> io::Result<File> {
+    // SAFETY: the handle is open as long as the file is borrowed.
+    let handle = unsafe { ReOpenFile(file.as_raw_handle(), GENERIC_WRITE, FILE_SHARE_ALL, 0) };
+    if handle == ffi::INVALID_HANDLE_VALUE {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the handle is new, so nobody else owns it.
+    Ok(unsafe { File::from_raw_handle(handle) })
 }
 
 /// Does nothing: Windows has no such call.
@@ -266,18 +346,41 @@ pub(crate) fn metadata_of(file: &File) -> io::Result<Metadata> {
     let modified = unix_seconds(information.written);
     Ok(Metadata {
         kind: kind_of(information.attributes),
+        // Without the volume, which wine does not tell of a file that was renamed since
+        // it was opened: what is compared is in one directory.
         identity: (
-            u64::from(information.volume),
+            0,
             join_halves(information.index_high, information.index_low),
         ),
         links: u64::from(information.links),
         octets: join_halves(information.size_high, information.size_low),
         modified,
-        changed: modified,
+        changed: changed(file).unwrap_or(modified),
         owner: 0,
         group: 0,
         mode: 0,
     })
+}
+
+/// When the file was last renamed or changed, where the file system records that.
+fn changed(file: &File) -> Option<i64> {
+    let mut basic = BasicInformation::default();
+    let octets = u32::try_from(std::mem::size_of_val(&basic)).ok()?;
+    // SAFETY: the handle is open, and the pointer is to a live structure of the class
+    // that is asked for and of that size.
+    check(unsafe {
+        GetFileInformationByHandleEx(
+            file.as_raw_handle(),
+            FILE_BASIC_INFO,
+            (&raw mut basic).cast(),
+            octets,
+        )
+    })
+    .ok()?;
+    let ticks = u64::try_from(basic.changed)
+        .ok()
+        .filter(|ticks| *ticks > 0)?;
+    Some(seconds_of(ticks))
 }
 
 fn kind_of(attributes: u32) -> Kind {
@@ -291,16 +394,22 @@ fn kind_of(attributes: u32) -> Kind {
 }
 
 fn open_attributes(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
+    let opened = OpenOptions::new()
         .access_mode(FILE_READ_ATTRIBUTES)
         .custom_flags(FILE_FLAG_OPEN_REPARSE_POINT | FILE_FLAG_BACKUP_SEMANTICS)
-        .open(path)
+        .open(path);
+    opened.map_err(|error| moves::pending_as(error, io::ErrorKind::NotFound))
 }
 
 fn regular(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
-    let file = options
+    let opened = options
         .custom_flags(FILE_FLAG_OPEN_REPARSE_POINT)
-        .open(path)?;
+        .open(path);
+    let file = opened.map_err(|error| match error.raw_os_error() {
+        // Somebody has it for himself.
+        Some(ffi::ERROR_SHARING_VIOLATION) => io::ErrorKind::WouldBlock.into(),
+        _ => moves::pending_as(error, io::ErrorKind::NotFound),
+    })?;
     match metadata_of(&file)?.kind {
         Kind::File => Ok(file),
         _ => Err(not_regular()),
@@ -309,7 +418,10 @@ fn regular(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
 
 /// Seconds since 1970 of a time in 100 ns since 1601.
 fn unix_seconds(halves: [u32; 2]) -> i64 {
-    let ticks = join_halves(halves[1], halves[0]);
+    seconds_of(join_halves(halves[1], halves[0]))
+}
+
+fn seconds_of(ticks: u64) -> i64 {
     i64::try_from(ticks / 10_000_000).map_or(0, |seconds| seconds - EPOCH_SECONDS)
 }
 
@@ -317,14 +429,67 @@ fn join_halves(high: u32, low: u32) -> u64 {
     u64::from(high) << 32 | u64::from(low)
 }
 
-fn wide(path: &Path) -> Vec<u16> {
-    let path: &OsStr = path.as_os_str();
-    path.encode_wide().chain(Some(0)).collect()
-}
-
 fn check(result: i32) -> io::Result<()> {
     match result {
         0 => Err(io::Error::last_os_error()),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_are_more_than_names_are_refused() {
+        for name in [
+            "a",
+            "a.b",
+            ".a",
+            "console",
+            "com",
+            "com12",
+            "a con",
+            "emailrelay.1.1.1.content",
+        ] {
+            assert!(is_plain(name), "{name}");
+        }
+        for name in [
+            "",
+            ".",
+            "..",
+            "a.",
+            "a ",
+            "a:b",
+            "a/b",
+            "a\\b",
+            "a*",
+            "a?",
+            "a\"",
+            "a<",
+            "a|",
+            "a\n",
+            "a\0",
+            "con",
+            "CON.txt",
+            "nul .x",
+            "Aux",
+            "com1",
+            "LPT9.txt",
+            "com\u{b2}",
+            "conin$",
+        ] {
+            assert!(!is_plain(name), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_open_for_reading_can_be_synced() {
+        let path = std::env::temp_dir().join(format!("emailrelay-sync-{}", std::process::id()));
+        fs::write(&path, "text").unwrap();
+        let file = File::open(&path).unwrap();
+        assert!(file.sync_all().is_err());
+        sync(&file).unwrap();
+        fs::remove_file(&path).unwrap();
     }
 }

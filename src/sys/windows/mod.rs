@@ -2,6 +2,7 @@
 //! are declared by hand in `ffi.rs`.
 
 mod ffi;
+mod moves;
 
 pub(super) mod account;
 pub(super) mod append;
@@ -14,6 +15,7 @@ pub(super) mod interface;
 pub(super) mod monitor;
 pub(super) mod notify;
 pub(super) mod open;
+pub(super) mod pam;
 pub(super) mod poll;
 pub(super) mod privileges;
 pub(super) mod process;

@@ -1,5 +1,7 @@
 //! WSAPoll.
 
+mod connects;
+
 use std::io;
 use std::thread;
 use std::time::Duration;
@@ -43,10 +45,25 @@ pub(in crate::sys) fn wait(entries: &mut [RawEntry], timeout_ms: i32) -> io::Res
         thread::sleep(u64::try_from(timeout_ms).map_or(Duration::MAX, Duration::from_millis));
         return Ok(0);
     }
+    if connects::are_reported() {
+        return poll(entries, timeout_ms);
+    }
+    connects::wait(entries, timeout_ms)
+}
+
+fn poll(entries: &mut [RawEntry], timeout_ms: i32) -> io::Result<usize> {
     let count = u32::try_from(entries.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
     // SAFETY: `RawEntry` is a transparent wrapper of `WSAPOLLFD`, the pointer and
     // the count are those of one live, exclusively borrowed slice, and WSAPoll
     // keeps neither after it returns.
-    let ready = unsafe { ffi::WSAPoll(entries.as_mut_ptr().cast(), count, timeout_ms) };
-    usize::try_from(ready).map_err(|_| super::socket::last_error())
+    match unsafe { ffi::WSAPoll(entries.as_mut_ptr().cast(), count, timeout_ms) } {
+        ..0 => Err(super::socket::last_error()),
+        0 => Ok(0),
+        // wine's number is another where a socket is there twice.
+        _ => Ok(ready(entries)),
+    }
+}
+
+fn ready(entries: &[RawEntry]) -> usize {
+    entries.iter().filter(|entry| entry.reported() != 0).count()
 }

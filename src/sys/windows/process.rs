@@ -63,8 +63,19 @@ pub(in crate::sys) fn ensure_standard_descriptors() -> io::Result<()> {
     Ok(())
 }
 
-/// Handles are inherited only where that was asked for.
-pub(in crate::sys) fn keep_descriptors() {}
+/// Handles are inherited only where that was asked for, which whoever has started us may
+/// have done for the standard ones.
+pub(in crate::sys) fn keep_descriptors() {
+    for which in [
+        ffi::STD_INPUT_HANDLE,
+        ffi::STD_OUTPUT_HANDLE,
+        ffi::STD_ERROR_HANDLE,
+    ] {
+        // SAFETY: the calls take no pointers but a handle, which the system checks. One
+        // that is missing cannot be inherited either.
+        unsafe { ffi::SetHandleInformation(ffi::GetStdHandle(which), ffi::HANDLE_FLAG_INHERIT, 0) };
+    }
+}
 
 pub(in crate::sys) fn is_root() -> bool {
     false

@@ -25,6 +25,7 @@ use self::engine::RustlsEngine;
 use self::verify::{AskAnyone, Roots, Unverified, Verified, VerifiedClient};
 use super::config::{ClientSettings, Keywords, ServerSettings, VerifySource, Version};
 use super::file::{Authorities, Identity};
+use super::name::Name;
 use super::{Acceptor, Backend, Connector, Engine, Error, Provider, Trust};
 use crate::base::OneLine;
 
@@ -165,8 +166,13 @@ fn server_verifier(
 }
 
 fn server_name(name: &str) -> Result<ServerName<'static>, Error> {
-    let not_a_name = || Error::NotAName(OneLine::escaped(name));
-    ServerName::try_from(name.to_owned()).map_err(|_| not_a_name())
+    match Name::parse(name)? {
+        Name::Address(address) => Ok(address.into()),
+        Name::Host(host) => {
+            let not_a_name = |_| Error::NotAName(OneLine::escaped(name));
+            ServerName::try_from(host).map_err(not_a_name)
+        }
+    }
 }
 
 fn library(error: &dyn std::error::Error) -> Error {
@@ -209,4 +215,4 @@ impl Connector for RustlsConnector {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::tls) mod tests;

@@ -6,12 +6,18 @@ use ::rustls::{HandshakeKind, RootCertStore};
 use super::*;
 use crate::base::ByteQueue;
 use crate::tls::tests::matrix::{by, client, server};
-use crate::tls::{ServerSettings, VerifySource};
+use crate::tls::{ServerSettings, VerifySource, providers};
 
 const ABSENT: VerifySource = VerifySource::Absent;
 
+/// The versions that sessions are resumed in.
+pub(in crate::tls) const RESUMING: [&SupportedProtocolVersion; 2] =
+    [&version::TLS12, &version::TLS13];
+
 /// A client of rustls' own that resumes sessions.
-fn resuming_client(version: &'static SupportedProtocolVersion) -> Arc<ClientConfig> {
+pub(in crate::tls) fn resuming_client(
+    version: &'static SupportedProtocolVersion,
+) -> Arc<ClientConfig> {
     let mut config = ClientConfig::builder_with_provider(crypto())
         .with_protocol_versions(&[version])
         .unwrap()
@@ -25,11 +31,13 @@ fn resuming_client(version: &'static SupportedProtocolVersion) -> Arc<ClientConf
 }
 
 /// Connects until everything is said; how the handshake went.
-fn handshake(config: &Arc<ClientConfig>, acceptor: &dyn Acceptor) -> HandshakeKind {
+pub(in crate::tls) fn handshake(
+    config: &Arc<ClientConfig>,
+    mut server: Box<dyn Engine>,
+) -> HandshakeKind {
     let name = server_name("mail.example").unwrap();
     let connection = ClientConnection::new(Arc::clone(config), name).unwrap();
     let mut client = RustlsEngine::new(connection.into(), Trust::Unverified);
-    let mut server = acceptor.accept().unwrap();
     let mut wire = ByteQueue::new(100_000);
     while client.wants_output() || server.wants_output() {
         client.take_cipher(&mut wire);
@@ -40,30 +48,57 @@ fn handshake(config: &Arc<ClientConfig>, acceptor: &dyn Acceptor) -> HandshakeKi
     client.handshake_kind().unwrap()
 }
 
+/// A server of that library with some keywords.
+fn acceptor(provider: &dyn Provider, verify: VerifySource, keywords: &str) -> Box<dyn Acceptor> {
+    let settings = ServerSettings {
+        keywords: Keywords::parse(keywords),
+        ..server("server", verify)
+    };
+    provider.server(&settings).unwrap()
+}
+
+/// Of every library that is built in: rustls is the client that has a memory.
 #[test]
 fn a_session_is_resumed_by_the_listener_that_began_it_only() {
-    let settings = server("server", ABSENT);
-    let (one, other) = (Rustls.server(&settings), Rustls.server(&settings));
-    let (one, other) = (one.unwrap(), other.unwrap());
-    for version in [&version::TLS12, &version::TLS13] {
-        let config = resuming_client(version);
-        assert_eq!(handshake(&config, &*one), HandshakeKind::Full);
-        assert_eq!(handshake(&config, &*one), HandshakeKind::Resumed);
-        assert_eq!(handshake(&config, &*other), HandshakeKind::Full);
+    for provider in providers() {
+        let one = acceptor(*provider, ABSENT, "");
+        let other = acceptor(*provider, ABSENT, "");
+        let strict = acceptor(*provider, by("ca"), "noverify");
+        for version in RESUMING {
+            if !provider.versions().contains(&version_of(version)) {
+                continue;
+            }
+            let config = resuming_client(version);
+            let connect = |acceptor: &dyn Acceptor| handshake(&config, acceptor.accept().unwrap());
+            assert_eq!(connect(&*one), HandshakeKind::Full);
+            assert_eq!(connect(&*one), HandshakeKind::Resumed);
+            assert_eq!(connect(&*other), HandshakeKind::Full);
+            assert_eq!(connect(&*strict), HandshakeKind::Full);
+        }
     }
 }
 
 #[test]
 fn no_session_is_resumed_where_that_is_switched_off() {
-    let settings = ServerSettings {
-        keywords: Keywords::parse("op_no_ticket"),
-        ..server("server", ABSENT)
-    };
-    let acceptor = Rustls.server(&settings).unwrap();
-    for version in [&version::TLS12, &version::TLS13] {
-        let config = resuming_client(version);
-        assert_eq!(handshake(&config, &*acceptor), HandshakeKind::Full);
-        assert_eq!(handshake(&config, &*acceptor), HandshakeKind::Full);
+    for provider in providers() {
+        let acceptor = acceptor(*provider, ABSENT, "op_no_ticket");
+        for version in RESUMING {
+            if !provider.versions().contains(&version_of(version)) {
+                continue;
+            }
+            let config = resuming_client(version);
+            for _ in 0..2 {
+                let kind = handshake(&config, acceptor.accept().unwrap());
+                assert_eq!(kind, HandshakeKind::Full);
+            }
+        }
+    }
+}
+
+fn version_of(version: &SupportedProtocolVersion) -> Version {
+    match *version == version::TLS12 {
+        true => Version::Tls12,
+        false => Version::Tls13,
     }
 }
 
@@ -110,22 +145,6 @@ fn refusals_say_why() {
         );
         assert!(complaint.contains(expected), "{complaint}");
     }
-}
-
-#[test]
-fn clear_text_is_called_so() {
-    let acceptor = Rustls.server(&server("server", ABSENT)).unwrap();
-    let mut wire = ByteQueue::new(100);
-    wire.push(b"EHLO x\r\n");
-    let error = acceptor
-        .accept()
-        .unwrap()
-        .feed_cipher(&mut wire)
-        .unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "tls handshake failed: what the peer sent is not tls"
-    );
 }
 
 #[test]

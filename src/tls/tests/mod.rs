@@ -3,7 +3,7 @@
 
 use super::*;
 
-#[cfg(feature = "rustls")]
+#[cfg(any(feature = "rustls", feature = "openssl"))]
 pub(in crate::tls) mod matrix;
 
 #[test]

@@ -14,7 +14,7 @@ fn outcome(line: &str, variables: &[(&str, &str)]) -> Outcome {
             .collect(),
         ..Context::new(Platform::Unix)
     };
-    let read = |path: &Path| match path.to_str().unwrap() {
+    let read = |path: &Path| match path.to_str().unwrap().replace('\\', "/").as_str() {
         "/home/me/conf" => Ok(b"port 3\nsize 3\n".to_vec()),
         "/run/credentials/relay/next-hop" => Ok(b"mail.example:25\r\n".to_vec()),
         "/long" => Ok(vec![b'x'; super::VALUE_MAX + 1]),
@@ -32,7 +32,7 @@ fn config(line: &str, variables: &[(&str, &str)]) -> Config {
 
 fn problem(variable: (&str, &str)) -> String {
     match outcome("-t", &[variable]) {
-        Outcome::Fail(problems) => problems[0].to_string(),
+        Outcome::Fail(problems) => problems[0].to_string().replace("\\\\", "/"),
         other => panic!("{variable:?}: {other:?}"),
     }
 }

@@ -1,7 +1,8 @@
 //! Peers that speak something else, or nothing that makes sense.
 
+use super::abilities::Abilities;
 use super::link::{End, Pair, Random};
-use super::{VERSIONS, by, client, for_backends, plain_link, server};
+use super::{by, client, for_backends, plain_link, server, versions};
 use crate::base::ByteQueue;
 use crate::tls::{Engine, Error, VerifySource};
 
@@ -47,16 +48,38 @@ fn clear_text_is_refused(pair: Pair) {
     }
 }
 
-fn a_refusal_says_why(pair: Pair) {
+/// Feeds it, and takes what the server has to say to that.
+fn answer(pair: Pair, bytes: &[u8]) -> Vec<u8> {
     let mut engine = server_engine(pair);
-    feed(&mut *engine, b"EHLO client.example\r\n");
-    let mut alert = ByteQueue::new(100);
-    engine.take_cipher(&mut alert);
-    // RFC 8446 6: an alert has content type 21 and two octets, of which the
-    // first is 2 for a fatal one.
-    let bytes = alert.as_slice();
-    assert_eq!((bytes[0], bytes.len(), bytes[5]), (21, 7, 2));
+    feed(&mut *engine, bytes);
+    let mut answer = ByteQueue::new(100);
+    engine.take_cipher(&mut answer);
     assert!(!engine.wants_output());
+    answer.as_slice().to_vec()
+}
+
+fn a_refusal_says_why(pair: Pair) {
+    // RFC 8446 6: an alert has content type 21 and two octets, of which the first is 2
+    // for a fatal one.
+    let is_alert = |bytes: &[u8]| bytes.len() == 7 && bytes[0] == 21 && bytes[5] == 2;
+    // A message of the handshake that there is not.
+    let refused = answer(pair, &[22, 3, 1, 0, 4, 99, 0, 0, 0]);
+    assert!(is_alert(&refused), "{refused:?}");
+    let to_clear_text = answer(pair, b"EHLO client.example\r\n");
+    match Abilities::of(pair.server).alerts_to_clear_text {
+        true => assert!(is_alert(&to_clear_text), "{to_clear_text:?}"),
+        false => assert_eq!(to_clear_text, b""),
+    }
+}
+
+fn clear_text_is_called_so(pair: Pair) {
+    for mut engine in [server_engine(pair), client_engine(pair)] {
+        let (error, _) = feed(&mut *engine, b"220 server.example ready\r\n");
+        assert_eq!(
+            error.unwrap().to_string(),
+            "tls handshake failed: what the peer sent is not tls"
+        );
+    }
 }
 
 fn records_and_messages_without_end_are_refused(pair: Pair) {
@@ -84,7 +107,7 @@ fn floods_of_nothing_are_refused(pair: Pair) {
 }
 
 fn a_broken_handshake_never_becomes_secure(pair: Pair) {
-    for (_, version) in VERSIONS {
+    for (_, version) in versions(pair) {
         for seed in 1..=60 {
             let mut random = Random(seed);
             let mut link = plain_link(pair, version);
@@ -131,7 +154,7 @@ fn hello(client: &mut End) -> Vec<u8> {
 }
 
 fn a_broken_record_ends_the_connection_but_not_what_came_before(pair: Pair) {
-    for (_, version) in VERSIONS {
+    for (_, version) in versions(pair) {
         let mut link = plain_link(pair, version);
         link.run();
         let mut wire = ByteQueue::new(1000);
@@ -155,7 +178,7 @@ fn a_broken_record_ends_the_connection_but_not_what_came_before(pair: Pair) {
 }
 
 fn records_do_not_come_twice_or_out_of_order(pair: Pair) {
-    for (_, version) in VERSIONS {
+    for (_, version) in versions(pair) {
         let mut link = plain_link(pair, version);
         link.run();
         let mut wire = ByteQueue::new(1000);
@@ -171,7 +194,7 @@ fn records_do_not_come_twice_or_out_of_order(pair: Pair) {
 }
 
 fn clear_text_within_a_secure_connection_is_refused(pair: Pair) {
-    for (_, version) in VERSIONS {
+    for (_, version) in versions(pair) {
         let mut link = plain_link(pair, version);
         link.run();
         link.server.input.push(b"QUIT\r\n");
@@ -184,6 +207,7 @@ fn clear_text_within_a_secure_connection_is_refused(pair: Pair) {
 for_backends!(
     clear_text_is_refused,
     a_refusal_says_why,
+    clear_text_is_called_so,
     records_and_messages_without_end_are_refused,
     floods_of_nothing_are_refused,
     a_broken_handshake_never_becomes_secure,

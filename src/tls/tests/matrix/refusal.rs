@@ -2,8 +2,11 @@
 //! nothing in common part.
 
 use super::link::{Link, Pair};
-use super::{by, client, files, for_backends, pki, server};
-use crate::tls::{CertificateFiles, ClientSettings, Error, Keywords, ServerSettings, VerifySource};
+use super::{by, client, files, for_backends, pki, server, versions};
+use crate::base::ascii;
+use crate::tls::{
+    CertificateFiles, ClientSettings, Error, Keywords, ServerSettings, VerifySource, Version,
+};
 
 const ABSENT: VerifySource = VerifySource::Absent;
 
@@ -20,7 +23,7 @@ fn with_files(key: &str, chain: &str) -> ServerSettings {
 /// The complaint, with the folder of the files left out.
 fn complaint<T>(result: Result<T, Error>) -> String {
     let error = result.err().expect("an error").to_string();
-    let folder = format!("{}", pki("").display());
+    let folder = ascii::escape(pki("").as_os_str().as_encoded_bytes());
     error.replace(&folder, "")
 }
 
@@ -181,6 +184,10 @@ fn a_name_is_asked_for_only_where_one_is_known(pair: Pair) {
 }
 
 fn versions_apart_do_not_meet(pair: Pair) {
+    if versions(pair).count() < 2 {
+        // The keywords for the other one are refused, which is tried below.
+        return;
+    }
     for (left, right) in [("-tlsv1.2", "tlsv1.3"), ("tlsv1.3", "-tlsv1.2")] {
         let settings = ClientSettings {
             keywords: Keywords::parse(left),
@@ -200,7 +207,8 @@ fn versions_apart_do_not_meet(pair: Pair) {
 }
 
 fn versions_that_are_not_spoken_are_refused(pair: Pair) {
-    for keywords in ["sslv3", "-sslv3", "tlsv1.3,-tlsv1.2"] {
+    let never = ["sslv3", "-sslv3", "tlsv1.3,-tlsv1.2", "-tlsv1.1"];
+    for keywords in never {
         let settings = ServerSettings {
             keywords: Keywords::parse(keywords),
             ..server("server", ABSENT)
@@ -216,6 +224,49 @@ fn versions_that_are_not_spoken_are_refused(pair: Pair) {
     }
 }
 
+/// Every version there is, in the words that leave only it.
+fn every_version_is_spoken_or_refused(pair: Pair) {
+    for (version, only) in [
+        (Version::Ssl3, "sslv3,-sslv3"),
+        (Version::Tls10, "tlsv1.0,-tlsv1.0"),
+        (Version::Tls11, "tlsv1.1,-tlsv1.1"),
+        (Version::Tls12, "tlsv1.2,-tlsv1.2"),
+        (Version::Tls13, "tlsv1.3,-tlsv1.3"),
+    ] {
+        let keywords = Keywords::parse(only);
+        let as_client = ClientSettings {
+            keywords: keywords.clone(),
+            ..client(by("ca"), "mail.example")
+        };
+        let as_server = ServerSettings {
+            keywords,
+            ..server("server", ABSENT)
+        };
+        let mut all_can = true;
+        for (provider, refused) in [
+            (pair.client, pair.client.client(&as_client).err()),
+            (pair.server, pair.server.server(&as_server).err()),
+        ] {
+            let can = provider.versions().contains(&version);
+            let library = provider.backend();
+            match refused {
+                None => assert!(can, "{library} {version}"),
+                Some(error) => {
+                    let expected = format!("{library} cannot speak {version}, only ");
+                    assert!(!can && error.to_string().starts_with(&expected), "{error}");
+                }
+            }
+            all_can &= can;
+        }
+        if all_can {
+            let mut link = Link::new(pair, &as_client, &as_server);
+            assert!(link.is_secure(), "{version}: {:?}", link.client.error);
+            let session = link.client.engine.established().unwrap();
+            assert_eq!(session.protocol, version.name());
+        }
+    }
+}
+
 for_backends!(
     every_form_of_a_key_is_good,
     bad_files_are_named,
@@ -225,4 +276,5 @@ for_backends!(
     a_name_is_asked_for_only_where_one_is_known,
     versions_apart_do_not_meet,
     versions_that_are_not_spoken_are_refused,
+    every_version_is_spoken_or_refused,
 );

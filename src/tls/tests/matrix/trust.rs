@@ -1,7 +1,8 @@
 //! Who is believed to be who.
 
+use super::abilities::Abilities;
 use super::link::{Link, Pair};
-use super::{VERSIONS, by, client, files, for_backends, server};
+use super::{by, client, files, for_backends, server, versions};
 use crate::tls::{ClientSettings, Keywords, Peer, ServerSettings, Trust, VerifySource};
 
 const ABSENT: VerifySource = VerifySource::Absent;
@@ -36,7 +37,7 @@ fn a_server_is_not_verified_unless_asked_for(pair: Pair) {
         "future",
         "cn-only",
     ] {
-        for (_, version) in VERSIONS {
+        for (_, version) in versions(pair) {
             let unverified = ClientSettings {
                 keywords: Keywords::parse(version),
                 ..client(ABSENT, "")
@@ -74,7 +75,7 @@ fn a_server_needs_an_authority_that_is_listed(pair: Pair) {
         ("expired-self", "expired-self", false),
         ("client", "ca", false),
     ] {
-        for (_, version) in VERSIONS {
+        for (_, version) in versions(pair) {
             let verified = ClientSettings {
                 keywords: Keywords::parse(version),
                 ..client(by(authority), "")
@@ -120,6 +121,34 @@ fn a_server_needs_the_name_asked_for(pair: Pair) {
     }
 }
 
+// RFC 6125 6.4.4: only where there are no other names.
+fn a_common_name_counts_where_the_library_looks_at_it(pair: Pair) {
+    let looks = Abilities::of(pair.client).common_names;
+    for (certificate, name, accepted) in [
+        ("cn-only", "mail.example", looks),
+        ("cn-only", "MAIL.example", looks),
+        ("cn-only", "example", false),
+        ("ip-only", "mail.example", false),
+        ("top-wildcard", "x", false),
+    ] {
+        let judged = judge(pair, &client(by("ca"), name), certificate);
+        let expected = accepted.then_some(Trust::Name);
+        let what = format!("{certificate} for {name}: {judged:?}");
+        assert_eq!(judged.ok().map(|peer| peer.trust), expected, "{what}");
+    }
+    let unknown = client(by("other-ca"), "mail.example");
+    assert!(judge(pair, &unknown, "cn-only").is_err());
+}
+
+fn certificates_of_version_1_are_verified_where_the_library_can(pair: Pair) {
+    let judged = judge(pair, &client(by("v1"), ""), "v1");
+    let expected = Abilities::of(pair.client).version_1.then_some(Trust::Chain);
+    assert_eq!(judged.ok().map(|peer| peer.trust), expected);
+    let asking = server("server", ABSENT);
+    let peer = ask(pair, &asking, "v1", "").unwrap();
+    assert_eq!(peer.is_some(), Abilities::of(pair.server).version_1);
+}
+
 fn a_listed_certificate_needs_the_name_as_well(pair: Pair) {
     let listed = |name| client(by("self-signed"), name);
     let judged = judge(pair, &listed("mail.example"), "self-signed");
@@ -158,7 +187,7 @@ fn ask(
 }
 
 fn a_client_is_asked_but_may_have_any_certificate(pair: Pair) {
-    for (_, version) in VERSIONS {
+    for (_, version) in versions(pair) {
         let asking = server("server", ABSENT);
         assert_eq!(ask(pair, &asking, "", version), Ok(None));
         for certificate in [
@@ -187,7 +216,7 @@ fn a_client_is_asked_but_may_have_any_certificate(pair: Pair) {
 
 fn a_client_is_not_asked_with_none(pair: Pair) {
     let silent = server("server", VerifySource::None);
-    for (_, version) in VERSIONS {
+    for (_, version) in versions(pair) {
         assert_eq!(ask(pair, &silent, "client", version), Ok(None));
     }
 }
@@ -205,7 +234,7 @@ fn a_client_needs_an_authority_that_is_listed(pair: Pair) {
         ("expired-self", "expired-self", false),
         ("server", "ca", false),
     ] {
-        for (_, version) in VERSIONS {
+        for (_, version) in versions(pair) {
             let judged = ask(pair, &server("server", by(authority)), certificate, version);
             let what = format!("{certificate} by {authority}: {judged:?}");
             let trust = judged.ok().flatten().map(|peer| peer.trust);
@@ -229,6 +258,8 @@ for_backends!(
     a_server_needs_an_authority_that_is_listed,
     the_authorities_of_the_system_do_not_know_ours,
     a_server_needs_the_name_asked_for,
+    a_common_name_counts_where_the_library_looks_at_it,
+    certificates_of_version_1_are_verified_where_the_library_can,
     a_listed_certificate_needs_the_name_as_well,
     a_client_is_asked_but_may_have_any_certificate,
     a_client_is_not_asked_with_none,
