@@ -4,6 +4,7 @@
 
 mod account_verifier;
 mod admin;
+mod adversary;
 mod built_in_filters;
 mod check;
 mod client_auth;
@@ -41,6 +42,8 @@ mod outcomes;
 #[cfg(target_os = "linux")]
 mod packaging;
 #[cfg(target_os = "linux")]
+mod pam;
+#[cfg(target_os = "linux")]
 mod pop_attacks;
 #[cfg(unix)]
 mod pop_peers;
@@ -50,6 +53,7 @@ mod pop_transcripts;
 mod postfix;
 mod privileges;
 mod processes;
+mod relaying;
 mod restarts;
 #[cfg(target_os = "linux")]
 mod routing_fields;

@@ -14,6 +14,7 @@ pub(super) mod monitor;
 pub(super) mod names;
 pub(super) mod notify;
 pub(super) mod open;
+pub(super) mod pam;
 pub(super) mod poll;
 pub(super) mod privileges;
 pub(super) mod process;
