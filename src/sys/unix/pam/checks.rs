@@ -1,6 +1,7 @@
 //! The monitor's side of checks: a process for each, so many at once, each killed
 //! when it is late. The monitor itself never reads a question, and never waits.
 
+use std::env;
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
@@ -10,7 +11,8 @@ use std::time::{Duration, Instant};
 use crate::base::secret::wipe;
 use crate::sys::pam::{self, Answer, QUESTION_MAX, Question};
 use crate::sys::poll::Entry;
-use crate::sys::unix::child::die_with_parent;
+use crate::sys::process;
+use crate::sys::unix::child::{ENVIRONMENT, UMASK, die_with_parent};
 use crate::sys::unix::fork::{self, Fork};
 use crate::sys::unix::process::descriptors_end;
 use crate::sys::unix::signal;
@@ -202,7 +204,23 @@ fn prepare(keep: [RawFd; 2]) -> io::Result<()> {
     signal::catch_no_more()?;
     fork::close_others(keep.to_vec(), descriptors_end());
     // Modules are not to speak in our name.
-    fork::close_standard(libc::STDERR_FILENO)
+    fork::close_standard(libc::STDERR_FILENO)?;
+    process::set_umask(UMASK);
+    set_environment();
+    Ok(())
+}
+
+/// Modules, and what they start, see what filters see: options in variables may be
+/// secrets.
+fn set_environment() {
+    for (name, _) in env::vars_os() {
+        // SAFETY: this process has one thread.
+        unsafe { env::remove_var(name) };
+    }
+    for (name, value) in ENVIRONMENT {
+        // SAFETY: as above.
+        unsafe { env::set_var(name, value) };
+    }
 }
 
 /// Reads the question; nothing where it makes no sense.
