@@ -5,6 +5,7 @@ use std::env;
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::parent_id;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
@@ -99,6 +100,7 @@ impl Checks {
         }
         let (asker, asked) = UnixStream::pair()?;
         let (sign, sign_of_life) = io::pipe()?;
+        let monitor = std::process::id();
         // SAFETY: by the caller's promise.
         match unsafe { fork::fork() }? {
             Fork::Parent(process) => {
@@ -109,7 +111,7 @@ impl Checks {
                 Ok(asker)
             }
             Fork::Child => {
-                let run = || run(asked, &sign_of_life, self.answer);
+                let run = || run(asked, &sign_of_life, monitor, self.answer);
                 fork::exit(catch_unwind(AssertUnwindSafe(run)).unwrap_or(NOT_GRANTED))
             }
         }
@@ -181,8 +183,15 @@ fn has_ended(sign: &PipeReader) -> bool {
 }
 
 /// All that the process of a check does.
-fn run(mut asked: UnixStream, sign: &PipeWriter, answer: fn(&Question) -> Answer) -> u8 {
-    if prepare([asked.as_raw_fd(), sign.as_raw_fd()]).is_err() {
+fn run(
+    mut asked: UnixStream,
+    sign: &PipeWriter,
+    monitor: u32,
+    answer: fn(&Question) -> Answer,
+) -> u8 {
+    let prepared = prepare([asked.as_raw_fd(), sign.as_raw_fd()]);
+    // It may have died before this process was to die with it.
+    if prepared.is_err() || parent_id() != monitor {
         return NOT_GRANTED;
     }
     let Ok(Some(question)) = read(&mut asked) else {
