@@ -7,14 +7,17 @@ use std::fs;
 use std::io::ErrorKind;
 use std::net::Shutdown;
 use std::ops::Range;
+use std::time::Instant;
+
+use emailrelay::base::base64;
 
 use super::model::{Body, Expected, Model, Next, Place, Rules};
 use super::walk::{ANSWER, APOP, Maker, messages};
-use crate::adversary::sasl::{SECRETS, USER, apop, cram_line};
+use crate::adversary::sasl::{PASSWORD, SECRETS, USER, apop, cram_line};
 use crate::adversary::{Octets, explore};
 use crate::support::in_memory::Random;
 use crate::support::pop::{Pop, plant};
-use crate::support::program::{Scratch, Server};
+use crate::support::program::{PATIENCE, Scratch, Server};
 use crate::support::secure::{pki_text, skip_without_tls, trusting};
 
 /// How servers are configured; all clients are local.
@@ -335,7 +338,34 @@ impl World {
             let text = "pop connection closed: ";
             self.server.program.wait_for_nth(text, self.closed);
         }
+        if !is_killed && !doubtful.is_empty() {
+            self.await_maildrop()?;
+        }
         self.look(&doubtful)
+    }
+
+    /// Waits until a session that has left in the midst of its QUIT has deleted what it
+    /// had to: until then the maildrop is in use.
+    fn await_maildrop(&mut self) -> Result<(), String> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let mut pop = Pop::open(self.port).map_err(|error| error.to_string())?.0;
+            if self.rules.tls_required {
+                pop.ok("STLS");
+                let result = pop.start_tls(&trusting(""));
+                result.map_err(|error| format!("no handshake: {error}"))?;
+            }
+            let response = base64::encode(&[b"\0", USER, b"\0", PASSWORD].concat());
+            let response = String::from_utf8(response).unwrap();
+            let told = pop.say(&format!("AUTH PLAIN {response}"));
+            pop.quit();
+            self.closed += 1;
+            match told.starts_with("-ERR [IN-USE]") {
+                false if told.starts_with("+OK") => return Ok(()),
+                true if Instant::now() < until => {}
+                _ => return Err(format!("the maildrop cannot be opened: {told}")),
+            }
+        }
     }
 
     /// Looks into the maildrop, where these may be gone.
@@ -360,10 +390,12 @@ impl World {
         if listens {
             self.listen(number)?;
         }
-        match &mut self.sessions[number] {
-            Some(session) => session.model.hang_up(None),
-            None => return Ok(()),
+        let is_in_use = self.is_in_use(number);
+        let Some(session) = &mut self.sessions[number] else {
+            return Ok(());
         };
+        session.model.is_in_use = is_in_use;
+        session.model.hang_up(None);
         self.forget(number..number + 1, false)
     }
 

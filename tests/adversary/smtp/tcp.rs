@@ -301,6 +301,7 @@ impl World {
         let mut stored = stored(&self.spool)?;
         // RFC 5321 4.2.5: what was acknowledged is there once.
         for message in &self.acknowledged {
+            let message = behind_trace(message);
             let is_it = |one: &Message| message.may_be(one);
             let at = stored.iter().position(is_it);
             let at = at.ok_or_else(|| format!("lost: {message:?} of {stored:?}"))?;
@@ -308,6 +309,7 @@ impl World {
         }
         // RFC 1047: nobody was told of these, which may be there or not.
         for message in &self.doubtful {
+            let message = behind_trace(message);
             if let Some(at) = stored.iter().position(|one| message.may_be(one)) {
                 stored.swap_remove(at);
             }
@@ -317,6 +319,16 @@ impl World {
             false => Err(format!("nobody has sent {stored:?}")),
         }
     }
+}
+
+/// A message as it has to be behind the trace field: if it begins with a blank, an
+/// empty line keeps it from continuing that field (RFC 5322 2.2.3).
+fn behind_trace(message: &Message) -> Message {
+    let mut message = message.clone();
+    if message.content.starts_with(b" ") || message.content.starts_with(b"\t") {
+        message.content.splice(..0, *b"\r\n");
+    }
+    message
 }
 
 /// The messages in a spool, in which nothing else may be.
