@@ -289,7 +289,7 @@ impl Model {
         } else if expected.counts.unwrap_or(is_mistake) {
             self.errors += 1;
         }
-        if expected.forgives && code != 503 {
+        if expected.forgives && ![452, 503].contains(&code) {
             self.forgiven = self.rules.recipients_max + 1;
         }
         if let Some(place) = expected.otherwise {
