@@ -42,6 +42,8 @@ mod outcomes;
 #[cfg(target_os = "linux")]
 mod packaging;
 #[cfg(target_os = "linux")]
+mod pam;
+#[cfg(target_os = "linux")]
 mod pop_attacks;
 #[cfg(unix)]
 mod pop_peers;

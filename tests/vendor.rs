@@ -150,10 +150,10 @@ fn the_program_itself_needs_libc_only() {
 #[test]
 fn features_are_documented() {
     let features = table(&read("Cargo.toml"), "[features]");
-    let readme = read("docs/tls.md");
+    let documents = [read("docs/tls.md"), read("docs/platforms.md")].concat();
     for feature in features.iter().filter_map(|line| line.split(" = ").next()) {
         assert!(
-            feature == "default" || readme.contains(&format!("`{feature}`")),
+            feature == "default" || documents.contains(&format!("`{feature}`")),
             "{feature}"
         );
     }

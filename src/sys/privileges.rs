@@ -44,6 +44,8 @@ pub struct Division {
     pub no_new_privileges: bool,
     /// The parent may go on using standard error.
     pub keeps_standard_error: bool,
+    /// The parent has PAM asked for the child.
+    pub asks_pam: bool,
 }
 
 /// Looks a user up by its name. Blocks while the name service is slow.
@@ -63,11 +65,16 @@ pub fn with_group<T>(user: &User, run: impl FnOnce() -> T) -> io::Result<T> {
     platform::with_group(user.gid, run)
 }
 
-/// Divides the process, and returns in the one that has given up its privileges.
-/// The pid file is for the other one to remove.
+/// Divides the process, and returns in the one that has given up its privileges, or
+/// has kept them where there is no user to become: then the other one is there for PAM
+/// alone. The pid file is for the other one to remove.
 ///
 /// An error is told in either case by the process that goes on; it must end then.
-pub fn divide(user: &User, division: Division, pid_file: Option<&PidFile>) -> io::Result<Lifeline> {
+pub fn divide(
+    user: Option<&User>,
+    division: Division,
+    pid_file: Option<&PidFile>,
+) -> io::Result<Lifeline> {
     platform::divide(user, division, pid_file)
 }
 

@@ -3,7 +3,7 @@
 use crate::config::option::{
     Argument::{Path, Required},
     On, Opt,
-    Status::{Planned, Ready},
+    Status::Ready,
 };
 
 pub(super) const OPTIONS: &[Opt] = &[
@@ -20,18 +20,22 @@ pub(super) const OPTIONS: &[Opt] = &[
         long: "hidden",
         short: Some('H'),
         on: On::Windows,
-        status: Planned,
+        status: Ready,
         summary: "show no window",
-        doc: "Shows neither a window nor message boxes, whatever --show says.",
+        doc: "Shows no window, whatever --show says: together with --no-daemon, a console that was \
+            opened for this program alone is closed. There are never message boxes.",
         ..Opt::FLAG
     },
     Opt {
         long: "show",
         argument: Required("style"),
         on: On::Windows,
-        status: Planned,
-        summary: "how the window is shown",
-        doc: "Chooses how the program shows itself: hidden, popup, window, tray, or window,tray.",
+        status: Ready,
+        summary: "how the program shows itself",
+        doc: "Says where the program runs without --no-daemon: with tray (the default) or hidden in \
+            the background, without a window; with window, popup or window,tray in a console \
+            window of its own, which shows the log and ends the program when it is closed. \
+            There is no icon.",
         ..Opt::FLAG
     },
     Opt {

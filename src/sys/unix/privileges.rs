@@ -133,7 +133,7 @@ pub(in crate::sys) fn with_group<T>(gid: u32, run: impl FnOnce() -> T) -> io::Re
 }
 
 pub(in crate::sys) fn divide(
-    user: &User,
+    user: Option<&User>,
     division: Division,
     pid_file: Option<&PidFile>,
 ) -> io::Result<Lifeline> {
@@ -150,7 +150,9 @@ pub(in crate::sys) fn divide(
         }
         Fork::Child => {
             drop(theirs);
-            give_up(user)?;
+            if let Some(user) = user {
+                give_up(user)?;
+            }
             if division.no_new_privileges {
                 forbid_new_privileges()?;
             }

@@ -30,6 +30,14 @@ pub(in crate::sys) fn install() -> io::Result<()> {
     Ok(())
 }
 
+/// Takes the handlers away, for a process that is to end by signals as others do.
+pub(super) fn catch_no_more() -> io::Result<()> {
+    let changed = [libc::SIGPIPE, libc::SIGIO].into_iter().chain(CAUGHT);
+    changed
+        .into_iter()
+        .try_for_each(|signal| set_action(signal, libc::SIG_DFL))
+}
+
 /// Does nothing but what POSIX allows in a handler, and leaves errno as the
 /// interrupted thread expects it.
 extern "C" fn handle(signal: c_int) {
