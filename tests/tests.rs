@@ -69,6 +69,8 @@ mod slow_clients;
 mod socks;
 mod spam;
 mod spool_tool;
+#[cfg(target_os = "linux")]
+mod static_program;
 mod stopping;
 mod submit;
 mod submit_hostile;

@@ -31,8 +31,8 @@ pub(super) fn target(process: &Process) -> Result<Option<User>, Failure> {
     let user = privileges::user(name).map_err(|error| Failure::new(fail(error)))?;
     let user = user.ok_or_else(|| {
         Failure::new(format!(
-            "--user: no such user: {name}: give the name of another one, or make it: \
-             useradd --system --no-create-home {name}"
+            "--user: no such user: {name}: give the name of another one or two \
+             numbers (10025:10025), or make it: useradd --system --no-create-home {name}"
         ))
     })?;
     Ok((!user.is_root()).then_some(user))

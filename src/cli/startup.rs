@@ -26,7 +26,7 @@ use crate::sys::daemon::{self, Detached, Launch};
 use crate::sys::notify::{self, State};
 use crate::sys::pam::CHECKS_MAX;
 use crate::sys::privileges;
-use crate::sys::{self, child, process, signal, socket, stderr, time};
+use crate::sys::{self, child, process, signal, socket, stderr, terminal, time};
 use crate::{tls, warning};
 
 use super::confinement;
@@ -159,9 +159,12 @@ fn show(advice: &[Advice], program: &str) {
 /// Goes into the background, if that is asked for.
 fn background(process: &Process) -> Result<Detached, Failure> {
     if !process.daemon {
+        if process.hidden {
+            terminal::close_own_window();
+        }
         return Ok(Detached::Here(Launch::default()));
     }
-    daemon::detach().map_err(|error| {
+    daemon::detach(process.window).map_err(|error| {
         let reason = sys::reason(&error);
         Failure::new(format!(
             "cannot go into the background: {reason}: add --no-daemon"
@@ -382,7 +385,7 @@ fn read_in_plain_words(path: &Path) -> io::Result<Vec<u8>> {
 /// Reads a configuration file, and no more of it than is needed to see that it is
 /// too long. One that everybody may write to says what everybody wants, in the name
 /// of whoever has started the program.
-fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+pub(super) fn read_file(path: &Path) -> io::Result<Vec<u8>> {
     let file = File::open(path)?;
     let metadata = file.metadata()?;
     let mode = sys::file_mode::exposed_mode(&metadata).unwrap_or_default();

@@ -116,8 +116,6 @@ pub enum Kind {
     ForTheProcess,
     /// A path starts with `@credentials`, but there are none.
     NoCredentials,
-    /// The program would run in the background.
-    Background,
     /// Programs would run in the sandbox.
     Programs,
     /// There are more problems than are told.
@@ -279,9 +277,6 @@ impl fmt::Display for Kind {
             Kind::NotAvailable => f.write_str("not available in this version"),
             Kind::OtherSystem => f.write_str("not available on this system"),
             Kind::Unreadable { path, reason } => write!(f, "cannot read {path}: {reason}"),
-            Kind::Background => f.write_str(
-                "running in the background is not available on this system: add --no-daemon",
-            ),
             Kind::Programs => f.write_str(
                 "cannot be used with filters or verifiers that are programs, which could do \
                  nothing in it: make them services (net:<address>)",
@@ -487,7 +482,7 @@ mod tests {
     fn tells_at_most_so_many_problems() {
         let mut problems = Problems::default();
         for _ in 0..PROBLEMS_MAX + 5 {
-            problems.push(Problem::new(Origin::CommandLine, None, Kind::Background));
+            problems.push(Problem::new(Origin::CommandLine, None, Kind::NoBaseDir));
         }
         assert!(problems.is_full());
         let problems = problems.into_vec();

@@ -92,6 +92,10 @@ pub struct Config {
 pub struct Process {
     /// Whether to go into the background.
     pub daemon: bool,
+    /// Whether the background is a window of its own, on Windows.
+    pub window: bool,
+    /// Whether to hide the window that the process has for itself, on Windows.
+    pub hidden: bool,
     /// Whether to do no more than to see whether the program could run so.
     pub check: bool,
     /// The file for the number of the process, absolute.

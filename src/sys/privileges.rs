@@ -48,9 +48,33 @@ pub struct Division {
     pub asks_pam: bool,
 }
 
-/// Looks a user up by its name. Blocks while the name service is slow.
+/// Looks a user up by its name, or takes its numbers: `10025:10025` is a user and its
+/// group that no list of users has to know. Blocks while the name service is slow.
 pub fn user(name: &str) -> io::Result<Option<User>> {
-    platform::user(name)
+    // No name has a colon in it, since it ends the name in /etc/passwd.
+    match name.split_once(':') {
+        Some((uid, gid)) => Ok(by_numbers(name, uid, gid)),
+        None => platform::user(name),
+    }
+}
+
+fn by_numbers(name: &str, uid: &str, gid: &str) -> Option<User> {
+    let (uid, gid) = (number(uid)?, number(gid)?);
+    Some(User {
+        name: name.to_owned(),
+        uid,
+        gid,
+        groups: vec![gid],
+        group: gid.to_string(),
+    })
+}
+
+/// The number of a user or group. The highest is none: to the system it means that
+/// nothing is to change.
+fn number(text: &str) -> Option<u32> {
+    let is_plain = text.bytes().all(|octet| octet.is_ascii_digit());
+    let number = text.parse().ok().filter(|_| is_plain);
+    number.filter(|number| *number != u32::MAX)
 }
 
 /// Whether the program file gives whoever starts it another identity, which is
@@ -106,4 +130,41 @@ pub fn is_out_of_reach(path: &Path, user: &User) -> io::Result<bool> {
 /// Whether there is one thread only; nothing where the system does not tell.
 pub fn is_single_threaded() -> Option<bool> {
     platform::is_single_threaded()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_numbers_that_are_in_no_list() {
+        let user = user("10025:10026").unwrap().unwrap();
+        assert_eq!(
+            (user.uid, user.gid, user.is_root()),
+            (10_025, 10_026, false)
+        );
+        assert_eq!((&*user.name, &*user.group), ("10025:10026", "10026"));
+        assert_eq!(user.groups, [10_026]);
+    }
+
+    #[test]
+    fn half_a_pair_and_what_is_no_number_is_nobody() {
+        for text in [
+            ":",
+            "1:",
+            ":1",
+            "+1:1",
+            "1:-1",
+            "1:1:1",
+            "1: 1",
+            "a:1",
+            "1:b",
+            "4294967296:1",
+            // What setresuid(2) takes for "as it is".
+            "4294967295:1",
+            "1:4294967295",
+        ] {
+            assert_eq!(user(text).unwrap(), None, "{text}");
+        }
+    }
 }

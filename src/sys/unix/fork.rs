@@ -125,13 +125,28 @@ fn close_range(first: RawFd, last: RawFd) {
 
 /// Puts the null device in the place of a standard stream.
 pub(super) fn close_standard(fd: RawFd) -> io::Result<()> {
-    let nowhere = File::options().read(true).write(true).open("/dev/null")?;
+    let device = File::options().read(true).write(true).open("/dev/null");
+    let nowhere = match device {
+        Ok(device) => OwnedFd::from(device),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => half_a_pipe(fd)?,
+        Err(error) => return Err(error),
+    };
     // SAFETY: the call takes no pointers. The descriptor is a standard one, which
     // stays usable.
     match unsafe { libc::dup2(nowhere.as_raw_fd(), fd) } {
         -1 => Err(io::Error::last_os_error()),
         _ => Ok(()),
     }
+}
+
+/// A pipe whose other end is closed, for a root without devices: nothing comes out of
+/// it, and what is written into it is an error that nobody heeds.
+fn half_a_pipe(fd: RawFd) -> io::Result<OwnedFd> {
+    let (reader, writer) = io::pipe()?;
+    Ok(match fd {
+        libc::STDIN_FILENO => reader.into(),
+        _ => writer.into(),
+    })
 }
 
 /// Sends octets, and a copy of a descriptor with them.
@@ -255,6 +270,15 @@ mod tests {
         assert_eq!((count, &octets, fd.is_some()), (4, b"efgh", false));
         drop(one);
         assert_eq!(receive(&other, &mut octets).unwrap().0, 0);
+    }
+
+    #[test]
+    fn half_a_pipe_is_as_silent_as_the_null_device() {
+        let mut input = File::from(half_a_pipe(libc::STDIN_FILENO).unwrap());
+        assert_eq!(input.read(&mut [0; 10]).unwrap(), 0);
+        let mut output = File::from(half_a_pipe(libc::STDOUT_FILENO).unwrap());
+        let error = output.write(b"text").unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
     }
 
     #[test]

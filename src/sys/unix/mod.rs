@@ -5,6 +5,7 @@ pub(super) mod append;
 pub(super) mod caller;
 pub(super) mod child;
 pub(super) mod daemon;
+mod errno;
 pub(super) mod file;
 pub(super) mod file_mode;
 mod fork;
@@ -20,8 +21,10 @@ pub(super) mod process;
 pub(super) mod random;
 mod reach;
 pub(super) mod sandbox;
+pub(super) mod service;
 pub(super) mod signal;
 pub(super) mod socket;
+pub(super) mod sync;
 pub(super) mod syslog;
 pub(super) mod terminal;
 #[cfg(test)]
