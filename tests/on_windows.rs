@@ -51,7 +51,7 @@ fn a_batch_file_edits_a_message_on_its_way() {
     let filters = format!("{edit},file:{edit}");
     let arguments = ["--filter", &filters, "--client-filter", &edit];
     let forward = [
-        "--immediate=no",
+        
         "--poll",
         "1",
         "--forward-to",
@@ -63,7 +63,7 @@ fn a_batch_file_edits_a_message_on_its_way() {
     let text = String::from_utf8_lossy(&arrived.content).into_owned();
     assert_eq!(text.matches("X-Edited: yes\r\n").count(), 3, "{text}");
     assert!(text.ends_with("\r\n\r\nhello\r\n"), "{text}");
-    server.program.wait_for("deleting file");
+    server.program.wait_for(" 1 sent");
     assert_eq!(spool.names(), [""; 0]);
 }
 
