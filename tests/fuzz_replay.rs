@@ -14,13 +14,13 @@ mod targets;
 use targets::{TARGETS, Target};
 
 /// Mutations for each target.
-const MUTATIONS: usize = 400;
+const MUTATIONS: usize = 150;
 
 /// The longest input that is made here.
 const OCTETS_MAX: usize = 4096;
 
 /// A corpus file is no larger, and a corpus has no more files.
-const FILE_OCTETS_MAX: usize = 4096;
+const FILE_OCTETS_MAX: usize = 2048;
 const FILES_MAX: usize = 500;
 
 /// What is worth to be put in anywhere.

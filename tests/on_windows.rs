@@ -50,13 +50,7 @@ fn a_batch_file_edits_a_message_on_its_way() {
     assert!(edit.as_bytes()[1] == b':', "{edit}");
     let filters = format!("{edit},file:{edit}");
     let arguments = ["--filter", &filters, "--client-filter", &edit];
-    let forward = [
-        
-        "--poll",
-        "1",
-        "--forward-to",
-        &sink.address(),
-    ];
+    let forward = ["--poll", "1", "--forward-to", &sink.address()];
     let server = Server::start(&spool, &[&arguments[..], &forward[..]].concat());
     submit(server.port, "a@b.test", &["c@d.test"], MESSAGE);
     let arrived = &sink.wait_for(1)[0];

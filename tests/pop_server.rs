@@ -416,10 +416,6 @@ fn what_is_wrong_with_the_options_is_told() {
             "--pop-auth: cannot read secrets file /no/such",
         ),
         (
-            "--pop --pop-auth /pam",
-            "--pop-auth: logging in by PAM is not available",
-        ),
-        (
             "--pop --pop-auth x --dont-serve",
             "--pop: cannot be used with --dont-serve",
         ),

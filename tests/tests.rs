@@ -4,6 +4,7 @@
 
 mod account_verifier;
 mod admin;
+mod adversary;
 mod built_in_filters;
 mod check;
 mod client_auth;
@@ -43,6 +44,8 @@ mod outcomes;
 #[cfg(target_os = "linux")]
 mod packaging;
 #[cfg(target_os = "linux")]
+mod pam;
+#[cfg(target_os = "linux")]
 mod pop_attacks;
 #[cfg(unix)]
 mod pop_peers;
@@ -51,6 +54,7 @@ mod pop_transcripts;
 mod postfix;
 mod privileges;
 mod processes;
+mod relaying;
 mod restarts;
 #[cfg(target_os = "linux")]
 mod routing_fields;
@@ -65,6 +69,8 @@ mod slow_clients;
 mod socks;
 mod spam;
 mod spool_tool;
+#[cfg(target_os = "linux")]
+mod static_program;
 mod stopping;
 mod submit;
 mod submit_hostile;

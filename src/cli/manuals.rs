@@ -1,6 +1,6 @@
 //! The manual pages of the small programs.
 
-use super::{filter_copy, resubmit, spool, submit};
+use super::{filter_copy, resubmit, service, spool, submit};
 
 /// The name of each program with its page; that of emailrelay-passwd, which tells
 /// of the files of secrets, is not made of its options.
@@ -8,6 +8,7 @@ pub fn pages() -> Vec<(&'static str, String)> {
     vec![
         filter_copy::manual(),
         resubmit::manual(),
+        service::manual(),
         spool::manual(),
         submit::manual(),
     ]

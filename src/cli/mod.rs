@@ -11,6 +11,7 @@ mod options;
 mod own_name;
 pub mod passwd;
 pub mod resubmit;
+pub mod service;
 mod serving;
 pub mod spool;
 mod spool_advice;

@@ -162,6 +162,18 @@ pub struct Anonymous {
     pub client: bool,
 }
 
+/// The values of `--show`.
+const STYLES: &[&str] = &["hidden", "popup", "tray", "window", "window,tray"];
+
+/// Reads how the program shows itself: whether it has a window.
+pub(super) fn show(text: &str) -> Result<bool, Fault> {
+    match text {
+        "hidden" | "tray" => Ok(false),
+        "popup" | "window" | "window,tray" => Ok(true),
+        _ => Err(Fault::NotOneOf(STYLES)),
+    }
+}
+
 /// Reads a listening port; 0 has the system choose.
 pub(super) fn port(text: &str) -> Result<u16, Fault> {
     let max = u16::MAX.into();

@@ -4,6 +4,7 @@
 use std::io;
 
 use super::platform::daemon as platform;
+use super::stderr;
 
 /// Where the program goes on after [`detach`].
 #[derive(Debug)]
@@ -22,12 +23,21 @@ pub struct Launch(platform::Pipe);
 /// Goes on in a new process, in a session of its own and the root directory. The
 /// standard streams stay what they are, for what there is to say before the program
 /// serves. Before there is a second thread.
-pub fn detach() -> io::Result<Detached> {
-    platform::detach()
+///
+/// On Windows the new process is started as this one was, and so comes here once more;
+/// standard error is all that it has of the streams. It may have a window of its own.
+pub fn detach(window: bool) -> io::Result<Detached> {
+    platform::detach(window)
+}
+
+/// The exit status of what was started where the process in the background ended
+/// without a word. Says so.
+pub(in crate::sys) fn lost() -> u8 {
+    stderr::write_line("emailrelay: error: the program ended before it was serving");
+    1
 }
 
 impl Launch {
-    #[cfg_attr(windows, allow(dead_code))]
     pub(in crate::sys) fn new(pipe: platform::Pipe) -> Launch {
         Launch(pipe)
     }

@@ -10,6 +10,7 @@
 //!
 //! - `append`: `open`: a file to append to, and no link
 //! - `syslog`: `Socket`, with `connect` and `send`
+//! - `service`: `install`, `remove` and `serve`
 //! - `account`: `user_id`
 //! - `caller`: what `caller.rs` lists; `set_aside_group` and `take_group_back`
 //! - `child`: `Child` with `spawn`, `read` and `try_wait`; `check_permission`, `end_all`
@@ -19,6 +20,9 @@
 //! - `monitor`: `Client` with `read` and `append`, `Notices` with `tell`: what a process
 //!   without privileges asks of the one that has them
 //! - `notify`: `NotifySocket` with `open` and `send`; `monotonic_usec`
+//! - `pam`: `IS_AVAILABLE`, and `ask`: the way of a question to PAM and of the answer back
+//! - `notify`: `NotifySocket` with `open` and `send`; `tell`: a manager that needs no
+//!   socket; `monotonic_usec`
 //! - `open`: `open_for_reading` and `check_access`, by path
 //! - `privileges`: what `privileges.rs` lists, under the same names; `Lifeline`
 //! - `poll`: `RawSocket`; `RawEntry` with `new`, `reported` and `forget`; `READ`,
@@ -32,7 +36,8 @@
 //! - `signal`: `install`: from then on a request to end or to reload calls
 //!   `signal::catch`
 //! - `process`: what `process.rs` lists, under the same names
-//! - `terminal`: `Hidden`, with `begin`: while it lives, standard input is not echoed
+//! - `terminal`: `Hidden`, with `begin`: while it lives, standard input is not echoed;
+//!   `close_own_window`
 //! - `time`: `zone_minutes(unix_seconds)`
 //! - `random`: `fill(&mut [u8])`
 //!
@@ -51,6 +56,9 @@ pub mod file;
 pub mod file_mode;
 pub mod interface;
 pub mod notify;
+// What a check is made of has no use where there is no PAM.
+#[cfg_attr(any(windows, not(feature = "pam")), allow(dead_code))]
+pub mod pam;
 pub mod patience;
 pub mod pid_file;
 pub mod poll;
@@ -59,6 +67,7 @@ pub mod process;
 pub mod random;
 pub mod reopen;
 pub mod sandbox;
+pub mod service;
 pub mod signal;
 pub mod socket;
 pub mod stderr;

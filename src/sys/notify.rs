@@ -1,4 +1,5 @@
-//! What the service manager is told, as systemd wants it (sd_notify(3)).
+//! What the service manager is told: as systemd wants it (sd_notify(3)), or that of
+//! Windows.
 
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
@@ -55,7 +56,8 @@ enum Way {
 
 static WAY: RwLock<Option<Way>> = RwLock::new(None);
 
-/// Finds the service manager by the environment; without one, nobody is told.
+/// Finds the service manager by the environment; without one there, only that of
+/// Windows is told, and only by a service.
 /// An address that cannot be one is an error, with its text.
 pub fn open(variable: &dyn Fn(&str) -> Option<String>) -> Result<(), String> {
     let Some(name) = variable("NOTIFY_SOCKET").filter(|name| !name.is_empty()) else {
@@ -86,7 +88,7 @@ pub fn tell(state: State) {
             socket.send(text.as_bytes());
         }
         Some(Way::Monitor(notices)) => notices.tell(state),
-        None => {}
+        None => platform::tell(state),
     }
 }
 

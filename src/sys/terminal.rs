@@ -1,4 +1,4 @@
-//! Reading from a terminal without showing what is typed.
+//! Reading from a terminal without showing what is typed, and doing without one.
 
 use std::io;
 
@@ -15,4 +15,10 @@ pub struct Hidden(#[allow(dead_code, reason = "dropping it is its use")] platfor
 /// Not for processes that watch signals ([`super::signal`]), nor twice at a time.
 pub fn hide_input() -> io::Result<Hidden> {
     platform::Hidden::begin().map(Hidden)
+}
+
+/// Closes the console, and its window, that the system has opened for this process
+/// alone; one that others use as well is left to them, and so is a terminal.
+pub fn close_own_window() {
+    platform::close_own_window();
 }

@@ -32,8 +32,8 @@ impl Name {
     }
 }
 
-// RFC 5890 2.3.2.1: other alphabets are in their ASCII form (xn--). Underscores are
-// in no host name, but in names that are looked up.
+// Other alphabets are in their ASCII form (xn--). Underscores are in no host name, but
+// in names that are looked up.
 fn is_host_name(text: &str) -> bool {
     let is_label = |label: &str| {
         let is_good = |octet: u8| octet.is_ascii_alphanumeric() || b"-_".contains(&octet);

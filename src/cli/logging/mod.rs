@@ -24,7 +24,7 @@ use queue::{Line, Place, Queue};
 use syslog::SystemLog;
 
 /// How long the end of the program waits for the log to be written.
-const FLUSH_MAX: Duration = Duration::from_secs(1);
+pub(super) const FLUSH_MAX: Duration = Duration::from_secs(1);
 
 /// The places that the log goes to.
 pub(super) struct Logging {

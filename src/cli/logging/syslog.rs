@@ -1,11 +1,11 @@
-//! The system log: each line is a message of the syslog protocol.
+//! The system log, which may go away and come back.
 
 use std::time::{Duration, Instant};
 
 use crate::base::WallClock;
 use crate::base::log::Level;
 use crate::config::Facility;
-use crate::sys::syslog::Socket;
+use crate::sys::syslog::{Entry, Socket};
 
 use super::queue::{Line, Place};
 
@@ -60,14 +60,17 @@ impl SystemLog {
 
     /// Whether the system log took it.
     fn send(&mut self, line: &Line) -> bool {
-        let message = message(self.facility, &self.program, std::process::id(), line);
         // A daemon that was started again has another socket: so once more.
         for _ in 0..2 {
             self.connect();
-            let sent = self
-                .socket
-                .as_ref()
-                .map(|socket| socket.send(message.as_bytes()));
+            let entry = Entry {
+                facility: self.facility.number(),
+                level: line.level,
+                time: line.time,
+                program: &self.program,
+                text: &line.text,
+            };
+            let sent = self.socket.as_ref().map(|socket| socket.send(&entry));
             match sent {
                 Some(Ok(())) => return true,
                 None => return false,
@@ -85,7 +88,7 @@ impl SystemLog {
         let is_early = |then: Instant| then.elapsed() < RECONNECT_AFTER;
         if self.socket.is_none() && !self.tried_at.is_some_and(is_early) {
             self.tried_at = Some(Instant::now());
-            self.socket = Socket::connect().ok();
+            self.socket = Socket::connect(&self.program).ok();
         }
     }
 }
@@ -99,20 +102,6 @@ impl Place for SystemLog {
         self.socket = None;
         self.tried_at = None;
     }
-}
-
-/// The message for that line.
-// RFC 3164 4.1: priority, timestamp and tag, as all syslog daemons know them.
-fn message(facility: Facility, program: &str, pid: u32, line: &Line) -> String {
-    let severity = match line.level {
-        Level::Error => 3,
-        Level::Warning => 4,
-        Level::Info | Level::Verbose => 6,
-        Level::Debug => 7,
-    };
-    let priority = u32::from(facility.number()) * 8 + severity;
-    let stamp = WallClock::syslog_stamp(&line.time);
-    format!("<{priority}>{stamp} {program}[{pid}]: {}", line.text)
 }
 
 #[cfg(test)]
@@ -140,33 +129,5 @@ mod tests {
             place.note(WallClock::default()).text,
             "x: warning: 3 line(s) of the log were lost here"
         );
-    }
-
-    #[test]
-    fn messages_are_as_syslog_daemons_know_them() {
-        let line = |level| Line {
-            level,
-            time: WallClock {
-                unix_ms: 1_795_361_586_000,
-                zone_minutes: 0,
-            },
-            text: "emailrelay: info: text".to_owned(),
-        };
-        assert_eq!(
-            message(Facility::Mail, "emailrelay", 17155, &line(Level::Info)),
-            "<22>Nov 22 15:33:06 emailrelay[17155]: emailrelay: info: text"
-        );
-        for (facility, level, priority) in [
-            (Facility::Mail, Level::Warning, "<20>"),
-            (Facility::Mail, Level::Error, "<19>"),
-            (Facility::Mail, Level::Debug, "<23>"),
-            (Facility::User, Level::Info, "<14>"),
-            (Facility::Daemon, Level::Info, "<30>"),
-            (Facility::Local(0), Level::Info, "<134>"),
-            (Facility::Local(7), Level::Info, "<190>"),
-        ] {
-            let message = message(facility, "x", 1, &line(level));
-            assert!(message.starts_with(priority), "{message}");
-        }
     }
 }

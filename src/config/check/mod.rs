@@ -19,8 +19,7 @@ use super::client_security::TlsStart;
 use super::extensions::{self, Extensions};
 use super::filter::Filter;
 use super::log_options::{self, Facility};
-use super::option::Platform;
-use super::problem::{Kind, Origin, Problem, Problems, shown};
+use super::problem::{Kind, Problem, Problems, shown};
 use super::program::Program;
 use super::raw::{Given, LIST_MAX, Raw, Value};
 use super::settings::{self, Config, Forward, Log, Process, Serve, ServerTls, SmtpServer, Verify};
@@ -52,18 +51,16 @@ pub(super) fn check(raw: &Raw, context: &Context) -> Result<(Config, Vec<Warning
     check.problems.extend(rules::broken(raw, &unavailable));
     let interfaces = check.interfaces();
     let config = check.config(&interfaces);
-    let is_windows = context.platform == Platform::Windows;
-    if is_windows && config.process.daemon && config.has_work() {
-        let background = Problem::new(Origin::CommandLine, None, Kind::Background);
-        check.problems.push(background);
-    }
     if config.process.sandbox && config.runs_programs() {
         check.report("sandbox", Kind::Programs);
     }
     if !check.problems.is_empty() {
         return Err(check.problems.into_vec());
     }
-    let warnings = warnings(&config, &interfaces);
+    let mut warnings = warnings(&config, &interfaces);
+    if check.names_pam_as_file() {
+        warnings.push(Warning::PamAsFile);
+    }
     Ok((config, warnings))
 }
 
@@ -199,6 +196,8 @@ impl Check<'_> {
     fn process(&mut self) -> Process {
         Process {
             daemon: !self.flag("no-daemon"),
+            window: self.text("show", false, value::show) && !self.flag("hidden"),
+            hidden: self.flag("hidden"),
             check: self.flag("check"),
             pid_file: self.resolved_path("pid-file"),
             user: self.text("user", settings::USER.to_owned(), value::user),
@@ -227,8 +226,7 @@ impl Check<'_> {
             let facility = self.text("syslog", Facility::Mail, log_options::facility);
             return Some(facility);
         }
-        let is_there = self.context.platform == Platform::Unix;
-        let wanted = is_there && self.flag("log") && !self.flag("no-syslog");
+        let wanted = self.flag("log") && !self.flag("no-syslog");
         wanted.then_some(Facility::Mail)
     }
 

@@ -1,22 +1,27 @@
 mod client_security;
 mod forwarding;
+mod pam;
 
 use super::*;
-use crate::config::parse;
 use crate::config::settings::{CONNECTION_TIMEOUT, PROMPT_TIMEOUT, RESPONSE_TIMEOUT};
-use crate::config::settings::{PopServer, ServerAuth, ServerTls, Traffic, Verify};
+use crate::config::settings::{PopServer, ServerAccounts, ServerAuth, ServerTls, Traffic, Verify};
 use crate::config::{AdminServer, Host, IpFamily, Literal, MetricsAddress, MetricsServer};
+use crate::config::{Platform, parse};
 use forwarding::{FORWARD_CHANGES, ForwardChange};
 
 fn check_line(line: &str) -> Result<(Config, Vec<Warning>), Vec<String>> {
-    let mut read = parse::words(line.split_whitespace().map(Into::into));
-    assert!(read.problems.is_empty(), "{line}: {:?}", read.problems);
     let context = Context {
         base_dir: Some("/home/me".into()),
         app_dir: Some("/opt/relay".into()),
         ..Context::new(Platform::Unix)
     };
-    check(read.options.plain(), &context)
+    check_in(&context, line)
+}
+
+fn check_in(context: &Context, line: &str) -> Result<(Config, Vec<Warning>), Vec<String>> {
+    let mut read = parse::words(line.split_whitespace().map(Into::into));
+    assert!(read.problems.is_empty(), "{line}: {:?}", read.problems);
+    check(read.options.plain(), context)
         .map_err(|problems| problems.iter().map(ToString::to_string).collect())
 }
 
@@ -48,6 +53,8 @@ fn defaults() -> Config {
         domain: None,
         process: Process {
             daemon: false,
+            window: false,
+            hidden: false,
             check: false,
             pid_file: None,
             user: "daemon".to_owned(),
@@ -166,7 +173,7 @@ fn tls(c: &mut Config, change: fn(&mut ServerTls)) {
 /// The server with a secrets file.
 fn auth(c: &mut Config, config: Option<&str>) {
     smtp(c).auth = Some(ServerAuth {
-        secrets: "/home/me/secrets".into(),
+        accounts: ServerAccounts::File("/home/me/secrets".into()),
         config: config.map(str::to_owned),
     });
 }
@@ -183,7 +190,7 @@ fn pop(c: &mut Config, change: fn(&mut PopServer)) {
         by_name: false,
         no_delete: false,
         auth: Some(ServerAuth {
-            secrets: "/home/me/p".into(),
+            accounts: ServerAccounts::File("/home/me/p".into()),
             config: None,
         }),
         tls: None,
@@ -466,6 +473,7 @@ fn every_ready_option_has_a_test_of_its_effect() {
     let tested: Vec<&str> = changes
         .chain(FORWARD_CHANGES.iter().map(|(line, _)| line))
         .chain(client_security::CHANGES.iter().map(|(line, _)| line))
+        .chain(WINDOWS_CHANGES.iter().map(|(line, _)| line))
         .flat_map(|line| line.split([' ', '=']))
         .collect();
     // These have tests of their own.
@@ -517,22 +525,6 @@ fn no_goes_against_what_modes_imply() {
 
 #[test]
 fn secrets_are_in_a_file() {
-    for value in ["/pam", "pam:", "pam:x"] {
-        assert_eq!(
-            bad(&format!("-t --server-auth={value}")),
-            [
-                "--server-auth: logging in by PAM is not available in this version: \
-              name a secrets file"
-            ]
-        );
-        assert_eq!(
-            bad(&format!("-t --pop --pop-auth={value}")),
-            [
-                "--pop-auth: logging in by PAM is not available in this version: \
-              name a secrets file"
-            ]
-        );
-    }
     assert_eq!(bad("-t --server-auth="), ["--server-auth: \"\" is empty"]);
     let empty = "--server-tls-certificate: \"\" is empty";
     assert_eq!(bad("-t -K --server-tls-certificate="), [empty]);
@@ -542,50 +534,63 @@ fn secrets_are_in_a_file() {
 }
 
 #[test]
-fn planned_options_are_refused_once_each() {
-    for option in table::options().filter(|option| !option.is_ready()) {
-        let reason = if option.exists_on(Platform::Unix) {
-            "not available in this version"
-        } else {
-            "not available on this system"
-        };
-        let line = match option.argument {
-            crate::config::option::Argument::None => format!("-t --{}", option.long),
-            _ => format!("-t --{}=1", option.long),
-        };
-        assert_eq!(bad(&line), [format!("--{}: {reason}", option.long)]);
+fn options_of_another_system_are_refused_once_each() {
+    for (line, long) in [("-t -H --hidden", "hidden"), ("-t --show=window", "show")] {
+        assert_eq!(
+            bad(line),
+            [format!("--{long}: not available on this system")]
+        );
     }
     assert_eq!(good("-t --hidden=no"), defaults());
 }
 
+/// What the options of Windows alone change there, in the background.
+const WINDOWS_CHANGES: &[(&str, Change)] = &[
+    ("--hidden", |c| c.process.hidden = true),
+    ("--hidden --show=window", |c| c.process.hidden = true),
+    ("--show=tray", |_| {}),
+    ("--show=hidden", |_| {}),
+    ("--show=window", |c| c.process.window = true),
+    ("--show=popup", |c| c.process.window = true),
+    ("--show=window,tray", |c| c.process.window = true),
+];
+
+fn check_on_windows(line: &str) -> Result<Config, Vec<String>> {
+    let mut read = parse::words(line.split_whitespace().map(Into::into));
+    check(read.options.plain(), &Context::new(Platform::Windows))
+        .map(|(config, _)| config)
+        .map_err(|problems| problems.iter().map(ToString::to_string).collect())
+}
+
 #[test]
-fn the_background_is_refused_on_windows_where_there_is_work() {
-    let problem = "running in the background is not available on this system: add --no-daemon";
-    let on_windows = |line: &str| {
-        let mut read = parse::words(line.split_whitespace().map(Into::into));
-        check(read.options.plain(), &Context::new(Platform::Windows))
-            .map(|(config, _)| config)
-            .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())
-    };
-    for line in [
-        "",
-        "--as-server",
-        "--as-proxy a:1",
-        "-f -o a:1 -x",
-        "-X -O 1 -o a:1",
-    ] {
-        assert_eq!(on_windows(line), Err(vec![problem.to_owned()]), "{line}");
-        assert!(good(line).process.daemon, "{line}");
+fn the_options_of_windows_change_how_the_program_shows_itself() {
+    for (line, change) in WINDOWS_CHANGES {
+        let mut expected = defaults();
+        expected.process.daemon = true;
+        change(&mut expected);
+        let process = check_on_windows(line).unwrap().process;
+        assert_eq!(process, expected.process, "{line}");
     }
+    for style in ["", "tray,window", "Window", "window, tray"] {
+        let problem = &check_on_windows(&format!("--show={style}")).unwrap_err()[0];
+        assert!(problem.starts_with("--show: ") && problem.contains("is none of hidden, popup"));
+    }
+}
+
+#[test]
+fn what_has_work_is_known() {
     for line in ["--dont-serve", "--no-smtp", "--no-smtp -1 -o a:1"] {
         assert!(!good(line).has_work(), "{line}");
     }
     assert!(!good("-X --metrics=9100").has_work());
-    for line in ["-t", "-q a:1", "-t -X -O 1 -o a:1", "-t -X -a 1"] {
+    for line in ["-t", "-q a:1", "-t -X -O 1 -o a:1", "-t -X -a 1", "-d"] {
         assert!(good(line).has_work(), "{line}");
-        assert!(on_windows(line).is_ok(), "{line}");
     }
     assert!(good("--as-client a:1 --no-daemon=no").process.daemon);
+    assert_eq!(
+        check_on_windows("-l").unwrap().log.syslog,
+        Some(Facility::Mail)
+    );
 }
 
 #[test]

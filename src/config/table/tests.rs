@@ -152,6 +152,8 @@ const READY: &[&str] = &[
     "admin-terminate",
     "metrics",
     "dont-serve",
+    "hidden",
+    "show",
     "no-daemon",
     "no-smtp",
     "check",

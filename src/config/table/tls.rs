@@ -120,8 +120,10 @@ pub(super) const OPTIONS: &[Opt] = &[
         repeat: true,
         status: Ready,
         summary: "TLS library and versions",
-        doc: "Chooses the TLS library and sets it up, by keywords separated by commas; tlsv1.2 is \
-            the lowest and -tlsv1.2 the highest protocol version to use, and so on for others.",
+        doc: "Chooses the TLS library and sets it up, by keywords separated by commas: rustls, \
+            openssl and mbedtls are the libraries, the first of which that is built in is used \
+            without a keyword; tlsv1.2 is the lowest and -tlsv1.2 the highest protocol version \
+            to use, and so on for others. Versions below 1.2 are used only if one is named.",
         ..Opt::FLAG
     },
 ];

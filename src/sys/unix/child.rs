@@ -187,7 +187,7 @@ fn prepare() -> io::Result<()> {
 
 /// Should this process be killed, nobody would wait for the program any more, nor
 /// end it when it is late.
-fn die_with_parent() {
+pub(super) fn die_with_parent() {
     #[cfg(target_os = "linux")]
     // SAFETY: the call takes no pointers, and may be made between fork and exec.
     // What counts is the thread that starts the program, which waits for it.

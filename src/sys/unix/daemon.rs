@@ -4,14 +4,10 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
 
-use crate::sys::daemon::{Detached, Launch};
-use crate::sys::stderr;
+use crate::sys::daemon::{self, Detached, Launch};
 
 use super::fork::{self, Fork};
 use super::privileges::is_single_threaded;
-
-/// The status of a start that came to nothing.
-const FAILURE: u8 = 1;
 
 /// The end of a pipe that takes one octet, the status.
 #[derive(Debug, Default)]
@@ -26,7 +22,8 @@ impl Pipe {
     }
 }
 
-pub(in crate::sys) fn detach() -> io::Result<Detached> {
+/// There are no windows.
+pub(in crate::sys) fn detach(_window: bool) -> io::Result<Detached> {
     assert!(
         is_single_threaded() != Some(false),
         "invariant: no thread is started before the program is in the background"
@@ -60,10 +57,7 @@ fn await_status(mut reader: impl Read) -> u8 {
     let mut status = [0];
     match reader.read_exact(&mut status) {
         Ok(()) => status[0],
-        Err(_) => {
-            stderr::write_line("emailrelay: error: the program ended before it was serving");
-            FAILURE
-        }
+        Err(_) => daemon::lost(),
     }
 }
 
@@ -80,7 +74,7 @@ mod tests {
         assert_eq!(await_status(reader), 2);
         let (reader, writer) = io::pipe().unwrap();
         drop(writer);
-        assert_eq!(await_status(reader), FAILURE);
+        assert_eq!(await_status(reader), 1);
         Pipe::default().tell(3);
     }
 }

@@ -52,6 +52,8 @@ pub(super) const COMPUTER_NAME_DNS_HOSTNAME: c_int = 1;
 pub(super) const STD_INPUT_HANDLE: u32 = 0xFFFF_FFF6;
 pub(super) const STD_OUTPUT_HANDLE: u32 = 0xFFFF_FFF5;
 pub(super) const STD_ERROR_HANDLE: u32 = 0xFFFF_FFF4;
+pub(super) const CREATE_NEW_CONSOLE: u32 = 0x10;
+pub(super) const DETACHED_PROCESS: u32 = 0x08;
 pub(super) const ENABLE_ECHO_INPUT: u32 = 4;
 pub(super) const CTRL_C_EVENT: u32 = 0;
 pub(super) const CTRL_BREAK_EVENT: u32 = 1;
@@ -198,6 +200,8 @@ unsafe extern "system" {
     pub(super) fn SetHandleInformation(handle: *mut c_void, mask: u32, flags: u32) -> BOOL;
     pub(super) fn GetStdHandle(which: u32) -> *mut c_void;
     pub(super) fn SetStdHandle(which: u32, handle: *mut c_void) -> BOOL;
+    pub(super) fn GetConsoleProcessList(processes: *mut u32, count: u32) -> u32;
+    pub(super) fn FreeConsole() -> BOOL;
     pub(super) fn GetConsoleMode(handle: *mut c_void, mode: *mut u32) -> BOOL;
     pub(super) fn SetConsoleMode(handle: *mut c_void, mode: u32) -> BOOL;
     pub(super) fn SetConsoleCtrlHandler(

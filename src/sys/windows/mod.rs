@@ -1,8 +1,10 @@
-//! The Windows side of the contract in `sys/mod.rs`; the functions of the system
-//! are declared by hand in `ffi.rs`.
+//! The Windows side of the contract in `sys/mod.rs`; the functions of the system are
+//! declared by hand in `ffi.rs` and `advapi.rs`.
 
+mod advapi;
 mod ffi;
 mod moves;
+mod wide;
 
 pub(super) mod account;
 pub(super) mod append;
@@ -15,11 +17,13 @@ pub(super) mod interface;
 pub(super) mod monitor;
 pub(super) mod notify;
 pub(super) mod open;
+pub(super) mod pam;
 pub(super) mod poll;
 pub(super) mod privileges;
 pub(super) mod process;
 pub(super) mod random;
 pub(super) mod sandbox;
+pub(super) mod service;
 pub(super) mod signal;
 pub(super) mod socket;
 pub(super) mod syslog;

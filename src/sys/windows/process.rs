@@ -1,10 +1,8 @@
 //! Names and handles; there are no limits, masks or root here.
 
-use std::fs::File;
 use std::io;
-use std::os::windows::io::IntoRawHandle;
 
-use super::ffi;
+use super::{daemon, ffi};
 
 /// More than any name of a host has, and the NUL.
 const HOST_NAME_MAX: usize = 256;
@@ -45,12 +43,7 @@ pub(in crate::sys) fn set_umask(_mode: u32) -> u32 {
 }
 
 pub(in crate::sys) fn close_standard_error() -> io::Result<()> {
-    let nowhere = File::options().write(true).open("NUL")?;
-    // SAFETY: the handle is open, and is never closed since nobody owns it now.
-    if unsafe { ffi::SetStdHandle(ffi::STD_ERROR_HANDLE, nowhere.into_raw_handle().cast()) } == 0 {
-        return Err(io::Error::last_os_error());
-    }
-    Ok(())
+    daemon::set_standard_error("NUL")
 }
 
 /// Nothing keeps whoever started the program waiting for these.

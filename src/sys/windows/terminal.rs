@@ -1,4 +1,4 @@
-//! Echo off, by the mode of the console.
+//! The console: echo off by its mode, and the console closed.
 
 use std::ffi::c_void;
 use std::io;
@@ -40,6 +40,18 @@ impl Drop for Hidden {
         eprintln!();
         // SAFETY: the handler was added by `begin`; to take it away cannot harm.
         unsafe { ffi::SetConsoleCtrlHandler(Some(handle), 0) };
+    }
+}
+
+pub(in crate::sys) fn close_own_window() {
+    // All that matters is whether there is another process.
+    let mut processes = [0; 2];
+    // SAFETY: the pointer and the length are those of a live array.
+    let count = unsafe { ffi::GetConsoleProcessList(processes.as_mut_ptr(), 2) };
+    if count == 1 {
+        // SAFETY: the call takes no pointers. Where a stream was the console's, what is
+        // written to it is lost from now on.
+        unsafe { ffi::FreeConsole() };
     }
 }
 

@@ -51,6 +51,9 @@ impl RustlsEngine {
         self.closed_by_peer |= state.peer_has_closed();
         if self.session.is_none() && !self.connection.is_handshaking() {
             self.session = Some(self.agreed());
+            if self.closing {
+                self.connection.send_close_notify();
+            }
         }
         Ok(())
     }
@@ -154,7 +157,10 @@ impl Engine for RustlsEngine {
 
     fn close_notify(&mut self) {
         self.closing = true;
-        self.connection.send_close_notify();
+        // Peers pass over it before they are done with the handshake.
+        if self.session.is_some() {
+            self.connection.send_close_notify();
+        }
     }
 
     fn is_closed_by_peer(&self) -> bool {

@@ -95,6 +95,50 @@ fn no_session_is_resumed_where_that_is_switched_off() {
     }
 }
 
+/// Of every library: rustls is the client that asks for new keys again and again, and
+/// never reads an answer.
+// RFC 8446 4.6.3: each request has to be answered.
+#[test]
+fn answers_that_nobody_reads_are_bounded() {
+    for provider in providers() {
+        if !provider.versions().contains(&Version::Tls13) {
+            continue;
+        }
+        let mut server = acceptor(*provider, ABSENT, "").accept().unwrap();
+        let name = server_name("mail.example").unwrap();
+        let client = ClientConnection::new(resuming_client(&version::TLS13), name);
+        let mut client = client.unwrap();
+        let (mut wire, mut plain) = (ByteQueue::new(100_000), ByteQueue::new(1000));
+        while client.wants_write() || server.wants_output() {
+            let mut from_client = Vec::new();
+            while client.wants_write() {
+                client.write_tls(&mut from_client).unwrap();
+            }
+            wire.push(&from_client);
+            server.decrypt(&mut wire, &mut plain).unwrap();
+            server.take_cipher(&mut wire);
+            while !wire.is_empty() {
+                let count = client.read_tls(&mut wire.as_slice()).unwrap();
+                wire.consume(count);
+                client.process_new_packets().unwrap();
+            }
+        }
+        for _ in 0..20_000 {
+            let mut request = Vec::new();
+            client.refresh_traffic_keys().unwrap();
+            client.write_tls(&mut request).unwrap();
+            wire.push(&request);
+            if server.decrypt(&mut wire, &mut plain).is_err() {
+                break;
+            }
+        }
+        let mut answers = ByteQueue::new(usize::MAX);
+        server.take_cipher(&mut answers);
+        let backend = provider.backend();
+        assert!(answers.len() <= 256 * 1024, "{backend}: {}", answers.len());
+    }
+}
+
 fn version_of(version: &SupportedProtocolVersion) -> Version {
     match *version == version::TLS12 {
         true => Version::Tls12,

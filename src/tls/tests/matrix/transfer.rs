@@ -156,6 +156,16 @@ fn an_end_closes_its_own_direction_only(pair: Pair) {
     }
 }
 
+fn an_end_before_the_handshake_is_told_after_it(pair: Pair) {
+    for (_, keywords) in versions(pair) {
+        let mut link = plain_link(pair, keywords);
+        link.server.engine.close_notify();
+        link.run();
+        assert_eq!(link.server.engine.write_plain(b"x"), 0);
+        assert!(link.client.engine.is_closed_by_peer());
+    }
+}
+
 fn what_follows_the_end_is_ignored(pair: Pair) {
     let mut link = plain_link(pair, "");
     link.run();
@@ -195,6 +205,7 @@ for_backends!(
     accepts_little_that_nobody_takes,
     holds_input_back_while_plaintext_waits,
     an_end_closes_its_own_direction_only,
+    an_end_before_the_handshake_is_told_after_it,
     what_follows_the_end_is_ignored,
     an_end_without_notice_is_not_the_end,
 );
