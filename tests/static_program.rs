@@ -32,8 +32,12 @@ const NOBODY: u32 = 10_025;
 fn static_program() -> Option<PathBuf> {
     let target = program().parent().unwrap().parent().unwrap().to_owned();
     let folder = target.join("x86_64-unknown-linux-musl");
-    let builds = ["release", "debug"].map(|profile| folder.join(profile).join("emailrelay"));
-    let found = builds.into_iter().find(|path| path.is_file());
+    let builds = ["release", "small"].map(|profile| folder.join(profile).join("emailrelay"));
+    let built = |path: &PathBuf| fs::metadata(path).and_then(|file| file.modified()).ok();
+    let found = builds
+        .into_iter()
+        .filter(|path| path.is_file())
+        .max_by_key(built);
     if found.is_none() {
         eprintln!("skipped: there is no static build");
     }

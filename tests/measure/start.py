@@ -4,9 +4,10 @@ has when it serves and nothing happens.
 
 Usage: tests/measure/start.py PROGRAM...
 
-Medians of interleaved runs: --version, from start to end; and a server, from start to the
-line that says where it listens. Memory is the most that was resident (VmHWM), and what of
-it is the process's own (RssAnon).
+The least of interleaved runs, as other work on the machine can only add to it: --version,
+from start to end; and a server, from start to the line that says where it listens. Memory
+is the median of the most that was resident (VmHWM), and of what is the process's own
+(RssAnon).
 """
 
 import os
@@ -59,7 +60,8 @@ def main(programs):
             found[program].append((version(program), *serve(program)))
     print("octets     --version  serving   VmHWM     RssAnon   program")
     for program, runs in found.items():
-        ran, served, resident, own = (statistics.median(column) for column in zip(*runs))
+        ran, served = (min(column) for column in list(zip(*runs))[:2])
+        resident, own = (statistics.median(column) for column in list(zip(*runs))[2:])
         size = os.path.getsize(program)
         print(f"{size:<10} {ran * 1000:5.1f} ms  {served * 1000:5.1f} ms", end="  ")
         print(f"{resident:5.0f} KiB {own:5.0f} KiB  {program}")
