@@ -4,6 +4,7 @@
 
 mod account_verifier;
 mod admin;
+#[cfg(unix)]
 mod adversary;
 mod built_in_filters;
 mod check;

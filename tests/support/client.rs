@@ -99,6 +99,7 @@ impl Client {
     }
 
     /// All that comes before the end of the connection.
+    #[cfg(unix)]
     pub(crate) fn rest(&mut self) -> Vec<u8> {
         let mut rest = Vec::new();
         // A reset is an end as well.
