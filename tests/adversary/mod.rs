@@ -14,6 +14,8 @@
 //! That all this can fail was tried with changes to the machines made by hand, and all
 //! were found: docs/testing.md says which.
 
+#[cfg(unix)]
+mod lives;
 mod pop;
 mod sasl;
 mod smtp;

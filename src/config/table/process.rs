@@ -34,8 +34,8 @@ pub(super) const OPTIONS: &[Opt] = &[
         summary: "how the program shows itself",
         doc: "Says where the program runs without --no-daemon: with tray (the default) or hidden in \
             the background, without a window; with window, popup or window,tray in a console \
-            window of its own, which shows the log and ends the program when it is closed. \
-            There is no icon.",
+            window of its own, where standard error is, and which ends the program when it is \
+            closed. There is no icon.",
         ..Opt::FLAG
     },
     Opt {

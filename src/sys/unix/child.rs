@@ -15,10 +15,10 @@ use crate::sys::child::{End, GRACE, Output};
 use crate::sys::poll::{self, Entry};
 
 /// All that a program finds in its environment.
-const ENVIRONMENT: [(&str, &str); 2] = [("PATH", "/usr/bin:/bin"), ("IFS", " \t\n")];
+pub(super) const ENVIRONMENT: [(&str, &str); 2] = [("PATH", "/usr/bin:/bin"), ("IFS", " \t\n")];
 
 /// What a program creates is for its user alone.
-const UMASK: libc::mode_t = 0o077;
+pub(super) const UMASK: libc::mode_t = 0o077;
 
 /// How often a program that was told to end is looked at.
 const TICK: Duration = Duration::from_millis(5);

@@ -4,5 +4,7 @@ mod commands;
 mod memory;
 mod model;
 #[cfg(unix)]
+mod program;
+#[cfg(unix)]
 mod tcp;
 mod walk;

@@ -7,15 +7,20 @@ use std::fs;
 use std::io::ErrorKind;
 use std::net::Shutdown;
 use std::ops::Range;
+use std::time::Instant;
+
+use emailrelay::base::base64;
 
 use super::model::{Body, Expected, Model, Next, Place, Rules};
+use super::program::{options, start};
 use super::walk::{ANSWER, APOP, Maker, messages};
-use crate::adversary::sasl::{SECRETS, USER, apop, cram_line};
+use crate::adversary::lives::{in_pieces, interleaved};
+use crate::adversary::sasl::{PASSWORD, USER, apop, cram_line};
 use crate::adversary::{Octets, explore};
 use crate::support::in_memory::Random;
 use crate::support::pop::{Pop, plant};
-use crate::support::program::{Scratch, Server};
-use crate::support::secure::{pki_text, skip_without_tls, trusting};
+use crate::support::program::{PATIENCE, Scratch, Server};
+use crate::support::secure::{skip_without_tls, trusting};
 
 /// How servers are configured; all clients are local.
 const SETTINGS: &[&str] = &[
@@ -84,14 +89,9 @@ fn make(seed: u64) -> Vec<Move> {
         may_guess: false,
         sense: 25,
     };
-    let mut lives: Vec<_> = (0..SESSIONS).map(|_| maker.pieces(LENGTH)).collect();
-    lives.iter_mut().for_each(|life| life.reverse());
+    let lives = (0..SESSIONS).map(|_| maker.pieces(LENGTH)).collect();
     let mut moves = Vec::new();
-    while lives.iter().any(|life| !life.is_empty()) {
-        let session = maker.random.below(SESSIONS);
-        let Some(octets) = lives[session].pop() else {
-            continue;
-        };
+    for (session, octets) in interleaved(lives, maker.random) {
         let number = maker.random.below(100);
         moves.push(Move::Say {
             session,
@@ -110,35 +110,6 @@ fn make(seed: u64) -> Vec<Move> {
         }
     }
     moves
-}
-
-fn options(rules: &Rules, secrets: &Scratch) -> Vec<String> {
-    let path = secrets.join("secrets");
-    fs::write(&path, SECRETS).unwrap();
-    let mut options = vec!["--pop".to_owned(), "--pop-port=0".to_owned()];
-    options.push(format!("--pop-auth={path}"));
-    for (name, _) in &rules.pairs {
-        match name.as_str() {
-            "no-delete" => options.push("--pop-no-delete".to_owned()),
-            "tls-required" => options.push("--server-tls-required".to_owned()),
-            "stls" => {
-                let certificate = pki_text("server-all.pem");
-                options.push("--server-tls".to_owned());
-                options.push(format!("--server-tls-certificate={certificate}"));
-            }
-            "local" => {}
-            other => panic!("no option for {other}"),
-        }
-    }
-    options
-}
-
-fn start(spool: &Scratch, options: &[String]) -> (Server, u16) {
-    let options: Vec<&str> = options.iter().map(String::as_str).collect();
-    let server = Server::start(spool, &options);
-    let line = server.program.wait_for("pop server on ");
-    let port = line.rsplit(':').next().unwrap().parse().unwrap();
-    (server, port)
 }
 
 /// Gives the number of messages that were deleted.
@@ -186,7 +157,7 @@ impl World {
         &mut self,
         number: usize,
         octets: &[u8],
-        mut cuts: Random,
+        cuts: Random,
         waits: bool,
     ) -> Result<(), String> {
         self.settle(number)?;
@@ -221,12 +192,9 @@ impl World {
                 .map(|(id, content)| (id.clone(), content.clone()))
                 .collect();
         }
-        let mut rest = octets.as_slice();
-        while !rest.is_empty() {
-            let count = rest.len().min(1 + cuts.below(2 * rest.len()));
+        for piece in in_pieces(&octets, cuts) {
             // One that has closed shows in what is heard.
-            let _ = session.pop.write(&rest[..count]);
-            rest = &rest[count..];
+            let _ = session.pop.write(piece);
         }
         match waits {
             true => self.listen(number),
@@ -335,7 +303,34 @@ impl World {
             let text = "pop connection closed: ";
             self.server.program.wait_for_nth(text, self.closed);
         }
+        if !is_killed && !doubtful.is_empty() {
+            self.await_maildrop()?;
+        }
         self.look(&doubtful)
+    }
+
+    /// Waits until a session that has left in the midst of its QUIT has deleted what it
+    /// had to: until then the maildrop is in use.
+    fn await_maildrop(&mut self) -> Result<(), String> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let mut pop = Pop::open(self.port).map_err(|error| error.to_string())?.0;
+            if self.rules.tls_required {
+                pop.ok("STLS");
+                let result = pop.start_tls(&trusting(""));
+                result.map_err(|error| format!("no handshake: {error}"))?;
+            }
+            let response = base64::encode(&[b"\0", USER, b"\0", PASSWORD].concat());
+            let response = String::from_utf8(response).unwrap();
+            let told = pop.say(&format!("AUTH PLAIN {response}"));
+            pop.quit();
+            self.closed += 1;
+            match told.starts_with("-ERR [IN-USE]") {
+                false if told.starts_with("+OK") => return Ok(()),
+                true if Instant::now() < until => {}
+                _ => return Err(format!("the maildrop cannot be opened: {told}")),
+            }
+        }
     }
 
     /// Looks into the maildrop, where these may be gone.
@@ -360,10 +355,12 @@ impl World {
         if listens {
             self.listen(number)?;
         }
-        match &mut self.sessions[number] {
-            Some(session) => session.model.hang_up(None),
-            None => return Ok(()),
+        let is_in_use = self.is_in_use(number);
+        let Some(session) = &mut self.sessions[number] else {
+            return Ok(());
         };
+        session.model.is_in_use = is_in_use;
+        session.model.hang_up(None);
         self.forget(number..number + 1, false)
     }
 

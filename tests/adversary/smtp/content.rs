@@ -1,6 +1,7 @@
 //! Content: where it ends, what it is without the dots, and what is wrong with it.
 
 use super::model::Model;
+use super::syntax::Judgement;
 use super::terms::{Chunk, Draft, Expected, Next, Place, Then};
 
 /// docs/attacks.md: of a chunk that is refused so much is swallowed, in octets.
@@ -38,11 +39,9 @@ impl Model {
             return self.finish(draft, &octets);
         }
         draft.message.content.extend(octets);
-        let faults = self.faults(&draft, false);
-        if faults.is_empty() {
-            return Next::Reply(Expected::new(&[250], Then::Go(Place::Chunks(draft))));
-        }
-        refused(&faults, true)
+        let judgement = self.judge(&draft, false);
+        let then = Then::Go(Place::Chunks(draft));
+        content_reply(&judgement, 250, then, true)
     }
 
     pub(super) fn refused_chunk(&mut self) -> Next {
@@ -78,48 +77,50 @@ impl Model {
     fn finish(&mut self, mut draft: Draft, last: &[u8]) -> Next {
         let is_chunk = matches!(self.place, Place::Chunk(..));
         draft.message.content.extend_from_slice(last);
-        let faults = self.faults(&draft, true);
-        if !faults.is_empty() {
-            return refused(&faults, is_chunk);
-        }
+        let judgement = self.judge(&draft, true);
         // RFC 5321 4.2.5
-        let codes = match self.store_fails {
-            true => [452],
-            false => [250],
+        let code = match self.store_fails {
+            true => 452,
+            false => 250,
         };
-        let mut expected = Expected::new(&codes, Then::Stored(draft.message));
-        expected.otherwise = Some(Place::Idle);
-        Next::Reply(expected)
+        content_reply(&judgement, code, Then::Stored(draft.message), is_chunk)
     }
 
-    /// The codes that content may be refused with; none where it is fine.
-    fn faults(&self, draft: &Draft, is_whole: bool) -> Vec<u16> {
+    fn judge(&self, draft: &Draft, is_whole: bool) -> Judgement {
         let content = &draft.message.content;
-        let mut codes = Vec::new();
+        let mut judgement = Judgement::default();
         // RFC 1870 6.3
         if self
             .rules
             .size
             .is_some_and(|max| content.len() as u64 > max)
         {
-            codes.push(552);
+            judgement.wrong(&[552]);
         }
         // RFC 5321 2.3.8, and RFC 3030 3 for what has no lines.
         let keeps = self.rules.keeps_stray_line_ends || draft.is_binary;
         if !keeps && has_stray_line_end(content, is_whole) {
-            codes.push(554);
+            judgement.wrong(&[554]);
         }
-        if hops(content) > HOPS_MAX {
-            codes.push(554);
+        // RFC 5321 4.4, 6.3: whether a field is one of the header section is for
+        // others to say where there is anything else before it.
+        let lines = content.split_inclusive(|octet| *octet == b'\n');
+        let is_hop = |line: &&[u8]| line.to_ascii_lowercase().starts_with(b"received:");
+        if lines.clone().take_while(is_hop).count() > HOPS_MAX {
+            judgement.wrong(&[554]);
+        } else if lines.filter(is_hop).count() > HOPS_MAX {
+            judgement.unsure(&[554]);
         }
-        codes
+        judgement
     }
 }
 
-fn refused(codes: &[u16], forgives: bool) -> Next {
-    let mut expected = Expected::new(codes, Then::Stay);
+/// The reply to content or a chunk; a refusal ends the transaction.
+fn content_reply(judgement: &Judgement, code: u16, then: Then, is_chunk: bool) -> Next {
+    let mut expected = Expected::new(&judgement.codes(code), then);
     expected.otherwise = Some(Place::Idle);
-    expected.forgives = forgives;
+    // RFC 3030 2: further chunks may be on their way.
+    expected.forgives = is_chunk;
     Next::Reply(expected)
 }
 
@@ -146,13 +147,4 @@ fn has_stray_line_end(content: &[u8], is_whole: bool) -> bool {
         b'\r' => content.get(at + 1).map_or(is_whole, |next| *next != b'\n'),
         _ => false,
     })
-}
-
-/// How many Received fields the header section begins with.
-// RFC 5321 4.4
-fn hops(content: &[u8]) -> usize {
-    let lines = content.split_inclusive(|octet| *octet == b'\n');
-    lines
-        .take_while(|line| line.to_ascii_lowercase().starts_with(b"received:"))
-        .count()
 }

@@ -94,10 +94,11 @@ impl Model {
             Place::Data(_) | Place::Chunk(..) | Place::Refused(..) => Some(self.pending.len()),
             _ => None,
         };
-        let spent = (self.now - self.began_at).saturating_sub(60) * 50;
-        let came = came.map(|octets| octets as u64);
-        let is_slow = came.is_some_and(|octets| spent > 0 && spent >= octets + 8);
-        let may_be_slow = came.is_some_and(|octets| spent > 0 && spent + 8 >= octets);
+        let passed = self.now - self.began_at;
+        let spent = passed.saturating_sub(60) * 50;
+        let came = came.filter(|_| passed >= 60).map(|octets| octets as u64);
+        let is_slow = came.is_some_and(|octets| spent >= octets + 8);
+        let may_be_slow = came.is_some_and(|octets| spent + 8 >= octets);
         self.is_late = match () {
             () if matches!(self.place, Place::Closed | Place::Handshake) => None,
             () if is_idle || is_slow => Some(true),
@@ -288,7 +289,7 @@ impl Model {
         } else if expected.counts.unwrap_or(is_mistake) {
             self.errors += 1;
         }
-        if expected.forgives && code != 503 {
+        if expected.forgives && ![452, 503].contains(&code) {
             self.forgiven = self.rules.recipients_max + 1;
         }
         if let Some(place) = expected.otherwise {

@@ -60,7 +60,13 @@ pub(super) fn path(argument: &[u8], keyword: &str, judgement: &mut Judgement) ->
         judgement.wrong(BAD_PATH);
         return Path::default();
     };
-    let Some(end) = text.iter().position(|octet| *octet == b'>') else {
+    // One that is quoted ends nothing.
+    let is_end = |octet: &u8| *octet == b'>';
+    let end = match text.contains(&b'"') {
+        true => text.iter().rposition(is_end),
+        false => text.iter().position(is_end),
+    };
+    let Some(end) = end else {
         judgement.wrong(BAD_PATH);
         return Path::default();
     };

@@ -14,6 +14,7 @@ use super::terms::{Expected, Message, Next, Place, Reply};
 use super::walk::{ANSWER, Maker};
 use crate::adversary::Octets;
 use crate::adversary::explore;
+use crate::adversary::lives::{in_pieces, interleaved};
 use crate::adversary::sasl::{SECRETS, cram_line};
 use crate::support::client::Client;
 use crate::support::in_memory::Random;
@@ -97,14 +98,9 @@ fn make(seed: u64) -> Vec<Move> {
         may_guess: false,
         sense: 50,
     };
-    let mut lives: Vec<_> = (0..SESSIONS).map(|_| maker.pieces(LENGTH)).collect();
-    lives.iter_mut().for_each(|life| life.reverse());
+    let lives = (0..SESSIONS).map(|_| maker.pieces(LENGTH)).collect();
     let mut moves = Vec::new();
-    while lives.iter().any(|life| !life.is_empty()) {
-        let session = maker.random.below(SESSIONS);
-        let Some(octets) = lives[session].pop() else {
-            continue;
-        };
+    for (session, octets) in interleaved(lives, maker.random) {
         let number = match octets.ends_with(b".\r\n") && maker.random.below(6) == 0 {
             // Nobody hears what came of the message.
             true => LEAVES,
@@ -198,7 +194,7 @@ impl World {
         &mut self,
         number: usize,
         octets: &[u8],
-        mut cuts: Random,
+        cuts: Random,
         waits: bool,
     ) -> Result<(), String> {
         if self.sessions[number].is_none() {
@@ -220,12 +216,9 @@ impl World {
         }
         if !matches!(session.model.place, Place::Closed) {
             session.model.receive(&octets);
-            let mut rest = octets.as_slice();
-            while !rest.is_empty() {
-                let count = rest.len().min(1 + cuts.below(2 * rest.len()));
+            for piece in in_pieces(&octets, cuts) {
                 // One that has closed shows in what is heard.
-                let _ = session.client.write(&rest[..count]);
-                rest = &rest[count..];
+                let _ = session.client.write(piece);
             }
             if waits {
                 session.listen()?;
@@ -301,6 +294,7 @@ impl World {
         let mut stored = stored(&self.spool)?;
         // RFC 5321 4.2.5: what was acknowledged is there once.
         for message in &self.acknowledged {
+            let message = behind_trace(message);
             let is_it = |one: &Message| message.may_be(one);
             let at = stored.iter().position(is_it);
             let at = at.ok_or_else(|| format!("lost: {message:?} of {stored:?}"))?;
@@ -308,6 +302,7 @@ impl World {
         }
         // RFC 1047: nobody was told of these, which may be there or not.
         for message in &self.doubtful {
+            let message = behind_trace(message);
             if let Some(at) = stored.iter().position(|one| message.may_be(one)) {
                 stored.swap_remove(at);
             }
@@ -317,6 +312,16 @@ impl World {
             false => Err(format!("nobody has sent {stored:?}")),
         }
     }
+}
+
+/// A message as it has to be behind the trace field: if it begins with a blank, an
+/// empty line keeps it from continuing that field (RFC 5322 2.2.3).
+fn behind_trace(message: &Message) -> Message {
+    let mut message = message.clone();
+    if message.content.starts_with(b" ") || message.content.starts_with(b"\t") {
+        message.content.splice(..0, *b"\r\n");
+    }
+    message
 }
 
 /// The messages in a spool, in which nothing else may be.

@@ -257,3 +257,6 @@ unsafe fn take_back(answers: *mut PamResponse, count: usize, length: usize) {
     // SAFETY: by the caller's promise.
     unsafe { libc::free(answers.cast()) };
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,16 +1,19 @@
 //! The monitor's side of checks: a process for each, so many at once, each killed
 //! when it is late. The monitor itself never reads a question, and never waits.
 
+use std::env;
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::parent_id;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use crate::base::secret::wipe;
 use crate::sys::pam::{self, Answer, QUESTION_MAX, Question};
 use crate::sys::poll::Entry;
-use crate::sys::unix::child::die_with_parent;
+use crate::sys::process;
+use crate::sys::unix::child::{ENVIRONMENT, UMASK, die_with_parent};
 use crate::sys::unix::fork::{self, Fork};
 use crate::sys::unix::process::descriptors_end;
 use crate::sys::unix::signal;
@@ -97,6 +100,7 @@ impl Checks {
         }
         let (asker, asked) = UnixStream::pair()?;
         let (sign, sign_of_life) = io::pipe()?;
+        let monitor = std::process::id();
         // SAFETY: by the caller's promise.
         match unsafe { fork::fork() }? {
             Fork::Parent(process) => {
@@ -107,7 +111,7 @@ impl Checks {
                 Ok(asker)
             }
             Fork::Child => {
-                let run = || run(asked, &sign_of_life, self.answer);
+                let run = || run(asked, &sign_of_life, monitor, self.answer);
                 fork::exit(catch_unwind(AssertUnwindSafe(run)).unwrap_or(NOT_GRANTED))
             }
         }
@@ -179,8 +183,15 @@ fn has_ended(sign: &PipeReader) -> bool {
 }
 
 /// All that the process of a check does.
-fn run(mut asked: UnixStream, sign: &PipeWriter, answer: fn(&Question) -> Answer) -> u8 {
-    if prepare([asked.as_raw_fd(), sign.as_raw_fd()]).is_err() {
+fn run(
+    mut asked: UnixStream,
+    sign: &PipeWriter,
+    monitor: u32,
+    answer: fn(&Question) -> Answer,
+) -> u8 {
+    let prepared = prepare([asked.as_raw_fd(), sign.as_raw_fd()]);
+    // It may have died before this process was to die with it.
+    if prepared.is_err() || parent_id() != monitor {
         return NOT_GRANTED;
     }
     let Ok(Some(question)) = read(&mut asked) else {
@@ -202,7 +213,23 @@ fn prepare(keep: [RawFd; 2]) -> io::Result<()> {
     signal::catch_no_more()?;
     fork::close_others(keep.to_vec(), descriptors_end());
     // Modules are not to speak in our name.
-    fork::close_standard(libc::STDERR_FILENO)
+    fork::close_standard(libc::STDERR_FILENO)?;
+    process::set_umask(UMASK);
+    set_environment();
+    Ok(())
+}
+
+/// Modules, and what they start, see what filters see: options in variables may be
+/// secrets.
+fn set_environment() {
+    for (name, _) in env::vars_os() {
+        // SAFETY: this process has one thread.
+        unsafe { env::remove_var(name) };
+    }
+    for (name, value) in ENVIRONMENT {
+        // SAFETY: as above.
+        unsafe { env::set_var(name, value) };
+    }
 }
 
 /// Reads the question; nothing where it makes no sense.

@@ -27,6 +27,12 @@ fn as_told(question: &Question) -> Answer {
             // The folder itself is one of them.
             Answer::Granted((open.count() - 1).to_string().into_bytes())
         }
+        b"environment" => {
+            let names = std::env::vars_os().map(|(name, _)| name.into_string().unwrap());
+            let mut names: Vec<String> = names.collect();
+            names.sort();
+            Answer::Granted(names.join(" ").into_bytes())
+        }
         _ => Answer::Failed(Trouble::new("test", 1, b"what?")),
     }
 }
@@ -84,6 +90,7 @@ fn each_check_is_a_process_of_its_own() {
             assert_eq!(ask(&mut checks, "crash"), b"");
             // The standard ones, the socket and the pipe.
             assert_eq!(ask(&mut checks, "descriptors"), b"g5");
+            assert_eq!(ask(&mut checks, "environment"), b"gIFS PATH");
         },
     );
 }
