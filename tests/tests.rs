@@ -39,6 +39,8 @@ mod mx_filter;
 mod net_filters;
 mod net_verifier;
 mod next_hops;
+#[cfg(windows)]
+mod on_windows;
 mod outcomes;
 #[cfg(target_os = "linux")]
 mod packaging;
@@ -48,7 +50,6 @@ mod pam;
 mod pop_attacks;
 #[cfg(unix)]
 mod pop_peers;
-#[cfg(unix)]
 mod pop_server;
 mod pop_transcripts;
 mod postfix;
@@ -60,7 +61,6 @@ mod restarts;
 mod routing_fields;
 mod sandbox;
 mod sendmail;
-#[cfg(unix)]
 mod server_auth;
 mod server_machine;
 mod server_over_tcp;
