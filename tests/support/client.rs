@@ -1,6 +1,8 @@
 //! A small SMTP client that shows every reply.
 
-use std::io::{self, BufRead, BufReader, Read, Write};
+#[cfg(unix)]
+use std::io::Read;
+use std::io::{self, BufRead, BufReader, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -99,6 +101,7 @@ impl Client {
     }
 
     /// All that comes before the end of the connection.
+    #[cfg(unix)]
     pub(crate) fn rest(&mut self) -> Vec<u8> {
         let mut rest = Vec::new();
         // A reset is an end as well.
