@@ -4,6 +4,7 @@
 
 mod account_verifier;
 mod admin;
+#[cfg(unix)]
 mod adversary;
 mod built_in_filters;
 mod check;
@@ -38,6 +39,8 @@ mod mx_filter;
 mod net_filters;
 mod net_verifier;
 mod next_hops;
+#[cfg(windows)]
+mod on_windows;
 mod outcomes;
 #[cfg(target_os = "linux")]
 mod packaging;
@@ -47,7 +50,6 @@ mod pam;
 mod pop_attacks;
 #[cfg(unix)]
 mod pop_peers;
-#[cfg(unix)]
 mod pop_server;
 mod pop_transcripts;
 mod postfix;
@@ -59,7 +61,6 @@ mod restarts;
 mod routing_fields;
 mod sandbox;
 mod sendmail;
-#[cfg(unix)]
 mod server_auth;
 mod server_machine;
 mod server_over_tcp;

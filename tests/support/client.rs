@@ -1,6 +1,6 @@
 //! A small SMTP client that shows every reply.
 
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -99,10 +99,11 @@ impl Client {
     }
 
     /// All that comes before the end of the connection.
+    #[cfg(unix)]
     pub(crate) fn rest(&mut self) -> Vec<u8> {
         let mut rest = Vec::new();
         // A reset is an end as well.
-        let _ = self.stream.read_to_end(&mut rest);
+        let _ = io::Read::read_to_end(&mut self.stream, &mut rest);
         rest
     }
 

@@ -1,5 +1,6 @@
 mod client_security;
 mod forwarding;
+#[cfg(unix)]
 mod pam;
 
 use super::*;

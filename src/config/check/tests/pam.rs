@@ -9,6 +9,8 @@ type Checked = Result<(Config, Vec<Warning>), Vec<String>>;
 fn with_pam(line: &str) -> Checked {
     let context = Context {
         pam: true,
+        // Paths of this form are relative ones where the tests run on Windows.
+        base_dir: Some("/home/me".into()),
         ..Context::new(Platform::Unix)
     };
     check_in(&context, line)
