@@ -331,6 +331,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes minutes")]
     fn the_page_has_every_usable_option_and_no_other() {
         let page = page();
         for option in CATEGORIES.iter().flat_map(|category| category.options) {
