@@ -1,8 +1,8 @@
 //! The administration interface, from outside.
-#![cfg(unix)]
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
+#[cfg(unix)]
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
@@ -27,6 +27,7 @@ impl Admin<TcpStream> {
     }
 }
 
+#[cfg(unix)]
 impl Admin<UnixStream> {
     fn at(path: &str) -> Admin<UnixStream> {
         let stream = UnixStream::connect(path).unwrap();
@@ -213,6 +214,7 @@ fn ids_lead_nowhere_but_to_messages() {
     assert!(Path::new(&outside.join("x.envelope")).exists());
 }
 
+#[cfg(unix)]
 #[test]
 fn messages_with_hostile_files_are_shown_for_what_they_are() {
     let spool = Scratch::new();
@@ -331,6 +333,7 @@ fn events_tell_what_happens() {
 }
 
 // What a watcher does not read is dropped, told to it, and noticed by nobody else.
+#[cfg(unix)]
 #[test]
 fn a_watcher_who_does_not_read_loses_events_and_holds_up_nobody() {
     const FLUSHES: usize = 2000;
@@ -394,6 +397,7 @@ fn the_smtp_server_can_be_switched_off_and_on() {
     Client::connect(server.port).quit();
 }
 
+#[cfg(unix)]
 #[test]
 fn listens_on_a_unix_socket() {
     let spool = Scratch::new();
@@ -641,6 +645,7 @@ fn the_end_of_input_is_not_the_end_of_answers() {
     server.program.wait_for("admin connection closed: ");
 }
 
+#[cfg(unix)]
 #[test]
 fn an_idle_administrator_does_not_keep_the_program_from_ending() {
     let spool = Scratch::new();

@@ -1,7 +1,7 @@
 //! Forwarding over TLS, to servers that are as they should be and to others.
 
 use crate::support::program::Scratch;
-use crate::support::secure::counts_common_names;
+use crate::support::secure::{counts_common_names, versions};
 use crate::support::secure_sink::{SecureSink, forward, pki, spool_with_mail};
 use crate::support::skip_without;
 
@@ -41,7 +41,7 @@ fn starttls_encrypts_with_both_versions() {
     if skip_without("python3") {
         return;
     }
-    for version in ["1.2", "1.3"] {
+    for version in versions() {
         let spool = spool_with_mail();
         let only = format!("version={version}");
         let sink = SecureSink::start("server", &["tls=starttls", &only]);
@@ -70,7 +70,7 @@ fn tls_from_the_first_octet() {
     if skip_without("python3") {
         return;
     }
-    for version in ["1.2", "1.3"] {
+    for version in versions() {
         let spool = spool_with_mail();
         let only = format!("version={version}");
         let sink = SecureSink::start("rsa", &["tls=implicit", &only]);
@@ -338,9 +338,10 @@ fn a_certificate_of_ours_is_shown_to_those_who_ask() {
     let (key, chain) = (pki("client.key"), pki("client.pem"));
     let pair = format!("{key},{chain}");
     for given in [vec![&*pair], vec![&*key, &*chain]] {
-        for version in ["version=1.2", "version=1.3"] {
+        for version in versions() {
             let spool = spool_with_mail();
-            let sink = SecureSink::start("server", &["tls=starttls", &clients, version]);
+            let only = format!("version={version}");
+            let sink = SecureSink::start("server", &["tls=starttls", &clients, &only]);
             let mut options = vec!["--client-tls"];
             for file in &given {
                 options.extend(["--client-tls-certificate", *file]);
@@ -424,6 +425,9 @@ fn versions_are_those_of_the_configuration() {
         ("tlsv1.3", "1.3", true),
         ("-tlsv1.2", "1.2", true),
     ] {
+        if config == "tlsv1.3" && !versions().contains(&"1.3") {
+            continue;
+        }
         let spool = spool_with_mail();
         let only = format!("version={version}");
         let sink = SecureSink::start("server", &["tls=starttls", &only]);

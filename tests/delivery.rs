@@ -50,6 +50,20 @@ fn the_trace_header_names_everybody() {
 }
 
 #[test]
+fn content_says_nothing_in_our_name() {
+    let (spool, sink) = (Scratch::new(), Sink::start());
+    let server = Server::start(&spool, &proxy(&sink.address()));
+    let forged = b" by trusted.test ; Thu, 1 Jan 1970 00:00:00 +0000\r\n";
+    submit(server.port, "", &["a@dst.test"], forged);
+    let content = sink.wait_for(1)[0].content.clone();
+    let end = content.windows(2).position(|pair| pair == b"\r\n").unwrap();
+    let (trace, rest) = content.split_at(end);
+    assert!(trace.starts_with(b"Received: from client.test "));
+    // The field ends, and the header section with it.
+    assert_eq!(rest, [b"\r\n\r\n", &forged[..]].concat());
+}
+
+#[test]
 fn with_anonymous_content_nothing_is_added() {
     let (spool, sink) = (Scratch::new(), Sink::start());
     let address = sink.address();

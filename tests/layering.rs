@@ -30,6 +30,12 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
 ];
 
+/// The files outside of `sys` that may be unsafe: calls into a TLS library in C.
+const UNSAFE_FILES: &[&str] = &["tls/mbedtls/ffi.rs"];
+
+/// The files that are not Rust, and unsafe all through.
+const C_FILES: &[&str] = &["tls/mbedtls/shim.c"];
+
 const BANNED_NAMES: &[&str] = &["utils", "common", "helpers", "types", "manager"];
 const FILE_LINES_MAX: usize = 800;
 const LINE_WIDTH_MAX: usize = 100;
@@ -37,16 +43,21 @@ const LINE_WIDTH_MAX: usize = 100;
 /// Macros of the crate, which live at its root.
 const MACROS: &[&str] = &["info", "warning", "error", "verbose", "debug"];
 
-fn sources(directory: &Path) -> Vec<PathBuf> {
+fn files(directory: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(sources(&path));
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
+        match path.is_dir() {
+            true => found.extend(files(&path)),
+            false => found.push(path),
         }
     }
+    found
+}
+
+fn sources(directory: &Path) -> Vec<PathBuf> {
+    let mut found = files(directory);
+    found.retain(|path| path.extension().is_some_and(|extension| extension == "rs"));
     found
 }
 
@@ -148,12 +159,22 @@ fn unsafe_code_and_platforms_stay_in_sys() {
         if room == "sys" {
             continue;
         }
+        let may_be_unsafe = UNSAFE_FILES.iter().any(|file| path.ends_with(file));
         for (line, code) in code(product(&path, &text)) {
-            for word in words {
+            for word in words.iter().skip(usize::from(may_be_unsafe)) {
                 assert!(!code.contains(word), "{}:{line}: {word}", path.display());
             }
         }
     }
+}
+
+#[test]
+fn other_languages_are_named() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut others = files(&root);
+    others.retain(|path| path.extension().is_none_or(|extension| extension != "rs"));
+    let expected: Vec<PathBuf> = C_FILES.iter().map(|file| root.join(file)).collect();
+    assert_eq!(others, expected);
 }
 
 #[test]
@@ -214,6 +235,12 @@ fn every_room_but_sys_forbids_unsafe_code() {
             .join(room)
             .join("mod.rs");
         let text = fs::read_to_string(path).unwrap();
-        assert!(text.contains("#![forbid(unsafe_code)]"), "{room}");
+        // What is forbidden cannot be allowed to one file of the room.
+        let has_exceptions = UNSAFE_FILES.iter().any(|file| file.starts_with(room));
+        let lint = match has_exceptions {
+            true => "#![deny(unsafe_code)]",
+            false => "#![forbid(unsafe_code)]",
+        };
+        assert!(text.contains(lint), "{room}");
     }
 }

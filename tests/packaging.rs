@@ -4,10 +4,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::time::{Duration, Instant};
 
 use crate::support::client::{Client, submit};
-use crate::support::program::{PATIENCE, Program, Scratch, Server, program};
+use crate::support::program::{Program, Scratch, Server, program};
 use crate::support::skip_without;
 
 const MESSAGE: &[u8] = b"Subject: x\r\n\r\nhello\r\n";
@@ -227,51 +226,4 @@ fn the_debian_package_is_installed_and_runs() {
     let port = line.rsplit(':').next().unwrap().parse().unwrap();
     submit(port, "a@b.test", &["c@d.test"], MESSAGE);
     relay.wait_for("smtp connection closed");
-}
-
-#[test]
-fn the_static_program_runs_in_an_empty_root_that_it_cannot_write() {
-    let target = program().parent().unwrap().parent().unwrap().to_owned();
-    let built = target.join("x86_64-unknown-linux-musl/debug/emailrelay");
-    if !built.is_file() || skip_without("unshare") || skip_without("setpriv") {
-        eprintln!("skipped: there is no static build");
-        return;
-    }
-    if !can_copy_the_system() {
-        return;
-    }
-    // As the container of packaging/container has it.
-    let scratch = Scratch::new_on_disk();
-    let root = scratch.path().join("root");
-    fs::create_dir_all(root.join("var/spool/emailrelay")).unwrap();
-    fs::create_dir_all(root.join("dev")).unwrap();
-    fs::copy(&built, root.join("emailrelay")).unwrap();
-    let spool = Scratch::new_on_disk();
-    succeeds(Command::new("chown").arg("10025:10025").arg(spool.path()));
-    let script = "set -e; mount --bind \"$1\" \"$1\"; mount -o remount,bind,ro \"$1\"; \
-                  mount --bind /dev \"$1/dev\"; \
-                  mount --bind \"$2\" \"$1/var/spool/emailrelay\"; cd \"$1\"; \
-                  exec setpriv --reuid 10025 --regid 10025 --clear-groups --bounding-set \
-                  -all,+sys_chroot --inh-caps +sys_chroot --ambient-caps +sys_chroot \
-                  chroot . /emailrelay";
-    let mut command = Command::new("unshare");
-    command
-        .args(["--mount", "sh", "-c", script, "sh"])
-        .arg(&root)
-        .arg(spool.path());
-    command
-        .env("EMAILRELAY_OPTION_NO_DAEMON", "yes")
-        .env("EMAILRELAY_OPTION_LOG", "yes")
-        .env("EMAILRELAY_OPTION_NO_SYSLOG", "yes")
-        .env("EMAILRELAY_OPTION_PORT", "0")
-        .env("EMAILRELAY_OPTION_INTERFACE", "127.0.0.1");
-    let relay = Program::spawn_command(command);
-    let line = relay.wait_for("smtp server on 127.0.0.1:");
-    let port = line.rsplit(':').next().unwrap().parse().unwrap();
-    submit(port, "a@b.test", &["c@d.test"], MESSAGE);
-    let until = Instant::now() + PATIENCE;
-    while spool.names().len() < 2 {
-        assert!(Instant::now() < until, "no mail in the spool");
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }

@@ -1,14 +1,20 @@
 //! The POP server as its clients and its operator see it.
 
 use std::fs;
+#[cfg(unix)]
 use std::path::PathBuf;
+#[cfg(unix)]
 use std::process::Command;
 
+#[cfg(unix)]
 use crate::pop_transcripts::transcripts;
 use crate::support::client::{awkward_message, submit, without_trace};
 use crate::support::pop::{Pop, PopServer, mailbox, plant, plant_envelope};
-use crate::support::program::{Scratch, names, program, run};
+#[cfg(unix)]
+use crate::support::program::program;
+use crate::support::program::{Scratch, names, run};
 use crate::support::secure::{pki_text, skip_without_tls, trusting};
+#[cfg(unix)]
 use crate::support::transcript::{Player, Step, Transcript};
 
 const MESSAGE: &[u8] = b"Subject: x\r\n\r\n.hello\r\n";
@@ -122,7 +128,6 @@ fn one_session_has_a_maildrop_at_a_time() {
     third.ok("PASS secret");
 }
 
-#[cfg(unix)]
 #[test]
 fn a_killed_program_leaves_no_lock_and_deletes_nothing() {
     let spool = Scratch::new();
@@ -141,7 +146,6 @@ fn a_killed_program_leaves_no_lock_and_deletes_nothing() {
 }
 
 /// Kills the program at some moment while it deletes: each message is whole or gone.
-#[cfg(unix)]
 #[test]
 fn a_program_killed_during_quit_leaves_messages_whole_or_gone() {
     for delay in [0, 1, 2, 4, 8, 16] {
@@ -412,10 +416,6 @@ fn what_is_wrong_with_the_options_is_told() {
             "--pop-auth: cannot read secrets file /no/such",
         ),
         (
-            "--pop --pop-auth /pam",
-            "--pop-auth: logging in by PAM is not available",
-        ),
-        (
             "--pop --pop-auth x --dont-serve",
             "--pop: cannot be used with --dont-serve",
         ),
@@ -484,6 +484,7 @@ fn certificates_have_to_be_given_for_pop_alone() {
 }
 
 /// A transcript that needs nothing but a maildrop.
+#[cfg(unix)]
 fn playable(path: &PathBuf) -> Option<Transcript> {
     let transcript = Transcript::parse(&fs::read_to_string(path).unwrap()).unwrap();
     let is_plain = |(name, _): &(String, String)| name == "local" || name == "message";
@@ -506,6 +507,7 @@ fn playable(path: &PathBuf) -> Option<Transcript> {
 }
 
 /// A connection to a program whose spool has the transcript's messages.
+#[cfg(unix)]
 struct OverTcp<'a> {
     pop: Pop,
     spool: &'a Scratch,
@@ -513,6 +515,7 @@ struct OverTcp<'a> {
     by_octets: bool,
 }
 
+#[cfg(unix)]
 impl Player for OverTcp<'_> {
     fn send(&mut self, octets: &[u8]) {
         let size = if self.by_octets {
@@ -553,6 +556,7 @@ impl Player for OverTcp<'_> {
     }
 }
 
+#[cfg(unix)]
 #[test]
 fn pop_transcripts_play_over_tcp_by_steps_and_by_octets() {
     let mut played = 0;

@@ -185,6 +185,19 @@ fn smtp_is_spoken_on_standard_input() {
 }
 
 #[test]
+fn content_on_standard_input_says_nothing_in_our_name() {
+    let fixture = Fixture::new();
+    let dialogue =
+        "EHLO me\r\nMAIL FROM:<a@x>\r\nRCPT TO:<b@y>\r\nDATA\r\n ; forged\r\n.\r\nQUIT\r\n";
+    let ran = fixture.run(&["-bs"], dialogue.as_bytes());
+    assert_eq!(ran.status, 0, "{ran:?}");
+    let (content, _) = &stored(&fixture.spool())[0];
+    let (trace, rest) = content.split_once("\r\n").unwrap();
+    assert!(trace.starts_with("Received: "), "{trace}");
+    assert_eq!(rest, "\r\n ; forged\r\n");
+}
+
+#[test]
 fn the_other_names_of_sendmail_are_known() {
     let fixture = Fixture::new();
     assert_eq!(

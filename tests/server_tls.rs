@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::client::Client;
 use crate::support::program::{PATIENCE, Scratch, Server, run};
-use crate::support::secure::{pki, pki_text, showing, skip_without_tls, trusting};
+use crate::support::secure::{pki, pki_text, showing, skip_without_tls, trusting, versions};
 use crate::support::skip_without;
 
 const MESSAGE: &[u8] = b"Subject: x\r\n\r\nhello\r\n";
@@ -45,14 +45,16 @@ fn mail_comes_in_over_each_version_of_tls() {
     if skip_without_tls() {
         return;
     }
-    for (keywords, protocol) in [("-tlsv1.2", "TLSv1.2"), ("tlsv1.3", "TLSv1.3")] {
+    for version in versions() {
+        let keywords = format!("tlsv{version},-tlsv{version}");
+        let protocol = format!("TLSv{version}");
         for mode in ["--server-tls", "--server-tls-connection"] {
             let spool = Scratch::new();
             let server = start(&spool, mode, &[]);
             let mut client = match mode {
-                "--server-tls" => Client::connect_tls(server.port, &trusting(keywords)),
+                "--server-tls" => Client::connect_tls(server.port, &trusting(&keywords)),
                 _ => {
-                    let opened = Client::open_tls(server.port, &trusting(keywords));
+                    let opened = Client::open_tls(server.port, &trusting(&keywords));
                     let (client, greeting) = opened.unwrap();
                     assert!(greeting.starts_with("220 "), "{greeting}");
                     client
@@ -420,15 +422,16 @@ fn openssl_connects_both_ways_and_checks_the_certificate() {
         ("--server-tls-connection", &[]),
     ] {
         let server = start(&spool, mode, &[]);
-        let versions = [("-tls1_2", "TLSv1.2"), ("-tls1_3", "TLSv1.3")];
-        for (index, (version, name)) in versions.into_iter().enumerate() {
-            let mut arguments = vec![version, "-CAfile", &authorities];
+        for (index, version) in versions().into_iter().enumerate() {
+            let only = format!("-tls{}", version.replace('.', "_"));
+            let name = format!("TLSv{version}");
+            let mut arguments = vec![&*only, "-CAfile", &authorities];
             arguments.extend(["-verify_return_error", "-verify_hostname", "mail.example"]);
             arguments.extend(more);
             let text = s_client(&server, &arguments, index + 1);
             assert!(text.contains("221 2.0.0"), "{text}");
             assert!(text.contains("Verification: OK"), "{text}");
-            assert!(text.contains(name), "{text}");
+            assert!(text.contains(&name), "{text}");
         }
         let mut arguments = vec!["-tls1_1", "-cipher", "DEFAULT:@SECLEVEL=0"];
         arguments.extend(more);

@@ -4,6 +4,8 @@
 
 mod account_verifier;
 mod admin;
+#[cfg(unix)]
+mod adversary;
 mod built_in_filters;
 mod check;
 mod client_auth;
@@ -37,25 +39,28 @@ mod mx_filter;
 mod net_filters;
 mod net_verifier;
 mod next_hops;
+#[cfg(windows)]
+mod on_windows;
 mod outcomes;
 #[cfg(target_os = "linux")]
 mod packaging;
 #[cfg(target_os = "linux")]
+mod pam;
+#[cfg(target_os = "linux")]
 mod pop_attacks;
 #[cfg(unix)]
 mod pop_peers;
-#[cfg(unix)]
 mod pop_server;
 mod pop_transcripts;
 mod postfix;
 mod privileges;
 mod processes;
+mod relaying;
 mod restarts;
 #[cfg(target_os = "linux")]
 mod routing_fields;
 mod sandbox;
 mod sendmail;
-#[cfg(unix)]
 mod server_auth;
 mod server_machine;
 mod server_over_tcp;
@@ -65,6 +70,8 @@ mod slow_clients;
 mod socks;
 mod spam;
 mod spool_tool;
+#[cfg(target_os = "linux")]
+mod static_program;
 mod stopping;
 mod submit;
 mod submit_hostile;

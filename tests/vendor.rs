@@ -1,8 +1,10 @@
 //! The third-party crates are those that are listed, and the program itself needs
 //! none but `libc`.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 fn read(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
@@ -41,7 +43,8 @@ fn locked_package(text: &str) -> Locked {
     package
 }
 
-/// The rows of the list: name, version, licence, checksum, part, reason.
+/// The rows of the list: name, version, licence, checksum, part, lines that say unsafe,
+/// lines of C and assembly, reason.
 fn listed() -> Vec<Vec<String>> {
     let list = read("vendor/crates.tsv");
     let row = |line: &str| line.split('\t').map(str::to_owned).collect();
@@ -83,13 +86,16 @@ fn is_usable(licence: &str) -> bool {
 #[test]
 fn every_listed_crate_has_its_licence_and_reason() {
     for row in listed() {
-        assert_eq!(row.len(), 6, "{row:?}");
+        assert_eq!(row.len(), 8, "{row:?}");
         assert!(row.iter().all(|field| !field.trim().is_empty()), "{row:?}");
         assert!(
             ["yes", "build", "feature", "no"].contains(&&*row[4]),
             "{row:?}"
         );
         assert_eq!(row[3].len(), 64, "{row:?}");
+        let is_number = |field: &String| field.parse::<u32>().is_ok();
+        assert!(row[5..7].iter().all(is_number), "{row:?}");
+        assert!(!is_number(&row[7]), "no reason: {row:?}");
         assert!(is_usable(&row[2]), "{row:?}");
     }
 }
@@ -147,13 +153,50 @@ fn the_program_itself_needs_libc_only() {
     assert!(libc.expect("libc is locked").dependencies.is_empty());
 }
 
+/// What is in the programs on Linux with these features, besides the program itself.
+fn built_with(features: &str) -> Vec<String> {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["tree", "--offline", "--locked", "--edges=normal"]);
+    cargo.args(["--no-default-features", "--features", features]);
+    cargo.args(["--prefix=none", "--format={p}", "--no-dedupe"]);
+    cargo.args(["--target", "x86_64-unknown-linux-gnu"]);
+    let output = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).output();
+    let output = output.unwrap();
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{log}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let names = text.lines().filter_map(|line| line.split(' ').next());
+    let others: BTreeSet<_> = names.filter(|name| *name != "emailrelay").collect();
+    others.into_iter().map(str::to_owned).collect()
+}
+
+#[test]
+fn builds_have_these_crates_and_no_others() {
+    assert_eq!(built_with(""), ["libc"]);
+    let with_tls = [
+        "cfg-if",
+        "getrandom",
+        "libc",
+        "once_cell",
+        "ring",
+        "rustls",
+        "rustls-pki-types",
+        "rustls-webpki",
+        "subtle",
+        "untrusted",
+        "webpki-roots",
+        "zeroize",
+    ];
+    assert_eq!(built_with("rustls"), with_tls);
+}
+
 #[test]
 fn features_are_documented() {
     let features = table(&read("Cargo.toml"), "[features]");
-    let readme = read("docs/tls.md");
+    let documents = [read("docs/tls.md"), read("docs/platforms.md")].concat();
     for feature in features.iter().filter_map(|line| line.split(" = ").next()) {
         assert!(
-            feature == "default" || readme.contains(&format!("`{feature}`")),
+            feature == "default" || documents.contains(&format!("`{feature}`")),
             "{feature}"
         );
     }

@@ -9,7 +9,7 @@ use crate::base::{OneLine, ascii};
 use crate::proto::sasl::{Credentials, Given, Mechanism, Proof, cram};
 
 /// How many octets of a user name the log shows.
-const SHOWN_MAX: usize = 100;
+pub(super) const SHOWN_MAX: usize = 100;
 
 /// Stands in for a password where there is none, so that there is as much to do.
 const DUMMY: &[u8] = b"nobody has this one";
@@ -19,15 +19,24 @@ const DUMMY: &[u8] = b"nobody has this one";
 pub struct Identity {
     /// The user name.
     pub id: OneLine,
-    mechanism: Mechanism,
-    with: String,
+    pub(super) mechanism: Mechanism,
+    pub(super) with: String,
 }
 
 /// A client that is not. Shown as the line for the log; log watchers look for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    mechanism: Mechanism,
-    with: String,
+    pub(super) mechanism: Mechanism,
+    pub(super) with: String,
+}
+
+/// Why a client has not shown who it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unproven {
+    /// Its credentials are wrong.
+    Refused(Refusal),
+    /// They could not be checked, which is no fault of the client; the line for the log.
+    Unavailable(String),
 }
 
 /// Finds out whether the credentials are right. The time that takes does not

@@ -37,17 +37,20 @@
 //! unknown or make no sense on that side, and their lines are not used. All else
 //! that is wrong makes the whole file unusable.
 //!
+//! In place of the file, [`pam`] may know the users and their passwords.
+//!
 //! [`trust`] says what a RANGE is.
 #![forbid(unsafe_code)]
 
 mod check;
 mod field;
 pub mod file;
+pub mod pam;
 mod parse;
 mod secrets;
 pub mod trust;
 
-pub use check::{Identity, Refusal, check};
+pub use check::{Identity, Refusal, Unproven, check};
 pub use file::{Refreshed, SecretsFile};
 pub use parse::{ACCOUNTS_MAX, FILE_MAX, ReadFile, SECRET_LINE_MAX};
 pub use secrets::{InvalidAccount, Problem, Secrets};

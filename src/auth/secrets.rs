@@ -74,6 +74,18 @@ impl Secrets {
         Ok(secrets)
     }
 
+    /// No secrets and no trusted addresses, of users whose passwords somebody else has.
+    pub fn kept_elsewhere() -> Secrets {
+        let kinds = Kinds {
+            foreign_passwords: true,
+            ..Kinds::default()
+        };
+        Secrets {
+            kinds,
+            ..Secrets::default()
+        }
+    }
+
     /// What kinds of secrets there are for users who log in here.
     pub fn kinds(&self) -> &Kinds {
         &self.kinds

@@ -31,8 +31,8 @@ pub(super) fn target(process: &Process) -> Result<Option<User>, Failure> {
     let user = privileges::user(name).map_err(|error| Failure::new(fail(error)))?;
     let user = user.ok_or_else(|| {
         Failure::new(format!(
-            "--user: no such user: {name}: give the name of another one, or make it: \
-             useradd --system --no-create-home {name}"
+            "--user: no such user: {name}: give the name of another one or two \
+             numbers (10025:10025), or make it: useradd --system --no-create-home {name}"
         ))
     })?;
     Ok((!user.is_root()).then_some(user))
@@ -54,31 +54,53 @@ pub(super) fn pid_file(process: &Process, user: Option<&User>) -> Result<Option<
     Ok(Some(pid_file))
 }
 
+/// What the configurations are going to do that takes privileges, or keeps others
+/// from being given up.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Plans {
+    /// Programs are run.
+    pub(super) runs_programs: bool,
+    /// PAM is asked about passwords.
+    pub(super) asks_pam: bool,
+}
+
 /// Gives up root for good, if that is who we are; returns in the process that has.
+/// One that asks PAM is divided in any case: what PAM's modules do is done elsewhere.
 pub(super) fn give_up(
     process: &Process,
     user: Option<&User>,
-    runs_programs: bool,
+    plans: Plans,
     pid_file: Option<&PidFile>,
 ) -> Result<Option<Lifeline>, Failure> {
-    let Some(user) = user else {
-        if process::is_root() && runs_programs {
-            warning!("filters and verifiers run as root, as --user is root");
-        }
+    let is_root = process::is_root();
+    if user.is_none() && is_root && plans.runs_programs {
+        warning!("filters and verifiers run as root, as --user is root");
+    }
+    if user.is_none() && !plans.asks_pam {
         return Ok(None);
-    };
+    }
+    if plans.asks_pam && !is_root {
+        warning!("not root: most modules of pam know this user's password only, if any");
+    }
     let division = Division {
-        no_new_privileges: !runs_programs,
+        no_new_privileges: user.is_some() && !plans.runs_programs,
         keeps_standard_error: !process.daemon,
+        asks_pam: plans.asks_pam,
     };
-    let lifeline = privileges::divide(user, division, pid_file).map_err(|error| {
-        let name = &user.name;
-        let reason = reason(&error);
-        Failure::new(format!(
+    let divided = privileges::divide(user, division, pid_file);
+    let lifeline = divided.map_err(|error| not_divided(user, &reason(&error)))?;
+    if let Some(user) = user {
+        info!("running as user {} from now on", user.name);
+    }
+    Ok(Some(lifeline))
+}
+
+fn not_divided(user: Option<&User>, reason: &str) -> Failure {
+    Failure::new(match user {
+        Some(User { name, .. }) => format!(
             "--user: cannot become {name}: {reason}: only a root with all of its privileges can; \
              start the program as that user instead"
-        ))
-    })?;
-    info!("running as user {} from now on", user.name);
-    Ok(Some(lifeline))
+        ),
+        None => format!("cannot start the process that asks pam: {reason}"),
+    })
 }

@@ -4,6 +4,7 @@
 mod start_file;
 
 use std::ffi::OsString;
+use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -209,20 +210,24 @@ fn remove(name: &str) -> Result<u8, Failure> {
 
 fn serve() -> Result<u8, Failure> {
     service::serve(relay, STOP_MAX).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotConnected => Failure::usage(
+        ErrorKind::NotConnected => Failure::usage(
             "not started by the service control manager: use --install, then net start",
         ),
-        _ => Failure::new(&format!("cannot be a service: {}", sys::reason(&error))),
+        _ => Failure::new(&format!("cannot be a service: {}", reason(&error))),
     })
 }
 
-fn cannot(what: &str, name: &str, error: &std::io::Error) -> Failure {
-    let reason = match error.kind() {
-        std::io::ErrorKind::Unsupported => "there are services of this kind on Windows only",
-        std::io::ErrorKind::PermissionDenied => "only an administrator may do it",
-        _ => &sys::reason(error),
-    };
+fn cannot(what: &str, name: &str, error: &io::Error) -> Failure {
+    let reason = reason(error);
     Failure::new(&format!("cannot {what} the service {name}: {reason}"))
+}
+
+fn reason(error: &io::Error) -> String {
+    match error.kind() {
+        ErrorKind::Unsupported => "there are services of this kind on Windows only".to_owned(),
+        ErrorKind::PermissionDenied => "only an administrator may do it".to_owned(),
+        _ => sys::reason(error),
+    }
 }
 
 /// Is the relay, as the service of that name, and returns its exit status.
@@ -349,6 +354,15 @@ mod tests {
             let entry = complaint("x", line, WallClock::default());
             assert_eq!((entry.level, entry.text, entry.program), (level, line, "x"));
         }
+    }
+
+    #[test]
+    fn where_there_are_no_such_services_it_says_so() {
+        let error = io::Error::from(ErrorKind::Unsupported);
+        assert_eq!(
+            cannot("install", "x", &error).text,
+            "cannot install the service x: there are services of this kind on Windows only"
+        );
     }
 
     #[test]

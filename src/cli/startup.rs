@@ -19,16 +19,18 @@ use crate::relay::limits::{
 };
 use crate::relay::listening::ListeningError;
 use crate::relay::lookup::LookupWork;
+use crate::relay::passwords::PasswordWork;
 use crate::relay::programs::ProgramWork;
 use crate::relay::run::Relay;
 use crate::sys::daemon::{self, Detached, Launch};
 use crate::sys::notify::{self, State};
+use crate::sys::pam::CHECKS_MAX;
 use crate::sys::privileges;
 use crate::sys::{self, child, process, signal, socket, stderr, terminal, time};
 use crate::{tls, warning};
 
 use super::confinement;
-use super::identity;
+use super::identity::{self, Plans};
 use super::logging::{self, Logging};
 use super::opened::{Checked, Opened};
 use super::trial;
@@ -193,8 +195,11 @@ fn serve(
         Opened::new(config, (index == 0).then_some(started), user)
     })?;
     let pid_file = identity::pid_file(&first.process, user)?;
-    let runs_programs = configs.iter().any(Config::runs_programs);
-    let lifeline = identity::give_up(&first.process, user, runs_programs, pid_file.as_ref())?;
+    let plans = Plans {
+        runs_programs: configs.iter().any(Config::runs_programs),
+        asks_pam: configs.iter().any(Config::asks_pam),
+    };
+    let lifeline = identity::give_up(&first.process, user, plans, pid_file.as_ref())?;
     confinement::enter(configs)?;
 
     let mut opened = opened.into_iter();
@@ -312,11 +317,13 @@ pub(super) fn assemble() -> Result<Relay, Failure> {
     };
     let disk = Pool::new(DiskWork, DISK_THREADS_MAX, waker(&sender));
     let lookups = Pool::new(LookupWork::default(), LOOKUP_THREADS_MAX, waker(&sender));
+    let passwords = Pool::new(PasswordWork, CHECKS_MAX, waker(&sender));
     let programs = Pool::new(ProgramWork, PROGRAM_THREADS_MAX, waker(&sender));
     let filters = Pool::new(FilterWork, FILTER_THREADS_MAX, waker(&sender));
     let pools = Pools {
         disk,
         lookups,
+        passwords,
         programs,
         filters,
     };
@@ -338,6 +345,7 @@ fn surroundings() -> config::Context {
             .iter()
             .map(|one| one.description())
             .collect(),
+        pam: sys::pam::IS_AVAILABLE,
         credentials_dir: std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from),
         environment: environment(),
         locales: locales(),

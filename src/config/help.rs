@@ -29,15 +29,16 @@ impl Width {
     }
 }
 
-/// The program's name, version, TLS libraries and licence.
-pub fn version(libraries: &[String]) -> String {
+/// The program's name, version, TLS libraries and licence, and whether it has PAM.
+pub fn version(libraries: &[String], pam: bool) -> String {
     let licence = env!("CARGO_PKG_LICENSE");
     let tls = match libraries {
         [] => "none".to_owned(),
         libraries => libraries.join(", "),
     };
+    let pam = if pam { "yes" } else { "no" };
     format!(
-        "{}\n\ntls: {tls}\nlicence: {licence}; there is no warranty\n",
+        "{}\n\ntls: {tls}\npam: {pam}\nlicence: {licence}; there is no warranty\n",
         name_and_version()
     )
 }
@@ -286,9 +287,9 @@ for all options: emailrelay --help --verbose
 
     #[test]
     fn the_version_is_on_the_first_line() {
-        let version = version(&["a".to_owned(), "b".to_owned()]);
-        assert!(version.contains("\ntls: a, b\n"));
-        assert!(super::version(&[]).contains("\ntls: none\n"));
+        let version = version(&["a".to_owned(), "b".to_owned()], true);
+        assert!(version.contains("\ntls: a, b\npam: yes\n"));
+        assert!(super::version(&[], false).contains("\ntls: none\npam: no\n"));
         assert_eq!(version.lines().next(), Some(name_and_version().as_str()));
         assert!(version.ends_with('\n'));
     }

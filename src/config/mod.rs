@@ -81,6 +81,8 @@ pub struct Context {
     pub app_dir: Option<PathBuf>,
     /// The TLS libraries that are built in, with their versions.
     pub libraries: Vec<String>,
+    /// Whether PAM can be asked about passwords.
+    pub pam: bool,
     /// What `@credentials` at the start of a path stands for: where systemd puts the
     /// credentials of a service.
     pub credentials_dir: Option<PathBuf>,
@@ -101,6 +103,7 @@ impl Context {
             base_dir: None,
             app_dir: None,
             libraries: Vec::new(),
+            pam: false,
             credentials_dir: None,
             environment: Vec::new(),
             locales: Vec::new(),
@@ -245,7 +248,7 @@ fn text_to_print(
         return Some(help::help(verbose, context.platform, width, &catalogue));
     }
     raw.is_on("version")
-        .then(|| help::version(&context.libraries))
+        .then(|| help::version(&context.libraries, context.pam))
 }
 
 /// The first catalogue that there is for one of the languages that are wanted. Help

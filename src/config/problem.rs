@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::address::ServerName;
+use super::option::Platform;
 use super::value::Fault;
 use crate::base::ascii;
 
@@ -49,8 +50,12 @@ pub enum Origin {
 /// What is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Logging in by PAM is asked for.
-    NoPam,
+    /// PAM is to be asked, which this program cannot on that system, or on any.
+    NoPam(Platform),
+    /// More is said than that PAM is to be asked.
+    MoreThanPam,
+    /// PAM is to say what to log in with.
+    PamHasNoPasswords,
     /// It cannot be read.
     Syntax(Syntax),
     /// This version cannot do that.
@@ -243,9 +248,17 @@ impl fmt::Display for Kind {
             Kind::Excludes { other } => write!(f, "cannot be used with --{other}"),
             Kind::AtMostTwice => f.write_str("cannot be given more than twice"),
             Kind::OtherFamily { to } => write!(f, "cannot be used to reach \"{to}\""),
-            Kind::NoPam => f.write_str(
-                "logging in by PAM is not available in this version: name a secrets file",
+            Kind::NoPam(Platform::Unix) => f.write_str(
+                "this program was built without pam: build it with the feature pam, or name a \
+                 secrets file",
             ),
+            Kind::NoPam(Platform::Windows) => {
+                f.write_str("there is no pam on this system: name a secrets file")
+            }
+            Kind::MoreThanPam => f.write_str("nothing can follow pam: and its colon"),
+            Kind::PamHasNoPasswords => {
+                f.write_str("pam checks passwords and has none to log in with: name a secrets file")
+            }
             Kind::NoConfiguration { maker } => {
                 write!(
                     f,
@@ -348,6 +361,8 @@ pub enum Warning {
     ClientsWait,
     /// Servers are verified, but only if they offer TLS at all.
     VerifiesIfOffered,
+    /// PAM is asked for as if it were a file.
+    PamAsFile,
     /// There are addresses for a server that there is not.
     NobodyListens(ServerName),
 }
@@ -373,6 +388,7 @@ impl fmt::Display for Warning {
                 "using --immediate can result in client timeout errors: try \
                  --forward-on-disconnect instead"
             }
+            Warning::PamAsFile => "pam authentication should be enabled with pam: rather than /pam",
             Warning::VerifiesIfOffered => {
                 "--client-tls-verify does not keep mail from servers that offer no tls: add \
                  --client-tls-required"

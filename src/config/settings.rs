@@ -216,10 +216,19 @@ pub struct PopServer {
 /// How clients log in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerAuth {
-    /// The secrets file, absolute.
-    pub secrets: PathBuf,
+    /// Where their accounts are.
+    pub accounts: ServerAccounts,
     /// Which mechanisms they may use, as it was given.
     pub config: Option<String>,
+}
+
+/// Where the accounts of clients are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ServerAccounts {
+    /// In a secrets file, absolute.
+    File(PathBuf),
+    /// Where PAM has them.
+    Pam,
 }
 
 /// How connections of clients are encrypted.
@@ -335,6 +344,17 @@ impl Config {
         });
         let forward = self.forward.as_ref();
         serving || forward.is_some_and(|forward| forward.filters.iter().any(is_program))
+    }
+
+    /// Whether PAM is asked about the passwords of clients.
+    pub fn asks_pam(&self) -> bool {
+        let Some(serve) = &self.serve else {
+            return false;
+        };
+        let smtp = serve.smtp.as_ref().and_then(|smtp| smtp.auth.as_ref());
+        let pop = serve.pop.as_ref().and_then(|pop| pop.auth.as_ref());
+        let mut both = smtp.into_iter().chain(pop);
+        both.any(|auth| auth.accounts == ServerAccounts::Pam)
     }
 
     /// Whether there is anything to do: something to listen for, or mail to be

@@ -171,13 +171,13 @@ fn the_version_wins_over_what_is_not_a_mistake_of_form() {
         "-V --pop",
         "-V f",
     ] {
-        assert_eq!(printed(line, None), help::version(&[]), "{line}");
+        assert_eq!(printed(line, None), help::version(&[], false), "{line}");
     }
     assert_eq!(
         problems("-V --nonsense", None),
         ["unknown option \"--nonsense\""]
     );
-    assert_eq!(printed("f", Some("version")), help::version(&[]));
+    assert_eq!(printed("f", Some("version")), help::version(&[], false));
 }
 
 #[test]

@@ -15,6 +15,7 @@ use super::filter_run;
 use super::filters::{self, FilterWork};
 use super::limits::BUFFER_MAX;
 use super::lookup::{self, LookupWork};
+use super::passwords::{self, PasswordWork};
 use super::programs::{self, ProgramWork};
 use super::security::{self, Reread, Security};
 use super::session::{Message, Session};
@@ -26,6 +27,8 @@ pub struct Pools {
     pub disk: Pool<DiskWork>,
     /// Name servers.
     pub lookups: Pool<LookupWork>,
+    /// PAM.
+    pub passwords: Pool<PasswordWork>,
     /// Verifiers.
     pub programs: Pool<ProgramWork>,
     /// Filters.
@@ -143,6 +146,12 @@ impl Context {
         self.pools.lookups.submit(token, (self.now, job));
     }
 
+    /// Has PAM asked about a password; the session gets [`Message::Password`].
+    pub fn check_password(&mut self, token: Token, job: passwords::Job) {
+        self.jobs += 1;
+        self.pools.passwords.submit(token, job);
+    }
+
     /// Has a program run; the session gets [`Message::Program`].
     pub fn run_program(&mut self, token: Token, job: programs::Job) {
         self.jobs += 1;
@@ -174,9 +183,11 @@ impl Context {
     pub(super) fn collect(&mut self) {
         let disk = self.pools.disk.drain();
         let lookups = self.pools.lookups.drain();
+        let passwords = self.pools.passwords.drain();
         let programs = self.pools.programs.drain();
         let filters = self.pools.filters.drain();
-        self.jobs -= disk.len() + lookups.len() + programs.len() + filters.len();
+        self.jobs -= disk.len() + lookups.len() + passwords.len();
+        self.jobs -= programs.len() + filters.len();
         for completion in &disk {
             self.unowned -= usize::from(completion.token == Token::NOBODY);
             if let Some(disk::Done::Security(done)) = &completion.done {
@@ -192,6 +203,10 @@ impl Context {
         let posts = lookups
             .into_iter()
             .map(|c| (c.token, Message::Lookup(c.done)));
+        self.posts.extend(posts);
+        let posts = passwords
+            .into_iter()
+            .map(|c| (c.token, Message::Password(c.done)));
         self.posts.extend(posts);
         let posts = programs
             .into_iter()

@@ -1,6 +1,7 @@
 //! Content on its way from a session to the disk.
 
 use crate::proto::smtp::reply::Reply;
+use crate::proto::smtp::trace;
 use crate::store::{Commit, Envelope, Writer};
 
 use super::disk::Job;
@@ -17,6 +18,8 @@ pub struct Intake {
     serial: u64,
     writer: Option<Writer>,
     waiting: Vec<u8>,
+    /// Whether a trace header has been written, and nothing behind it.
+    follows_trace: bool,
     envelope: Option<Box<Envelope>>,
     committing: bool,
     abandoned: bool,
@@ -33,6 +36,7 @@ impl Intake {
         Intake {
             serial,
             writer: Some(writer),
+            follows_trace: !header.is_empty(),
             waiting: header,
             envelope: None,
             committing: false,
@@ -51,6 +55,9 @@ impl Intake {
     pub fn push(&mut self, content: Vec<u8>) {
         if self.failed.is_some() {
             return;
+        }
+        if !content.is_empty() && std::mem::take(&mut self.follows_trace) {
+            self.waiting.extend_from_slice(trace::seam(&content));
         }
         if self.waiting.is_empty() {
             self.waiting = content;

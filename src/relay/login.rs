@@ -3,14 +3,16 @@
 
 use std::time::Instant;
 
-use crate::auth::{Identity, Refusal};
+use crate::auth::{Identity, Refusal, Unproven};
 use crate::base::OneLine;
 use crate::event::Token;
 use crate::proto::sasl::{Answer, Credentials};
-use crate::{verbose, warning};
+use crate::sys::pam;
+use crate::{error, verbose, warning};
 
 use super::context::Context;
 use super::disk::Job;
+use super::passwords;
 use super::peer::Peer;
 use super::security::SiteId;
 
@@ -50,9 +52,19 @@ impl Login {
         &mut self,
         site: SiteId,
         credentials: Box<Credentials>,
-        token: Token,
+        (token, peer): (Token, &Peer),
         context: &mut Context,
     ) {
+        if context.security.site(site).asks_pam() {
+            *self = Login::Checking;
+            let job = passwords::Job {
+                credentials,
+                peer: peer.remote_ip(),
+                until: context.now + pam::TURN_MAX,
+            };
+            context.check_password(token, job);
+            return;
+        }
         match context.security.check(site, context.now, credentials) {
             Some(job) => {
                 *self = Login::Checking;
@@ -84,6 +96,25 @@ impl Login {
                 None
             }
         }
+    }
+
+    /// The same of a check by PAM: what the client is to be told now, if anything.
+    pub fn asked(
+        &mut self,
+        done: Option<passwords::Done>,
+        peer: &Peer,
+        context: &mut Context,
+    ) -> Option<Result<OneLine, Answer>> {
+        let result = match done {
+            Some(Ok(identity)) => Ok(identity),
+            Some(Err(Unproven::Refused(refusal))) => Err(refusal),
+            Some(Err(Unproven::Unavailable(line))) => {
+                error!("{line}");
+                return Some(Err(self.uncheck()));
+            }
+            None => return Some(Err(self.uncheck())),
+        };
+        self.checked(result, peer, context).map(Ok)
     }
 
     /// Logs a failure that needed no check, and lets the client wait for its answer.

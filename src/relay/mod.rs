@@ -39,6 +39,7 @@ pub mod metrics_server;
 pub mod name_servers;
 pub mod net_filter;
 pub mod parting;
+pub mod passwords;
 pub mod peer;
 pub mod pop_server;
 pub mod programs;

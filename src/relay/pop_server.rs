@@ -213,7 +213,8 @@ impl PopServer {
                 Action::Warn(text) => warning!("{text}"),
                 Action::Authenticate(credentials) => {
                     let site = self.service.site;
-                    self.login.check(site, credentials, self.token, context);
+                    let client = (self.token, &self.peer);
+                    self.login.check(site, credentials, client, context);
                 }
                 Action::HoldBack(answer) => self.login.hold_back(answer, &self.peer, context),
                 Action::StartTls => self.encryption = Encryption::accept(context.now),
@@ -330,6 +331,17 @@ impl PopServer {
         info!("pop connection closed: {reason}: {}", self.peer);
     }
 
+    /// Tells the client what came of its login, if it is to be told now.
+    fn logged_in(&mut self, answer: Option<Result<OneLine, Answer>>, context: &mut Context) {
+        let Some(answer) = answer else {
+            return;
+        };
+        if let Ok(user) = &answer {
+            info!("pop authentication of {user} connected from {}", self.peer);
+        }
+        self.answer_login(answer, context);
+    }
+
     fn answer_login(&mut self, result: Result<OneLine, Answer>, context: &mut Context) {
         self.resume(Event::Authenticated(result), context);
     }
@@ -429,10 +441,12 @@ impl Session for PopServer {
                 found: Found::Checked(_, result),
                 ..
             }))) => {
-                if let Some(user) = self.login.checked(result, &self.peer, context) {
-                    info!("pop authentication of {user} connected from {}", self.peer);
-                    self.answer_login(Ok(user), context);
-                }
+                let user = self.login.checked(result, &self.peer, context);
+                self.logged_in(user.map(Ok), context);
+            }
+            Message::Password(done) => {
+                let answer = self.login.asked(done, &self.peer, context);
+                self.logged_in(answer, context);
             }
             Message::Disk(None) if self.login.is_checking() => {
                 let answer = self.login.uncheck();

@@ -315,6 +315,7 @@ mod tests {
     use crate::relay::disk::DiskWork;
     use crate::relay::filters::FilterWork;
     use crate::relay::lookup::LookupWork;
+    use crate::relay::passwords::PasswordWork;
     use crate::relay::programs::ProgramWork;
     use crate::sys::socket::wake_pair;
     use crate::sys::{signal, time};
@@ -377,6 +378,7 @@ mod tests {
         let pools = Pools {
             disk,
             lookups,
+            passwords: Pool::new(PasswordWork, 1, || {}),
             programs: Pool::new(ProgramWork, 1, || {}),
             filters: Pool::new(FilterWork, 1, || {}),
         };

@@ -41,6 +41,8 @@ pub struct SiteId(usize);
 pub struct Site {
     secrets: Option<Arc<Secrets>>,
     desk: Option<Arc<SecretsDesk>>,
+    /// Whether PAM knows the passwords.
+    asks_pam: bool,
     acceptor: Option<Arc<dyn Acceptor>>,
     certificates: Option<Arc<Certificates>>,
 }
@@ -177,6 +179,17 @@ impl Site {
     pub fn use_secrets(&mut self, file: SecretsFile) {
         self.secrets = Some(file.secrets());
         self.desk = Some(Arc::new(SecretsDesk::new(file)));
+    }
+
+    /// Has clients authenticate by what PAM says.
+    pub fn use_pam(&mut self) {
+        self.secrets = Some(Arc::new(Secrets::kept_elsewhere()));
+        self.asks_pam = true;
+    }
+
+    /// Whether PAM is to be asked about passwords.
+    pub fn asks_pam(&self) -> bool {
+        self.asks_pam
     }
 
     /// Encrypts with these certificates. Blocks.

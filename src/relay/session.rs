@@ -10,7 +10,7 @@ use super::context::Context;
 use super::mail::{Mail, PassReport};
 use super::verification::News;
 use super::watch::surveyor;
-use super::{disk, filter_run, lookup, programs};
+use super::{disk, filter_run, lookup, passwords, programs};
 
 /// What kind of session it is, for counting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +47,8 @@ pub enum Message {
     Disk(Option<disk::Done>),
     /// A name was looked up; nothing where that panicked.
     Lookup(Option<lookup::Done>),
+    /// PAM has been asked about a password; nothing where that panicked.
+    Password(Option<passwords::Done>),
     /// A program has ended; nothing where running it panicked.
     Program(Option<programs::Done>),
     /// Between an SMTP session and the one with its verifier.

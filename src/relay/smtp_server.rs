@@ -570,6 +570,10 @@ impl Session for SmtpServer {
                 self.checked(result, context);
                 self.settle(context);
             }
+            Message::Password(done) => {
+                self.asked(done, context);
+                self.settle(context);
+            }
             Message::Disk(None) if self.login.is_checking() => self.uncheck(context),
             Message::Disk(None) => {
                 // The job panicked; what it had written is removed by its Drop.

@@ -19,7 +19,7 @@ use super::name::{StoredId, Suffix};
 use super::real::{DIRECTORY_MODE, MODE};
 use super::spool::{self, Spool};
 use crate::base::ascii;
-use crate::sys::file::{Directory, Kind, Metadata};
+use crate::sys::file::{self, Directory, Kind, Metadata};
 use crate::sys::process;
 
 /// The most sub-directories that one message is copied into.
@@ -332,7 +332,7 @@ impl Copy {
             let written = io::Write::write_all(&mut file, octets);
             written.at(Operation::Write, &shown)
         })?;
-        file.sync_all().at(Operation::Sync, &shown)
+        file::sync(&file).at(Operation::Sync, &shown)
     }
 
     /// Gives the copy its final name, and that for good. An earlier copy of the

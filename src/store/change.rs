@@ -149,6 +149,8 @@ impl<'a> Taken<'a> {
         if !self.files.remove_existing(self.id, self.suffix)? {
             return Ok(Outcome::Gone);
         }
+        // On some systems its name is there until it is closed.
+        drop(self.envelope);
         if !self.files.is_content_needed(self.id)? {
             self.files.remove(self.id, Suffix::Content)?;
         }

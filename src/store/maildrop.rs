@@ -343,6 +343,8 @@ impl Maildrop {
         if !self.own.remove_existing(id, Suffix::Envelope)? {
             return self.is_gone(id);
         }
+        // On some systems its name is there until it is closed.
+        drop(envelope);
         let is_here = !matches!(content, Found::Missing);
         self.remove_content(id, is_here)?;
         Ok(true)

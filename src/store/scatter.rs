@@ -131,7 +131,7 @@ impl<'a> Copy<'a> {
             stays: false,
         };
         file.write_all(text).at(Operation::Write, &shown)?;
-        file.sync_all().at(Operation::Sync, &shown)?;
+        file::sync(&file).at(Operation::Sync, &shown)?;
         Ok(copy)
     }
 

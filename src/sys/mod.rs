@@ -19,6 +19,8 @@
 //! - `file_mode`: `identity` and `mode` of a file's metadata
 //! - `monitor`: `Client` with `read` and `append`, `Notices` with `tell`: what a process
 //!   without privileges asks of the one that has them
+//! - `notify`: `NotifySocket` with `open` and `send`; `monotonic_usec`
+//! - `pam`: `IS_AVAILABLE`, and `ask`: the way of a question to PAM and of the answer back
 //! - `notify`: `NotifySocket` with `open` and `send`; `tell`: a manager that needs no
 //!   socket; `monotonic_usec`
 //! - `open`: `open_for_reading` and `check_access`, by path
@@ -54,6 +56,9 @@ pub mod file;
 pub mod file_mode;
 pub mod interface;
 pub mod notify;
+// What a check is made of has no use where there is no PAM.
+#[cfg_attr(any(windows, not(feature = "pam")), allow(dead_code))]
+pub mod pam;
 pub mod patience;
 pub mod pid_file;
 pub mod poll;

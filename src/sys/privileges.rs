@@ -44,11 +44,37 @@ pub struct Division {
     pub no_new_privileges: bool,
     /// The parent may go on using standard error.
     pub keeps_standard_error: bool,
+    /// The parent has PAM asked for the child.
+    pub asks_pam: bool,
 }
 
-/// Looks a user up by its name. Blocks while the name service is slow.
+/// Looks a user up by its name, or takes its numbers: `10025:10025` is a user and its
+/// group that no list of users has to know. Blocks while the name service is slow.
 pub fn user(name: &str) -> io::Result<Option<User>> {
-    platform::user(name)
+    // No name has a colon in it, since it ends the name in /etc/passwd.
+    match name.split_once(':') {
+        Some((uid, gid)) => Ok(by_numbers(name, uid, gid)),
+        None => platform::user(name),
+    }
+}
+
+fn by_numbers(name: &str, uid: &str, gid: &str) -> Option<User> {
+    let (uid, gid) = (number(uid)?, number(gid)?);
+    Some(User {
+        name: name.to_owned(),
+        uid,
+        gid,
+        groups: vec![gid],
+        group: gid.to_string(),
+    })
+}
+
+/// The number of a user or group. The highest is none: to the system it means that
+/// nothing is to change.
+fn number(text: &str) -> Option<u32> {
+    let is_plain = text.bytes().all(|octet| octet.is_ascii_digit());
+    let number = text.parse().ok().filter(|_| is_plain);
+    number.filter(|number| *number != u32::MAX)
 }
 
 /// Whether the program file gives whoever starts it another identity, which is
@@ -63,11 +89,16 @@ pub fn with_group<T>(user: &User, run: impl FnOnce() -> T) -> io::Result<T> {
     platform::with_group(user.gid, run)
 }
 
-/// Divides the process, and returns in the one that has given up its privileges.
-/// The pid file is for the other one to remove.
+/// Divides the process, and returns in the one that has given up its privileges, or
+/// has kept them where there is no user to become: then the other one is there for PAM
+/// alone. The pid file is for the other one to remove.
 ///
 /// An error is told in either case by the process that goes on; it must end then.
-pub fn divide(user: &User, division: Division, pid_file: Option<&PidFile>) -> io::Result<Lifeline> {
+pub fn divide(
+    user: Option<&User>,
+    division: Division,
+    pid_file: Option<&PidFile>,
+) -> io::Result<Lifeline> {
     platform::divide(user, division, pid_file)
 }
 
@@ -99,4 +130,41 @@ pub fn is_out_of_reach(path: &Path, user: &User) -> io::Result<bool> {
 /// Whether there is one thread only; nothing where the system does not tell.
 pub fn is_single_threaded() -> Option<bool> {
     platform::is_single_threaded()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_numbers_that_are_in_no_list() {
+        let user = user("10025:10026").unwrap().unwrap();
+        assert_eq!(
+            (user.uid, user.gid, user.is_root()),
+            (10_025, 10_026, false)
+        );
+        assert_eq!((&*user.name, &*user.group), ("10025:10026", "10026"));
+        assert_eq!(user.groups, [10_026]);
+    }
+
+    #[test]
+    fn half_a_pair_and_what_is_no_number_is_nobody() {
+        for text in [
+            ":",
+            "1:",
+            ":1",
+            "+1:1",
+            "1:-1",
+            "1:1:1",
+            "1: 1",
+            "a:1",
+            "1:b",
+            "4294967296:1",
+            // What setresuid(2) takes for "as it is".
+            "4294967295:1",
+            "1:4294967295",
+        ] {
+            assert_eq!(user(text).unwrap(), None, "{text}");
+        }
+    }
 }

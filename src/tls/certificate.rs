@@ -27,12 +27,15 @@ const IP_ADDRESS: u8 = 0x87;
 /// 2.5.29.17.
 const SUBJECT_ALTERNATIVE_NAME: &[u8] = &[0x55, 0x1D, 0x11];
 
+/// 2.5.4.3.
+const COMMON_NAME: &[u8] = &[0x55, 0x04, 0x03];
+
 /// 1.2.840.113549.1.1.1.
 const RSA_ENCRYPTION: &[u8] = &[0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x01, 0x01];
 
 /// The attributes of a subject that are shown, with their usual short names.
 const ATTRIBUTES: [(&[u8], &str); 8] = [
-    (&[0x55, 0x04, 0x03], "CN"),
+    (COMMON_NAME, "CN"),
     (&[0x55, 0x04, 0x06], "C"),
     (&[0x55, 0x04, 0x07], "L"),
     (&[0x55, 0x04, 0x08], "ST"),
@@ -48,6 +51,17 @@ const ATTRIBUTES: [(&[u8], &str); 8] = [
     ),
 ];
 
+/// One of the names in a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GeneralName<'a> {
+    /// A host name, perhaps with a wildcard.
+    Host(&'a [u8]),
+    /// An address.
+    Address(IpAddr),
+    /// Something that is not a host.
+    Other,
+}
+
 /// A certificate taken apart.
 #[derive(Debug)]
 pub struct Certificate<'a> {
@@ -62,6 +76,8 @@ pub struct Certificate<'a> {
     pub not_after: i64,
     /// The public key with its algorithm (SubjectPublicKeyInfo).
     pub public_key: &'a [u8],
+    subject_sets: Reader<'a>,
+    general_names: Option<Reader<'a>>,
 }
 
 impl<'a> Certificate<'a> {
@@ -77,13 +93,33 @@ impl<'a> Certificate<'a> {
         let mut validity = Reader(fields.expect(SEQUENCE)?);
         let subject = fields.expect(SEQUENCE)?;
         let public_key = fields.whole(SEQUENCE)?;
+        let general_names = general_names(fields)?;
         Some(Certificate {
             subject: subject_text(subject)?,
-            names: alternative_names(fields)?,
+            names: general_names.map_or(Some(Vec::new()), shown_names)?,
             not_before: time(validity.next()?)?,
             not_after: time(validity.next()?)?,
             public_key,
+            subject_sets: Reader(subject),
+            general_names,
         })
+    }
+
+    /// All the alternative names; nothing where the certificate has no list of them.
+    pub fn general_names(&self) -> Option<impl Iterator<Item = GeneralName<'a>>> {
+        let mut general = self.general_names?;
+        Some(std::iter::from_fn(move || general.general_name()))
+    }
+
+    /// The common names of the subject.
+    pub fn common_names(&self) -> impl Iterator<Item = &'a [u8]> {
+        let mut sets = self.subject_sets;
+        let sets = std::iter::from_fn(move || sets.expect(SET));
+        sets.flat_map(|set| {
+            let mut attributes = Reader(set);
+            std::iter::from_fn(move || attributes.attribute())
+        })
+        .filter_map(|(kind, value)| (kind == COMMON_NAME).then_some(value))
     }
 
     /// The length of the key, if it is one of RSA.
@@ -111,9 +147,7 @@ fn subject_text(subject: &[u8]) -> Option<OneLine> {
     while !sets.is_empty() && text.len() <= NAME_OCTETS_MAX {
         let mut attributes = Reader(sets.expect(SET)?);
         while !attributes.is_empty() {
-            let mut attribute = Reader(attributes.expect(SEQUENCE)?);
-            let kind = attribute.expect(OBJECT_IDENTIFIER)?;
-            let (_, value) = attribute.next()?;
+            let (kind, value) = attributes.attribute()?;
             if let Some((_, name)) = ATTRIBUTES.iter().find(|(oid, _)| *oid == kind) {
                 text.extend([b"/", name.as_bytes(), b"=", bounded(value)].concat());
             }
@@ -127,8 +161,8 @@ fn bounded(bytes: &[u8]) -> &[u8] {
     bytes.get(..NAME_OCTETS_MAX).unwrap_or(bytes)
 }
 
-/// The alternative names among the rest of the fields.
-fn alternative_names(mut fields: Reader<'_>) -> Option<Vec<OneLine>> {
+/// The list of alternative names among the rest of the fields.
+fn general_names(mut fields: Reader<'_>) -> Option<Option<Reader<'_>>> {
     while !fields.is_empty() {
         let (tag, content) = fields.next()?;
         if tag == EXTENSIONS {
@@ -136,37 +170,40 @@ fn alternative_names(mut fields: Reader<'_>) -> Option<Vec<OneLine>> {
             while !extensions.is_empty() {
                 let mut extension = Reader(extensions.expect(SEQUENCE)?);
                 if extension.expect(OBJECT_IDENTIFIER)? == SUBJECT_ALTERNATIVE_NAME {
-                    return general_names(extension);
+                    return Some(Some(value_of(extension)?));
                 }
             }
         }
     }
-    Some(Vec::new())
+    Some(None)
 }
 
 // RFC 5280 4.2.1.6.
-fn general_names(mut extension: Reader<'_>) -> Option<Vec<OneLine>> {
+fn value_of(mut extension: Reader<'_>) -> Option<Reader<'_>> {
     let (tag, mut value) = extension.next()?;
     if tag != OCTET_STRING {
         value = extension.expect(OCTET_STRING)?; // after whether it is critical
     }
-    let mut general = Reader(Reader(value).expect(SEQUENCE)?);
+    Some(Reader(Reader(value).expect(SEQUENCE)?))
+}
+
+fn shown_names(mut general: Reader<'_>) -> Option<Vec<OneLine>> {
     let mut names = Vec::new();
     while !general.is_empty() && names.len() < NAMES_MAX {
-        match general.next()? {
+        match general.general_name()? {
             // No host has a name with a line end or NUL in it.
-            (DNS_NAME, name) => names.extend(OneLine::new(bounded(name))),
-            (IP_ADDRESS, octets) => names.extend(address(octets)),
-            _ => {}
+            GeneralName::Host(name) => names.extend(OneLine::new(bounded(name))),
+            GeneralName::Address(address) => names.extend(OneLine::new(address.to_string())),
+            GeneralName::Other => {}
         }
     }
     Some(names)
 }
 
-fn address(octets: &[u8]) -> Option<OneLine> {
+fn address(octets: &[u8]) -> Option<IpAddr> {
     let v4 = <[u8; 4]>::try_from(octets).map(IpAddr::from);
     let address = v4.or_else(|_| <[u8; 16]>::try_from(octets).map(IpAddr::from));
-    OneLine::new(address.ok()?.to_string())
+    address.ok()
 }
 
 // RFC 5280 4.1.2.5: YYMMDDHHMMSSZ until 2049, YYYYMMDDHHMMSSZ from 2050.
@@ -209,7 +246,7 @@ fn days_before(year: i64, month: i64, day: i64) -> i64 {
 }
 
 /// Reads elements of DER one after the other; never beyond its bytes.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
@@ -236,6 +273,24 @@ impl<'a> Reader<'a> {
             self.next()?;
         }
         Some(())
+    }
+
+    /// The next attribute of a name: its type and its value.
+    fn attribute(&mut self) -> Option<(&'a [u8], &'a [u8])> {
+        let mut attribute = Reader(self.expect(SEQUENCE)?);
+        let kind = attribute.expect(OBJECT_IDENTIFIER)?;
+        let (_, value) = attribute.next()?;
+        Some((kind, value))
+    }
+
+    fn general_name(&mut self) -> Option<GeneralName<'a>> {
+        Some(match self.next()? {
+            (DNS_NAME, name) => GeneralName::Host(name),
+            (IP_ADDRESS, octets) => {
+                address(octets).map_or(GeneralName::Other, GeneralName::Address)
+            }
+            _ => GeneralName::Other,
+        })
     }
 
     /// The next element with its tag and length.

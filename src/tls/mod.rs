@@ -16,7 +16,7 @@
 //!
 //! Libraries differ only below this level: keywords, files, their limits and the
 //! complaints about them, names and PEM are the same for all.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 pub mod certificate;
 pub mod config;
@@ -26,10 +26,14 @@ pub mod name;
 pub mod pem;
 pub mod session;
 
+#[cfg(feature = "mbedtls")]
+mod mbedtls;
 #[cfg(feature = "openssl")]
 mod openssl;
 #[cfg(feature = "rustls")]
 mod rustls;
+#[cfg(any(feature = "rustls", feature = "mbedtls"))]
+mod suite;
 
 #[cfg(test)]
 mod tests;
@@ -146,6 +150,8 @@ pub fn providers() -> &'static [&'static dyn Provider] {
         &rustls::Rustls,
         #[cfg(feature = "openssl")]
         &openssl::OpenSsl,
+        #[cfg(feature = "mbedtls")]
+        &mbedtls::MbedTls,
     ]
 }
 

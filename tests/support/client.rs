@@ -98,6 +98,15 @@ impl Client {
         }
     }
 
+    /// All that comes before the end of the connection.
+    #[cfg(unix)]
+    pub(crate) fn rest(&mut self) -> Vec<u8> {
+        let mut rest = Vec::new();
+        // A reset is an end as well.
+        let _ = io::Read::read_to_end(&mut self.stream, &mut rest);
+        rest
+    }
+
     /// Another handle for writing, for use beside one that reads.
     pub(crate) fn writer(&self) -> TcpStream {
         self.socket().try_clone().unwrap()

@@ -7,7 +7,6 @@ pub(crate) mod name_server;
 #[cfg(target_os = "linux")]
 pub(crate) mod network;
 pub(crate) mod over_tcp;
-#[cfg(unix)]
 pub(crate) mod pop;
 pub(crate) mod pop_in_memory;
 #[cfg(target_os = "linux")]

@@ -113,14 +113,21 @@ impl Dnsmasq {
     /// Starts it with these records, and waits until it answers.
     pub(crate) fn start(records: &[&str]) -> Dnsmasq {
         // A port that is free may have been taken before dnsmasq has it.
-        let mut tries = (0..TRIES).filter_map(|_| Dnsmasq::try_start(records));
+        let free = || {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            listener.local_addr().unwrap().port()
+        };
+        let mut tries = (0..TRIES).filter_map(|_| Dnsmasq::try_start(free(), records));
         tries.next().unwrap()
     }
 
-    fn try_start(records: &[&str]) -> Option<Dnsmasq> {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        drop(listener);
+    /// The same where the C library asks, which knows of no other port; for a private
+    /// network.
+    pub(crate) fn start_for_the_system(records: &[&str]) -> Dnsmasq {
+        Dnsmasq::try_start(53, records).unwrap()
+    }
+
+    fn try_start(port: u16, records: &[&str]) -> Option<Dnsmasq> {
         let mut command = Command::new("/usr/sbin/dnsmasq");
         command
             .args(["-k", "--conf-file=/dev/null", "--no-resolv", "--no-hosts"])

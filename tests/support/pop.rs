@@ -113,16 +113,23 @@ impl Pop {
         self.stream.get_mut().start_tls(settings)
     }
 
+    #[cfg(target_os = "linux")]
     pub(crate) fn socket(&self) -> &TcpStream {
         self.stream.get_ref().stream()
     }
 
     /// Reads a line; its end is taken off.
     pub(crate) fn line(&mut self) -> io::Result<String> {
+        let line = self.raw_line()?;
+        Ok(String::from_utf8_lossy(&line).into_owned())
+    }
+
+    /// The same, octet by octet.
+    pub(crate) fn raw_line(&mut self) -> io::Result<Vec<u8>> {
         let mut line = Vec::new();
         self.stream.read_until(b'\n', &mut line)?;
         match line.strip_suffix(b"\r\n") {
-            Some(line) => Ok(String::from_utf8_lossy(line).into_owned()),
+            Some(line) => Ok(line.to_vec()),
             None => Err(io::ErrorKind::UnexpectedEof.into()),
         }
     }

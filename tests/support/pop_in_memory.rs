@@ -55,20 +55,20 @@ impl Messages for InMemoryMessages {
 
 /// The machine with its driver.
 pub(crate) struct PopInMemory {
-    machine: Machine,
+    pub(crate) machine: Machine,
     cut: Cut,
     now: Instant,
     unsent: VecDeque<u8>,
     input: ByteQueue,
     lines: VecDeque<Vec<u8>>,
     secrets: Secrets,
-    login: Option<Box<Credentials>>,
-    held: Option<Answer>,
-    starting_tls: bool,
+    pub(crate) login: Option<Box<Credentials>>,
+    pub(crate) held: Option<Answer>,
+    pub(crate) starting_tls: bool,
     world: World,
     /// The number of the message that is being read, and what is left of it.
     reading: Option<(usize, Vec<u8>)>,
-    deleted: Vec<usize>,
+    pub(crate) deleted: Vec<usize>,
     pub(crate) closed: Option<CloseReason>,
     pub(crate) actions: Vec<Action>,
 }
@@ -133,9 +133,10 @@ impl PopInMemory {
     fn pump_all(&mut self) {
         loop {
             let room = self.input.room();
-            let piece = match self.cut {
+            let piece = match &mut self.cut {
                 Cut::Octets => room.min(1),
-                _ => room,
+                Cut::Random(random) => room.min(1 + random.below(40)),
+                Cut::Whole | Cut::AtOnce => room,
             };
             let count = piece.min(self.unsent.len());
             let octets: Vec<u8> = self.unsent.drain(..count).collect();
@@ -157,7 +158,7 @@ impl PopInMemory {
         }
     }
 
-    fn carry_out(&mut self, actions: Vec<Action>) {
+    pub(crate) fn carry_out(&mut self, actions: Vec<Action>) {
         for action in actions {
             assert_eq!(self.closed, None, "acts after its close: {action:?}");
             self.actions.push(action.clone());

@@ -42,7 +42,7 @@ impl Scratch {
     /// In memory where there is such a place: what is tested is not the disk.
     pub(crate) fn new() -> Scratch {
         let memory = Path::new("/dev/shm");
-        match memory.is_dir() {
+        match cfg!(unix) && memory.is_dir() {
             true => Scratch::below(memory),
             false => Scratch::new_on_disk(),
         }
@@ -143,7 +143,6 @@ impl Program {
         Program { child, log }
     }
 
-    #[cfg(unix)]
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
@@ -179,7 +178,6 @@ impl Program {
     }
 
     /// Kills it without warning.
-    #[cfg(unix)]
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();

@@ -34,10 +34,24 @@ fn library() -> Option<String> {
     std::env::var("EMAILRELAY_TEST_TLS").ok()
 }
 
+fn provider() -> &'static dyn tls::Provider {
+    let wanted = library().and_then(|keyword| Keywords::parse(&keyword).backend);
+    tls::provider(wanted).unwrap()
+}
+
 /// Whether it looks at the common name of a certificate that has no other names.
 pub(crate) fn counts_common_names() -> bool {
-    let preferred = || tls::provider(None).unwrap().backend().to_string();
-    library().unwrap_or_else(preferred) != "rustls"
+    provider().backend() != tls::Backend::Rustls
+}
+
+/// Those of the versions 1.2 and 1.3 that it speaks.
+pub(crate) fn versions() -> Vec<&'static str> {
+    let spoken = provider().versions();
+    let known = [("1.2", tls::Version::Tls12), ("1.3", tls::Version::Tls13)];
+    let known = known
+        .into_iter()
+        .filter(|(_, version)| spoken.contains(version));
+    known.map(|(name, _)| name).collect()
 }
 
 /// The option that chooses it, if one is chosen, for arguments that are about TLS.

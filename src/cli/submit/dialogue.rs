@@ -69,6 +69,8 @@ struct Message {
     transaction: Box<Transaction>,
     /// None any more once writing has failed, for this reason.
     writer: Result<Writer, Reply>,
+    /// Whether nothing of the content has come yet.
+    is_fresh: bool,
 }
 
 impl Session {
@@ -176,13 +178,20 @@ impl Session {
         self.message = Some(Message {
             transaction,
             writer,
+            is_fresh: true,
         });
     }
 
     fn append(&mut self, octets: &[u8]) {
-        if let Some(message) = &mut self.message
-            && let Ok(writer) = &mut message.writer
-            && let Err(error) = writer.append(octets)
+        let Some(message) = &mut self.message else {
+            return;
+        };
+        let seam = match std::mem::take(&mut message.is_fresh) {
+            true => trace::seam(octets),
+            false => b"",
+        };
+        if let Ok(writer) = &mut message.writer
+            && let Err(error) = writer.append(seam).and_then(|()| writer.append(octets))
         {
             message.writer = Err(verdict::of_store_error(&error));
         }

@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 use super::Check;
+use super::security::names_pam;
 use crate::base::secret::Secret;
 use crate::config::client_security::{ClientAccount, ClientAuth, ClientTls, TlsStart};
+use crate::config::problem::Kind;
 use crate::config::raw::GIVEN_ACCOUNT;
 use crate::config::value::Fault;
 
@@ -40,6 +42,10 @@ impl Check<'_> {
             Ok(text.to_owned())
         });
         let value = self.path("client-auth")?;
+        if names_pam(&value) {
+            self.report("client-auth", Kind::PamHasNoPasswords);
+            return None;
+        }
         let account = match value.as_encoded_bytes() {
             octets if octets.starts_with(GIVEN_ACCOUNT) => {
                 ClientAccount::Given(Secret::new(octets))

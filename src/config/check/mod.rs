@@ -57,7 +57,10 @@ pub(super) fn check(raw: &Raw, context: &Context) -> Result<(Config, Vec<Warning
     if !check.problems.is_empty() {
         return Err(check.problems.into_vec());
     }
-    let warnings = warnings(&config, &interfaces);
+    let mut warnings = warnings(&config, &interfaces);
+    if check.names_pam_as_file() {
+        warnings.push(Warning::PamAsFile);
+    }
     Ok((config, warnings))
 }
 

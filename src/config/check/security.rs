@@ -5,9 +5,20 @@ use std::path::PathBuf;
 
 use crate::config::problem::Kind;
 use crate::config::raw::Value;
-use crate::config::settings::{ServerAuth, ServerTls, Verify};
+use crate::config::settings::{ServerAccounts, ServerAuth, ServerTls, Verify};
 
 use super::{Check, Common, path};
+
+/// What stands for PAM in place of a secrets file.
+const PAM: &str = "pam:";
+
+/// The same as it was written at first.
+const PAM_AS_FILE: &str = "/pam";
+
+/// Whether a secrets file's name is none, as PAM is meant.
+pub(super) fn names_pam(given: &OsStr) -> bool {
+    given == PAM_AS_FILE || given.as_encoded_bytes().starts_with(PAM.as_bytes())
+}
 
 impl Check<'_> {
     /// How clients log in to the server whose secrets file that option names.
@@ -17,14 +28,30 @@ impl Check<'_> {
         common: &Common<'_>,
     ) -> Option<ServerAuth> {
         let given = self.path(name)?;
-        let is_pam = |text: &str| text == "/pam" || text.starts_with("pam:");
-        if given.to_str().is_some_and(is_pam) {
-            self.report(name, Kind::NoPam);
-            return None;
-        }
-        let secrets = self.resolved(name, &given)?;
+        let accounts = match names_pam(&given) {
+            true => self.pam(name, &given)?,
+            false => ServerAccounts::File(self.resolved(name, &given)?),
+        };
         let config = common.mechanisms.clone();
-        Some(ServerAuth { secrets, config })
+        Some(ServerAuth { accounts, config })
+    }
+
+    fn pam(&mut self, name: &'static str, given: &OsStr) -> Option<ServerAccounts> {
+        let problem = match given == PAM || given == PAM_AS_FILE {
+            false => Kind::MoreThanPam,
+            true if !self.context.pam => Kind::NoPam(self.context.platform),
+            true => return Some(ServerAccounts::Pam),
+        };
+        self.report(name, problem);
+        None
+    }
+
+    /// Whether PAM is asked for in the way that has been given up.
+    pub(super) fn names_pam_as_file(&self) -> bool {
+        let mut given = ["server-auth", "pop-auth"]
+            .iter()
+            .map(|name| self.path(name));
+        given.any(|given| given.is_some_and(|given| given == PAM_AS_FILE))
     }
 
     pub(super) fn server_tls(&mut self) -> Option<ServerTls> {

@@ -1,22 +1,28 @@
 mod client_security;
 mod forwarding;
+#[cfg(unix)]
+mod pam;
 
 use super::*;
 use crate::config::settings::{CONNECTION_TIMEOUT, PROMPT_TIMEOUT, RESPONSE_TIMEOUT};
-use crate::config::settings::{PopServer, ServerAuth, ServerTls, Traffic, Verify};
+use crate::config::settings::{PopServer, ServerAccounts, ServerAuth, ServerTls, Traffic, Verify};
 use crate::config::{AdminServer, Host, IpFamily, Literal, MetricsAddress, MetricsServer};
 use crate::config::{Platform, parse};
 use forwarding::{FORWARD_CHANGES, ForwardChange};
 
 fn check_line(line: &str) -> Result<(Config, Vec<Warning>), Vec<String>> {
-    let mut read = parse::words(line.split_whitespace().map(Into::into));
-    assert!(read.problems.is_empty(), "{line}: {:?}", read.problems);
     let context = Context {
         base_dir: Some("/home/me".into()),
         app_dir: Some("/opt/relay".into()),
         ..Context::new(Platform::Unix)
     };
-    check(read.options.plain(), &context)
+    check_in(&context, line)
+}
+
+fn check_in(context: &Context, line: &str) -> Result<(Config, Vec<Warning>), Vec<String>> {
+    let mut read = parse::words(line.split_whitespace().map(Into::into));
+    assert!(read.problems.is_empty(), "{line}: {:?}", read.problems);
+    check(read.options.plain(), context)
         .map_err(|problems| problems.iter().map(ToString::to_string).collect())
 }
 
@@ -168,7 +174,7 @@ fn tls(c: &mut Config, change: fn(&mut ServerTls)) {
 /// The server with a secrets file.
 fn auth(c: &mut Config, config: Option<&str>) {
     smtp(c).auth = Some(ServerAuth {
-        secrets: "/home/me/secrets".into(),
+        accounts: ServerAccounts::File("/home/me/secrets".into()),
         config: config.map(str::to_owned),
     });
 }
@@ -185,7 +191,7 @@ fn pop(c: &mut Config, change: fn(&mut PopServer)) {
         by_name: false,
         no_delete: false,
         auth: Some(ServerAuth {
-            secrets: "/home/me/p".into(),
+            accounts: ServerAccounts::File("/home/me/p".into()),
             config: None,
         }),
         tls: None,
@@ -520,22 +526,6 @@ fn no_goes_against_what_modes_imply() {
 
 #[test]
 fn secrets_are_in_a_file() {
-    for value in ["/pam", "pam:", "pam:x"] {
-        assert_eq!(
-            bad(&format!("-t --server-auth={value}")),
-            [
-                "--server-auth: logging in by PAM is not available in this version: \
-              name a secrets file"
-            ]
-        );
-        assert_eq!(
-            bad(&format!("-t --pop --pop-auth={value}")),
-            [
-                "--pop-auth: logging in by PAM is not available in this version: \
-              name a secrets file"
-            ]
-        );
-    }
     assert_eq!(bad("-t --server-auth="), ["--server-auth: \"\" is empty"]);
     let empty = "--server-tls-certificate: \"\" is empty";
     assert_eq!(bad("-t -K --server-tls-certificate="), [empty]);

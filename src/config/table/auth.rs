@@ -40,7 +40,9 @@ pub(super) const OPTIONS: &[Opt] = &[
         doc: "Makes SMTP clients log in before they submit mail, with an account from this \
             secrets file, on lines of: the word server, the password's encoding (plain or md5), \
             the user and the password. Clients with addresses on lines of server, none, the \
-            address or network, and a name for them need not log in.",
+            address or network, and a name for them need not log in. The value pam: has PAM \
+            check accounts of the system, or what its service emailrelay says; a program has \
+            that if it was built with it.",
         ..Opt::FLAG
     },
     Opt {
@@ -69,7 +71,8 @@ pub(super) const OPTIONS: &[Opt] = &[
         status: Ready,
         summary: "accounts of POP clients",
         doc: "Takes the accounts of POP clients from this secrets file, which has the form of that \
-            of --server-auth. The file is read again when it changes.",
+            of --server-auth, or by PAM if the value is pam:. The file is read again when it \
+            changes.",
         ..Opt::FLAG
     },
 ];

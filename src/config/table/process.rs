@@ -34,8 +34,8 @@ pub(super) const OPTIONS: &[Opt] = &[
         summary: "how the program shows itself",
         doc: "Says where the program runs without --no-daemon: with tray (the default) or hidden in \
             the background, without a window; with window, popup or window,tray in a console \
-            window of its own, which shows the log and ends the program when it is closed. \
-            There is no icon.",
+            window of its own, where standard error is, and which ends the program when it is \
+            closed. There is no icon.",
         ..Opt::FLAG
     },
     Opt {
@@ -86,7 +86,8 @@ pub(super) const OPTIONS: &[Opt] = &[
         doc: "Gives up the privileges of root, for good, for those of this user (daemon unless told \
             otherwise) once everything is open that needs them. A small process of root stays, \
             which reads files again that only root may read, and which signals are sent to; \
-            root as the user keeps one process with all privileges. Has no effect when not \
+            root as the user keeps one process with all privileges. Numbers of a user and a \
+            group, as 10025:10025, need be in no list of users. Has no effect when not \
             started by root, or on Windows.",
         ..Opt::FLAG
     },

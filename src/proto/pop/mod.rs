@@ -461,7 +461,7 @@ mod tests {
         let mut out = Vec::new();
         machine.admit(Kinds {
             passwords: true,
-            states: Vec::new(),
+            ..Kinds::default()
         });
         machine.greet(now, &mut out);
         let mut input = ByteQueue::new(1000);

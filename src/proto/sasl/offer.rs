@@ -10,6 +10,8 @@ pub struct Kinds {
     pub passwords: bool,
     /// Stored keys of HMAC, each for one mechanism.
     pub states: Vec<Algorithm>,
+    /// Passwords that somebody else knows, who only says whether one is right.
+    pub foreign_passwords: bool,
 }
 
 /// The mechanisms for one connection in its present state. It is made anew once
@@ -28,7 +30,7 @@ impl Kinds {
     fn mechanisms(&self) -> Vec<Mechanism> {
         let serves = |mechanism: &Mechanism| match mechanism {
             Mechanism::Cram(algorithm) => self.passwords || self.states.contains(algorithm),
-            Mechanism::Plain | Mechanism::Login => self.passwords,
+            Mechanism::Plain | Mechanism::Login => self.passwords || self.foreign_passwords,
             Mechanism::OauthBearer | Mechanism::Xoauth2 | Mechanism::External => false,
             Mechanism::Apop => false,
         };
@@ -86,6 +88,7 @@ mod tests {
     const PASSWORDS: Kinds = Kinds {
         passwords: true,
         states: Vec::new(),
+        foreign_passwords: false,
     };
 
     fn offer(kinds: &Kinds, config: &str, channel: Channel) -> Offer {
@@ -96,6 +99,7 @@ mod tests {
         Kinds {
             passwords: false,
             states: states.to_vec(),
+            foreign_passwords: false,
         }
     }
 
@@ -117,6 +121,27 @@ mod tests {
                 expected,
                 "{kinds:?} {channel:?}"
             );
+        }
+    }
+
+    #[test]
+    fn offers_what_shows_the_password_to_who_has_it_checked_elsewhere() {
+        let kinds = Kinds {
+            foreign_passwords: true,
+            ..Kinds::default()
+        };
+        for (config, channel, expected) in [
+            ("", Channel::Encrypted, "PLAIN LOGIN"),
+            ("", Channel::Local, "PLAIN LOGIN"),
+            ("", Channel::Clear, ""),
+            ("m:plain", Channel::Clear, "PLAIN"),
+            ("m:;a:plain", Channel::Local, ""),
+            ("x:login", Channel::Encrypted, "PLAIN"),
+        ] {
+            let offer = offer(&kinds, config, channel);
+            assert_eq!(offer.names(), expected, "{config} {channel:?}");
+            let challenge = offer.accept(b"CRAM-MD5");
+            assert_eq!(challenge, Err(Answer::Unsupported), "{config} {channel:?}");
         }
     }
 

@@ -91,6 +91,17 @@ pub fn received(facts: &TraceFacts<'_>) -> Vec<u8> {
     line.into_bytes()
 }
 
+/// What has to stand between a trace field and content that begins like this: an empty
+/// line where the content would continue the field, and say in our name what it likes.
+// RFC 5322 2.2.3: a line that begins with a blank belongs to the field before it. Where
+// there is none it can be no field, so that the message has no header section of its own.
+pub fn seam(content: &[u8]) -> &'static [u8] {
+    match content.first() {
+        Some(b' ' | b'\t') => b"\r\n",
+        _ => b"",
+    }
+}
+
 /// Makes one word of a text, so that it can neither start a comment or a clause
 /// of its own nor end the field: blanks become hyphens, whatever else domains,
 /// literals and escapes do not need becomes `\xNN`.
@@ -180,6 +191,19 @@ mod tests {
             let line = trace(helo, "127.0.0.1", Protocol::Esmtp, "1");
             assert!(line.contains(expected), "{line}");
             assert_eq!(line.matches(['(', ';']).count(), 2, "{line}");
+        }
+    }
+
+    #[test]
+    fn content_cannot_continue_the_field() {
+        for (content, expected) in [
+            (&b" ; forged\r\n"[..], &b"\r\n"[..]),
+            (b"\tforged\r\n", b"\r\n"),
+            (b"Subject: x\r\n", b""),
+            (b"\r\n x\r\n", b""),
+            (b"", b""),
+        ] {
+            assert_eq!(seam(content), expected, "{}", content.escape_ascii());
         }
     }
 

@@ -2,10 +2,11 @@
 //! with them is told with the option that names them.
 
 use crate::auth::SecretsFile;
-use crate::config::settings::{ServerAuth, ServerTls, Verify};
+use crate::config::settings::{ServerAccounts, ServerAuth, ServerTls, Verify};
 use crate::config::{Config, PopServer, SmtpServer};
 use crate::proto::sasl;
 use crate::relay::security::Site;
+use crate::sys::pam;
 use crate::tls::{self, CertificateFiles, Keywords, ServerSettings, VerifySource};
 use crate::warning;
 
@@ -31,11 +32,20 @@ fn site_of(
     tls: Option<&ServerTls>,
 ) -> Result<Site, String> {
     let mut site = Site::default();
-    if let Some(ServerAuth { secrets, .. }) = auth {
-        let opened = SecretsFile::open(secrets, config.strict_secrets);
-        let (file, warnings) = opened.map_err(|error| format!("{option}: {error}"))?;
-        warnings.iter().for_each(|text| warning!("{text}"));
-        site.use_secrets(file);
+    match auth.map(|auth| &auth.accounts) {
+        Some(ServerAccounts::File(secrets)) => {
+            let opened = SecretsFile::open(secrets, config.strict_secrets);
+            let (file, warnings) = opened.map_err(|error| format!("{option}: {error}"))?;
+            warnings.iter().for_each(|text| warning!("{text}"));
+            site.use_secrets(file);
+        }
+        Some(ServerAccounts::Pam) => {
+            if let Some(text) = pam::missing_rules() {
+                warning!("{option}: {text}");
+            }
+            site.use_pam();
+        }
+        None => {}
     }
     if let Some(tls) = tls {
         let settings = server_settings(config, tls);

@@ -7,6 +7,7 @@ use crate::base::OneLine;
 use crate::proto::sasl::{Answer, Credentials};
 use crate::proto::smtp::server::{Admission, Event};
 use crate::relay::context::Context;
+use crate::relay::passwords;
 use crate::verbose;
 
 use super::SmtpServer;
@@ -40,12 +41,20 @@ impl SmtpServer {
     /// Has a worker check what the client says.
     pub(super) fn authenticate(&mut self, credentials: Box<Credentials>, context: &mut Context) {
         let site = self.service.site;
-        self.login.check(site, credentials, self.token, context);
+        let client = (self.token, &self.peer);
+        self.login.check(site, credentials, client, context);
     }
 
     pub(super) fn checked(&mut self, result: Result<Identity, Refusal>, context: &mut Context) {
         if let Some(identity) = self.login.checked(result, &self.peer, context) {
             self.answer_login(Ok(identity), context);
+        }
+    }
+
+    /// Takes what PAM says.
+    pub(super) fn asked(&mut self, done: Option<passwords::Done>, context: &mut Context) {
+        if let Some(answer) = self.login.asked(done, &self.peer, context) {
+            self.answer_login(answer, context);
         }
     }
 

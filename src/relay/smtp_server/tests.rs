@@ -11,6 +11,7 @@ use crate::relay::disk::DiskWork;
 use crate::relay::filters::FilterWork;
 use crate::relay::limits::HANDSHAKE_MAX;
 use crate::relay::lookup::LookupWork;
+use crate::relay::passwords::PasswordWork;
 use crate::relay::programs::ProgramWork;
 use crate::relay::security::Site;
 use crate::store::Spool;
@@ -36,11 +37,13 @@ impl World {
         let spool = Spool::open(&folder, 1).unwrap();
         let disk = Pool::new(DiskWork, 1, || {});
         let lookups = Pool::new(LookupWork::default(), 1, || {});
+        let passwords = Pool::new(PasswordWork, 1, || {});
         let programs = Pool::new(ProgramWork, 1, || {});
         let filters = Pool::new(FilterWork, 1, || {});
         let pools = Pools {
             disk,
             lookups,
+            passwords,
             programs,
             filters,
         };

@@ -15,10 +15,10 @@ use crate::sys::child::{End, GRACE, Output};
 use crate::sys::poll::{self, Entry};
 
 /// All that a program finds in its environment.
-const ENVIRONMENT: [(&str, &str); 2] = [("PATH", "/usr/bin:/bin"), ("IFS", " \t\n")];
+pub(super) const ENVIRONMENT: [(&str, &str); 2] = [("PATH", "/usr/bin:/bin"), ("IFS", " \t\n")];
 
 /// What a program creates is for its user alone.
-const UMASK: libc::mode_t = 0o077;
+pub(super) const UMASK: libc::mode_t = 0o077;
 
 /// How often a program that was told to end is looked at.
 const TICK: Duration = Duration::from_millis(5);
@@ -187,7 +187,7 @@ fn prepare() -> io::Result<()> {
 
 /// Should this process be killed, nobody would wait for the program any more, nor
 /// end it when it is late.
-fn die_with_parent() {
+pub(super) fn die_with_parent() {
     #[cfg(target_os = "linux")]
     // SAFETY: the call takes no pointers, and may be made between fork and exec.
     // What counts is the thread that starts the program, which waits for it.

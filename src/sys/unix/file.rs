@@ -9,6 +9,8 @@ use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
+use super::errno;
+use super::sync::sync;
 use crate::sys::file::{Kind, Metadata, bad_name, not_regular};
 
 /// `F_SETSIG` of `<fcntl.h>`, which `libc` leaves out.
@@ -216,7 +218,7 @@ impl Directory {
 
     /// Makes the names in the directory survive a power cut.
     pub fn sync(&self) -> io::Result<()> {
-        match self.file.sync_all() {
+        match sync(&self.file) {
             // What a file system answers that has nothing to sync.
             Err(error) if error.raw_os_error() == Some(libc::EINVAL) => Ok(()),
             result => result,
@@ -285,7 +287,8 @@ impl Iterator for Names {
 
     fn next(&mut self) -> Option<io::Result<Vec<u8>>> {
         loop {
-            clear_errno();
+            // Only by that does readdir tell its end from an error.
+            errno::set(0);
             // SAFETY: the stream is open until drop, and used by one thread at a time.
             let entry = unsafe { libc::readdir(self.stream) };
             if entry.is_null() {
@@ -312,24 +315,6 @@ impl Drop for Names {
     }
 }
 
-/// Sets `errno` to zero: `readdir` tells its end from an error only by that.
-fn clear_errno() {
-    #[cfg(any(target_os = "solaris", target_os = "illumos"))]
-    use libc::___errno as location;
-    #[cfg(any(target_os = "openbsd", target_os = "netbsd", target_os = "android"))]
-    use libc::__errno as location;
-    #[cfg(any(target_os = "linux", target_os = "emscripten"))]
-    use libc::__errno_location as location;
-    #[cfg(any(
-        target_vendor = "apple",
-        target_os = "freebsd",
-        target_os = "dragonfly"
-    ))]
-    use libc::__error as location;
-    // SAFETY: the C library gives a valid pointer to this thread's own errno.
-    unsafe { *location() = 0 };
-}
-
 /// Takes the lock on a file that keeps all others from it; false where someone
 /// has one. It is advisory and ends when the file is closed.
 pub fn try_lock(file: &File) -> io::Result<bool> {
@@ -347,23 +332,6 @@ fn taken(result: Result<(), TryLockError>) -> io::Result<bool> {
         Err(TryLockError::WouldBlock) => Ok(false),
         Err(TryLockError::Error(error)) => Err(error),
     }
-}
-
-/// Makes a file's content survive a power cut, even if it is open for reading only.
-pub fn sync(file: &File) -> io::Result<()> {
-    file.sync_all()
-}
-
-/// Tells the system to start writing a file's content to the disk, without
-/// waiting and without promise.
-pub fn start_writeback(file: &File) {
-    #[cfg(target_os = "linux")]
-    // SAFETY: the descriptor is open. Failure is of no matter: the sync follows.
-    unsafe {
-        libc::sync_file_range(file.as_raw_fd(), 0, 0, libc::SYNC_FILE_RANGE_WRITE);
-    }
-    #[cfg(not(target_os = "linux"))]
-    let _ = file; // other systems have no such call
 }
 
 /// Gives a file the owner, the group and the permissions of another, as far as this

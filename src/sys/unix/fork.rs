@@ -47,22 +47,32 @@ pub(super) fn exit(status: u8) -> ! {
 
 /// Waits for a child to end, and gives the status as a shell would.
 pub(super) fn wait(child: libc::pid_t) -> u8 {
-    let mut status = 0;
     loop {
-        // SAFETY: the pointer is to a live variable.
-        let result = unsafe { libc::waitpid(child, &mut status, 0) };
-        if result == child {
-            break;
+        if let Some(status) = look(child, 0) {
+            return status;
         }
-        if io::Error::last_os_error().kind() != io::ErrorKind::Interrupted {
-            return 1;
-        }
+    }
+}
+
+/// The same if it has ended already.
+pub(super) fn ended(child: libc::pid_t) -> Option<u8> {
+    look(child, libc::WNOHANG)
+}
+
+fn look(child: libc::pid_t, flags: c_int) -> Option<u8> {
+    let mut status = 0;
+    // SAFETY: the pointer is to a live variable.
+    match unsafe { libc::waitpid(child, &mut status, flags) } {
+        0 => return None,
+        -1 if io::Error::last_os_error().kind() == io::ErrorKind::Interrupted => return None,
+        -1 => return Some(1),
+        _ => {}
     }
     let status = match libc::WIFEXITED(status) {
         true => libc::WEXITSTATUS(status),
         false => 128 + libc::WTERMSIG(status),
     };
-    u8::try_from(status).unwrap_or(u8::MAX)
+    Some(u8::try_from(status).unwrap_or(u8::MAX))
 }
 
 /// Sends a signal to a child that has not been waited for.
@@ -70,6 +80,12 @@ pub(super) fn signal(child: libc::pid_t, signal: c_int) {
     // SAFETY: the call takes no pointers, and the number is that child's until it
     // has been waited for.
     unsafe { libc::kill(child, signal) };
+}
+
+/// Sends a signal to such a child and to all of its process group, if it has made one.
+pub(super) fn signal_with_group(child: libc::pid_t, number: c_int) {
+    signal(-child, number);
+    signal(child, number);
 }
 
 /// Leaves the terminal and the process group of whoever started us.
@@ -109,13 +125,28 @@ fn close_range(first: RawFd, last: RawFd) {
 
 /// Puts the null device in the place of a standard stream.
 pub(super) fn close_standard(fd: RawFd) -> io::Result<()> {
-    let nowhere = File::options().read(true).write(true).open("/dev/null")?;
+    let device = File::options().read(true).write(true).open("/dev/null");
+    let nowhere = match device {
+        Ok(device) => OwnedFd::from(device),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => half_a_pipe(fd)?,
+        Err(error) => return Err(error),
+    };
     // SAFETY: the call takes no pointers. The descriptor is a standard one, which
     // stays usable.
     match unsafe { libc::dup2(nowhere.as_raw_fd(), fd) } {
         -1 => Err(io::Error::last_os_error()),
         _ => Ok(()),
     }
+}
+
+/// A pipe whose other end is closed, for a root without devices: nothing comes out of
+/// it, and what is written into it is an error that nobody heeds.
+fn half_a_pipe(fd: RawFd) -> io::Result<OwnedFd> {
+    let (reader, writer) = io::pipe()?;
+    Ok(match fd {
+        libc::STDIN_FILENO => reader.into(),
+        _ => writer.into(),
+    })
 }
 
 /// Sends octets, and a copy of a descriptor with them.
@@ -239,6 +270,15 @@ mod tests {
         assert_eq!((count, &octets, fd.is_some()), (4, b"efgh", false));
         drop(one);
         assert_eq!(receive(&other, &mut octets).unwrap().0, 0);
+    }
+
+    #[test]
+    fn half_a_pipe_is_as_silent_as_the_null_device() {
+        let mut input = File::from(half_a_pipe(libc::STDIN_FILENO).unwrap());
+        assert_eq!(input.read(&mut [0; 10]).unwrap(), 0);
+        let mut output = File::from(half_a_pipe(libc::STDOUT_FILENO).unwrap());
+        let error = output.write(b"text").unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
     }
 
     #[test]

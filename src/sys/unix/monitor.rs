@@ -6,6 +6,8 @@
 //!   named by its place in that list, and hands the descriptor over;
 //! - it opens for appending one of the log files, whose name of today it works
 //!   out by itself;
+//! - it starts processes that ask PAM about passwords, if that was asked for before
+//!   the division, and hands over the sockets that take the questions;
 //! - it tells the service manager what the network process says of itself;
 //! - it passes signals on, waits for the network process to end, and then removes
 //!   the pid file and ends with the same status.
@@ -20,11 +22,12 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::sys::notify::{self, State};
 use crate::sys::pid_file::PidFile;
@@ -37,6 +40,8 @@ use crate::sys::stderr;
 
 use super::fork;
 use super::open::{open_for_reading, open_log_alone};
+use super::pam;
+use super::pam::checks::Checks;
 use super::privileges::hide_memory;
 use super::process::descriptors_end;
 use super::reach;
@@ -61,6 +66,8 @@ enum Request {
     Read(u16),
     /// The log file at that place, under its name of now.
     Append(u16),
+    /// A check of a password.
+    Check,
 }
 
 impl Request {
@@ -68,6 +75,7 @@ impl Request {
         let (what, which) = match self {
             Request::Read(which) => (b'r', which),
             Request::Append(which) => (b'a', which),
+            Request::Check => (b'c', 0),
         };
         let [high, low] = which.to_be_bytes();
         [what, high, low, 0]
@@ -77,6 +85,7 @@ impl Request {
         match word {
             [b'r', high, low, 0] => Some(Request::Read(u16::from_be_bytes([high, low]))),
             [b'a', high, low, 0] => Some(Request::Append(u16::from_be_bytes([high, low]))),
+            [b'c', 0, 0, 0] => Some(Request::Check),
             _ => None,
         }
     }
@@ -103,8 +112,8 @@ pub(super) fn links() -> io::Result<(Link, Link)> {
 // The network process's side.
 
 /// Asks the monitor, for any thread.
-#[derive(Debug)]
-pub(in crate::sys) struct Client(Mutex<UnixStream>);
+#[derive(Clone, Debug)]
+pub(in crate::sys) struct Client(Arc<Mutex<UnixStream>>);
 
 impl Client {
     /// Has it open the file at that place of the list of those that may be read.
@@ -117,6 +126,13 @@ impl Client {
         self.ask(Request::Append(which))
     }
 
+    /// Has it begin a check, and gives the socket for the question. `WouldBlock` where
+    /// there are too many.
+    pub(super) fn check(&self) -> io::Result<UnixStream> {
+        Ok(OwnedFd::from(self.ask(Request::Check)?).into())
+    }
+
+    /// Has it do what is requested; what it hands over need not be a file.
     fn ask(&self, request: Request) -> io::Result<File> {
         // Whoever panicked with it did so between two requests.
         let mut socket = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -154,7 +170,9 @@ impl Link {
     /// way of it from now on.
     pub(super) fn settle(self) -> io::Result<Lifeline> {
         (&self.notices).read_exact(&mut [0])?;
-        reopen::settle(Some(Client(Mutex::new(self.requests))));
+        let client = Client(Arc::new(Mutex::new(self.requests)));
+        pam::ask_by(client.clone());
+        reopen::settle(Some(client));
         notify::send_by(Notices(self.notices.try_clone()?));
         Ok(Lifeline(self.notices))
     }
@@ -186,13 +204,18 @@ impl Lifeline {
 pub(super) fn run(
     child: libc::pid_t,
     link: Link,
-    user: &User,
+    user: Option<&User>,
     division: Division,
     pid_file: Option<&PidFile>,
 ) -> ! {
     let list = reopen::settle(None);
     let result = prepare(&link, division, pid_file).and_then(|(signals, wakes)| {
-        let monitor = Monitor { child, list, user };
+        let mut monitor = Monitor {
+            child,
+            list,
+            user,
+            checks: division.asks_pam.then(Checks::default),
+        };
         monitor.watch(&link, &signals, &wakes)
     });
     // Only the network process has the other end of the sockets. It has ended or is
@@ -246,20 +269,31 @@ fn lose_patience(requests: &UnixStream) -> io::Result<()> {
 struct Monitor<'a> {
     child: libc::pid_t,
     list: List,
-    user: &'a User,
+    /// Who the network process is, if that is another one.
+    user: Option<&'a User>,
+    /// Nothing where PAM is not to be asked.
+    checks: Option<Checks>,
 }
 
 impl Monitor<'_> {
     /// Waits for requests, notices and signals, until the network process is gone.
-    fn watch(&self, link: &Link, signals: &Signals, wakes: &WakeReceiver) -> io::Result<()> {
+    fn watch(&mut self, link: &Link, signals: &Signals, wakes: &WakeReceiver) -> io::Result<()> {
+        let own = [
+            Entry::new(link.requests.as_raw_fd(), true, false),
+            Entry::new(link.notices.as_raw_fd(), true, false),
+            Entry::new(wakes.raw(), true, false),
+        ];
         loop {
-            let mut entries = [
-                Entry::new(link.requests.as_raw_fd(), true, false),
-                Entry::new(link.notices.as_raw_fd(), true, false),
-                Entry::new(wakes.raw(), true, false),
-            ];
-            poll::wait(&mut entries, None)?;
-            let [request, notice, wake] = entries.map(|entry| entry.is_readable());
+            let checks = self.checks.iter().flat_map(Checks::entries);
+            let mut entries: Vec<Entry> = own.into_iter().chain(checks).collect();
+            let checks = self.checks.as_ref();
+            let patience = checks.and_then(|checks| checks.patience(Instant::now()));
+            poll::wait(&mut entries, patience)?;
+            if let Some(checks) = &mut self.checks {
+                checks.tend(Instant::now());
+            }
+            let happened = |index: usize| entries.get(index).is_some_and(Entry::is_readable);
+            let [request, notice, wake] = [happened(0), happened(1), happened(2)];
             if wake {
                 wakes.drain();
                 self.pass_on(signals.take());
@@ -283,7 +317,7 @@ impl Monitor<'_> {
     }
 
     /// Answers one request; false where there will be none or it makes no sense.
-    fn serve(&self, mut requests: &UnixStream) -> bool {
+    fn serve(&mut self, mut requests: &UnixStream) -> bool {
         let mut word = [0; WORD];
         if requests.read_exact(&mut word).is_err() {
             return false;
@@ -291,10 +325,12 @@ impl Monitor<'_> {
         let opened = match Request::of_word(word) {
             Some(Request::Read(which)) => self.read(which),
             Some(Request::Append(which)) => self.append(which),
+            Some(Request::Check) => self.check(),
             None => return false,
         };
         let (code, file) = match opened {
             Ok(file) => (0, Some(file)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => (libc::EAGAIN, None),
             Err(error) => (error.raw_os_error().unwrap_or(libc::EPERM), None),
         };
         fork::send(requests, &code.to_be_bytes(), file.as_ref()).is_ok()
@@ -302,7 +338,7 @@ impl Monitor<'_> {
 
     fn read(&self, which: u16) -> io::Result<File> {
         let path = self.list.files.get(usize::from(which)).ok_or_else(denied)?;
-        match reach::is_out_of_reach(path, self.user)? {
+        match self.may_open(path)? {
             true => open_for_reading(path),
             false => Err(denied()),
         }
@@ -311,10 +347,26 @@ impl Monitor<'_> {
     fn append(&self, which: u16) -> io::Result<File> {
         let path_now = self.list.logs.get(usize::from(which)).ok_or_else(denied)?;
         let path = path_now();
-        match reach::is_out_of_reach(&path, self.user)? {
+        match self.may_open(&path)? {
             true => open_log_alone(&path),
             false => Err(denied()),
         }
+    }
+
+    /// Whether the user cannot have put another file there. A process that is the same
+    /// user gains nothing by this one, and gets nothing.
+    fn may_open(&self, path: &Path) -> io::Result<bool> {
+        match self.user {
+            Some(user) => reach::is_out_of_reach(path, user),
+            None => Ok(false),
+        }
+    }
+
+    fn check(&mut self) -> io::Result<File> {
+        let checks = self.checks.as_mut().ok_or_else(denied)?;
+        // SAFETY: the monitor has one thread.
+        let socket = unsafe { checks.begin(Instant::now()) }?;
+        Ok(OwnedFd::from(socket).into())
     }
 }
 

@@ -75,23 +75,21 @@ fn look_up<T>(
     }
 }
 
-#[allow(clippy::useless_conversion)] // the type of a group differs between systems
+#[allow(clippy::unnecessary_cast)]
 fn groups(name: &CStr, gid: libc::gid_t) -> io::Result<Vec<u32>> {
     let mut groups = vec![0; 64];
     loop {
         let room = c_int::try_from(groups.len()).map_err(io::Error::other)?;
         let mut count = room;
-        let first = gid
-            .try_into()
-            .map_err(|_| io::Error::other("no such group"))?;
         // SAFETY: the pointers are to a name that ends in NUL, to as many groups as
         // `count` says, and to a live variable.
         let result =
-            unsafe { libc::getgrouplist(name.as_ptr(), first, groups.as_mut_ptr(), &mut count) };
+            unsafe { libc::getgrouplist(name.as_ptr(), gid as _, groups.as_mut_ptr(), &mut count) };
         if result != -1 {
             let count = usize::try_from(count).map_err(io::Error::other)?;
             let found = groups.iter().take(count);
-            return found.map(|group| Ok((*group).into())).collect();
+            // Systems of Apple have them signed here, and that of nobody is -2.
+            return Ok(found.map(|group| *group as u32).collect());
         }
         if groups.len() >= GROUPS_MAX {
             return Err(io::Error::other("the user is in too many groups"));
@@ -133,7 +131,7 @@ pub(in crate::sys) fn with_group<T>(gid: u32, run: impl FnOnce() -> T) -> io::Re
 }
 
 pub(in crate::sys) fn divide(
-    user: &User,
+    user: Option<&User>,
     division: Division,
     pid_file: Option<&PidFile>,
 ) -> io::Result<Lifeline> {
@@ -150,7 +148,9 @@ pub(in crate::sys) fn divide(
         }
         Fork::Child => {
             drop(theirs);
-            give_up(user)?;
+            if let Some(user) = user {
+                give_up(user)?;
+            }
             if division.no_new_privileges {
                 forbid_new_privileges()?;
             }

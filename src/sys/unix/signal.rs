@@ -5,6 +5,7 @@ use std::io;
 use std::mem;
 use std::ptr;
 
+use super::errno;
 use crate::sys::signal::{Request, catch};
 
 /// What is caught.
@@ -30,12 +31,18 @@ pub(in crate::sys) fn install() -> io::Result<()> {
     Ok(())
 }
 
+/// Takes the handlers away, for a process that is to end by signals as others do.
+pub(super) fn catch_no_more() -> io::Result<()> {
+    let changed = [libc::SIGPIPE, libc::SIGIO].into_iter().chain(CAUGHT);
+    changed
+        .into_iter()
+        .try_for_each(|signal| set_action(signal, libc::SIG_DFL))
+}
+
 /// Does nothing but what POSIX allows in a handler, and leaves errno as the
 /// interrupted thread expects it.
 extern "C" fn handle(signal: c_int) {
-    let errno = errno_location();
-    // SAFETY: the pointer is null or to the errno of this thread, an integer.
-    let saved = unsafe { errno.as_ref().copied() };
+    let saved = errno::get();
     match signal {
         libc::SIGHUP => catch(Request::Reload),
         // Nothing is to come of these but that the process lives on. They are not
@@ -43,27 +50,7 @@ extern "C" fn handle(signal: c_int) {
         libc::SIGUSR1 | libc::SIGUSR2 => {}
         _ => catch(Request::Terminate),
     }
-    if let Some(saved) = saved {
-        // SAFETY: as above, and it was not null.
-        unsafe { *errno = saved };
-    }
-}
-
-fn errno_location() -> *mut c_int {
-    #[cfg(any(target_os = "linux", target_os = "dragonfly", target_os = "hurd"))]
-    // SAFETY: the call takes no arguments.
-    return unsafe { libc::__errno_location() };
-    #[cfg(any(target_os = "freebsd", target_vendor = "apple"))]
-    // SAFETY: the call takes no arguments.
-    return unsafe { libc::__error() };
-    #[cfg(any(target_os = "netbsd", target_os = "openbsd", target_os = "android"))]
-    // SAFETY: the call takes no arguments.
-    return unsafe { libc::__errno() };
-    #[cfg(any(target_os = "solaris", target_os = "illumos"))]
-    // SAFETY: the call takes no arguments.
-    return unsafe { libc::___errno() };
-    #[allow(unreachable_code, reason = "what is left for systems not named above")]
-    ptr::null_mut()
+    errno::set(saved);
 }
 
 fn is_ignored(signal: c_int) -> io::Result<bool> {

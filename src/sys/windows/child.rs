@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{self, ChildStdout, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::sys::child::{End, Output};
 use host::command;
@@ -22,6 +22,10 @@ const ENVIRONMENT: [&str; 4] = ["PATH", "SystemRoot", "TEMP", "windir"];
 /// How many pieces of output wait until they are wanted.
 const PIECES_MAX: usize = 4;
 
+/// How long the output of a program that has ended is waited for, in case something that
+/// it has started keeps it open.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
 const CREATE_SUSPENDED: u32 = 0x4;
 const CREATE_NO_WINDOW: u32 = 0x0800_0000;
 
@@ -31,7 +35,8 @@ pub(in crate::sys) struct Child {
     child: process::Child,
     job: Job,
     pieces: Receiver<Vec<u8>>,
-    reaped: bool,
+    /// Until when last words are waited for, once it has ended.
+    reaped: Option<Instant>,
 }
 
 impl Child {
@@ -64,13 +69,17 @@ impl Child {
             child,
             job,
             pieces,
-            reaped: false,
+            reaped: None,
         })
     }
 
     /// Waits for output for no longer than that.
     pub(in crate::sys) fn read(&mut self, buffer: &mut [u8], wait: Duration) -> io::Result<Output> {
-        match self.pieces.recv_timeout(wait) {
+        // What it has said just before may still be on its way.
+        let left = self
+            .reaped
+            .map(|until| until.saturating_duration_since(Instant::now()));
+        match self.pieces.recv_timeout(left.unwrap_or(wait)) {
             Ok(piece) => {
                 let count = piece.len().min(buffer.len());
                 buffer[..count].copy_from_slice(&piece[..count]);
@@ -84,8 +93,8 @@ impl Child {
     /// How it ended, once it has.
     pub(in crate::sys) fn try_wait(&mut self) -> io::Result<Option<End>> {
         let status = self.child.try_wait()?;
-        if status.is_some() && !self.reaped {
-            self.reaped = true;
+        if status.is_some() && self.reaped.is_none() {
+            self.reaped = Some(Instant::now() + LAST_WORDS);
             self.job.let_go();
         }
         Ok(status.map(|status| End::Exited(status.code().unwrap_or(-1))))
@@ -94,7 +103,7 @@ impl Child {
 
 impl Drop for Child {
     fn drop(&mut self) {
-        if !self.reaped {
+        if self.reaped.is_none() {
             self.job.kill();
             // It may have ended just now.
             let _ = self.child.wait();

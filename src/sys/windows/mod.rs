@@ -17,6 +17,7 @@ pub(super) mod interface;
 pub(super) mod monitor;
 pub(super) mod notify;
 pub(super) mod open;
+pub(super) mod pam;
 pub(super) mod poll;
 pub(super) mod privileges;
 pub(super) mod process;

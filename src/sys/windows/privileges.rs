@@ -30,7 +30,7 @@ pub(in crate::sys) fn with_group<T>(_gid: u32, run: impl FnOnce() -> T) -> io::R
 }
 
 pub(in crate::sys) fn divide(
-    _user: &User,
+    _user: Option<&User>,
     _division: Division,
     _pid_file: Option<&PidFile>,
 ) -> io::Result<Lifeline> {

@@ -37,3 +37,37 @@ unsafe extern "system" fn handle(event: u32) -> ffi::BOOL {
         _ => 0,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::sys::signal::watch;
+    use crate::sys::socket::wake_pair;
+    use crate::sys::testing::{alone, await_socket};
+
+    #[test]
+    fn the_console_may_ask_us_to_end() {
+        let name = "sys::windows::signal::tests::the_console_may_ask_us_to_end";
+        alone(name, &[], || {
+            let (sender, receiver) = wake_pair().unwrap();
+            let signals = watch(Arc::new(sender)).unwrap();
+            // SAFETY: what the system may call at any time may be called by us.
+            let tell = |event| unsafe { handle(event) };
+            for event in [ffi::CTRL_C_EVENT, ffi::CTRL_BREAK_EVENT] {
+                assert_eq!(tell(event), 1);
+                await_socket(receiver.raw(), true, false);
+                receiver.drain();
+                assert!(signals.take().terminate);
+            }
+            // Others than ours decide what becomes of these.
+            assert_eq!((tell(ffi::CTRL_LOGOFF_EVENT), tell(77)), (1, 0));
+            assert!(!signals.take().terminate);
+            // The system ends us once it returns, so it does not before we have ended.
+            let closing = thread::spawn(move || tell(ffi::CTRL_CLOSE_EVENT));
+            await_socket(receiver.raw(), true, false);
+            assert!(signals.take().terminate && !closing.is_finished());
+        });
+    }
+}

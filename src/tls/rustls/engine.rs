@@ -4,10 +4,10 @@ use std::io::{self, BufRead, Write};
 
 use ::rustls::{Connection, Error as RustlsError, InvalidMessage, ProtocolVersion};
 
-use super::{suite, verify};
+use super::verify;
 use crate::base::{ByteQueue, OneLine};
 use crate::tls::config::Version;
-use crate::tls::{Engine, Error, Peer, Session, Trust};
+use crate::tls::{Engine, Error, Peer, Session, Trust, suite};
 
 /// The longest reason for a failure, in octets.
 const REASON_OCTETS_MAX: usize = 500;
@@ -80,11 +80,11 @@ impl RustlsEngine {
             _ => Version::Tls13,
         };
         let suite = self.connection.negotiated_cipher_suite();
-        let (suite, cipher) = suite.map_or(("", ""), |suite| suite::names(suite.suite()));
+        let suite = suite::of(suite.map_or(0, |suite| suite.suite().into()));
         Session {
             protocol: protocol.name(),
-            cipher,
-            suite,
+            cipher: suite.openssl,
+            suite: suite.registered,
             peer: self.peer(),
         }
     }

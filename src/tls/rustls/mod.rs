@@ -4,7 +4,6 @@
 
 mod engine;
 mod files;
-mod suite;
 mod ticket;
 mod verify;
 

@@ -3,7 +3,7 @@
 
 use super::*;
 
-#[cfg(any(feature = "rustls", feature = "openssl"))]
+#[cfg(any(feature = "rustls", feature = "openssl", feature = "mbedtls"))]
 pub(in crate::tls) mod matrix;
 
 #[test]

@@ -167,5 +167,4 @@ fn tells_whether_a_file_is_open_elsewhere() {
         drop(other);
         assert_eq!(is_open_elsewhere(&mine), Some(false));
     }
-    start_writeback(&mine);
 }

@@ -26,10 +26,11 @@ fn stranger() -> User {
 fn serve(list: List, user: User, requests: UnixStream) -> thread::JoinHandle<()> {
     lose_patience(&requests).unwrap();
     thread::spawn(move || {
-        let monitor = Monitor {
+        let mut monitor = Monitor {
             child: 0,
             list,
-            user: &user,
+            user: Some(&user),
+            checks: None,
         };
         while monitor.serve(&requests) {}
     })
@@ -60,7 +61,7 @@ fn hands_over_what_is_on_the_list_and_nothing_else() {
     };
     let (ours, theirs) = UnixStream::pair().unwrap();
     let server = serve(list, stranger(), theirs);
-    let client = Client(Mutex::new(ours));
+    let client = Client(Arc::new(Mutex::new(ours)));
     assert_eq!(text(client.read(0).unwrap()), "secret");
     let code = |which| client.read(which).unwrap_err().raw_os_error();
     assert_eq!(code(1), Some(libc::EPERM), "the user can replace it");
@@ -86,7 +87,7 @@ fn opens_log_files_by_their_names_of_now() {
     };
     let (ours, theirs) = UnixStream::pair().unwrap();
     let server = serve(list, stranger(), theirs);
-    let client = Client(Mutex::new(ours));
+    let client = Client(Arc::new(Mutex::new(ours)));
     client.append(0).unwrap().write_all(b"a").unwrap();
     client.append(0).unwrap().write_all(b"b").unwrap();
     assert_eq!(fs::read_to_string(&log).unwrap(), "ab");
@@ -107,7 +108,13 @@ fn opens_log_files_by_their_names_of_now() {
 
 #[test]
 fn nonsense_ends_it() {
-    for word in [*b"x\0\0\0", *b"r\0\0\x01", [0; WORD], [0xff; WORD]] {
+    for word in [
+        *b"x\0\0\0",
+        *b"c\0\x01\0",
+        *b"r\0\0\x01",
+        [0; WORD],
+        [0xff; WORD],
+    ] {
         let (mut ours, theirs) = UnixStream::pair().unwrap();
         let server = serve(List::default(), stranger(), theirs);
         ours.write_all(&word).unwrap();
@@ -118,6 +125,7 @@ fn nonsense_ends_it() {
         Request::Read(0),
         Request::Read(513),
         Request::Append(u16::MAX),
+        Request::Check,
     ] {
         assert_eq!(Request::of_word(request.to_word()), Some(request));
     }

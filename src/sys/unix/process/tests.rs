@@ -11,7 +11,7 @@ use std::os::fd::AsRawFd;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 type Resource = libc::__rlimit_resource_t;
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-type Resource = c_int;
+type Resource = std::ffi::c_int;
 
 /// The limit in force and what it may be raised to.
 fn limit(resource: Resource) -> (libc::rlim_t, libc::rlim_t) {

@@ -404,6 +404,53 @@ mod tests {
         }
     }
 
+    #[cfg(target_arch = "x86_64")]
+    const HEADER: &str = "/usr/include/x86_64-linux-gnu/asm/unistd_64.h";
+    #[cfg(target_arch = "aarch64")]
+    const HEADER: &str = "/usr/include/asm-generic/unistd.h";
+
+    /// The names of the calls in a list of this file, in their order.
+    fn names_in(list: &str) -> Vec<&'static str> {
+        let text = include_str!("seccomp.rs");
+        let start = text.split_once(&format!("const {list}: &[c_long] = &[\n"));
+        let items = start.unwrap().1.split_once("];").unwrap().0;
+        let name = |line: &'static str| line.trim().strip_prefix("libc::SYS_");
+        let names = items.lines().filter_map(name);
+        names.map(|name| name.trim_end_matches(',')).collect()
+    }
+
+    /// The number that the kernel's header gives a call, which may be by way of another
+    /// name.
+    fn number_in(header: &str, name: &str) -> Option<c_long> {
+        let defined = |line: &str| {
+            let mut words = line.strip_prefix("#define ")?.split_whitespace();
+            (words.next() == Some(name)).then(|| words.next().map(str::to_owned))?
+        };
+        let value = header.lines().find_map(defined)?;
+        value.parse().ok().or_else(|| number_in(header, &value))
+    }
+
+    #[test]
+    fn numbers_are_those_of_the_kernel() {
+        let Ok(header) = std::fs::read_to_string(HEADER) else {
+            eprintln!("skipped: the kernel's headers are not installed");
+            return;
+        };
+        let old = match cfg!(target_arch = "x86_64") {
+            true => names_in("ALLOWED_OF_OLD"),
+            false => Vec::new(),
+        };
+        let names = [names_in("ALLOWED"), old].concat();
+        assert!(names.len() > 90, "{names:?}");
+        let calls: Vec<_> = ALLOWED.iter().chain(ALLOWED_OF_OLD).collect();
+        assert_eq!(names.len(), calls.len());
+        for (name, call) in names.into_iter().zip(calls) {
+            let number = number_in(&header, &format!("__NR_{name}"));
+            assert_eq!(number, Some(*call), "{name}");
+        }
+        assert_eq!(number_in(&header, "__NR_no_such_call"), None);
+    }
+
     #[test]
     fn other_conventions_end_it() {
         assert_eq!(decision(0x4000_0003, 0, [0; 6]), KILL);

@@ -92,11 +92,9 @@ fn the_handler_leaves_errno_alone() {
         let (_signals, receiver) = start();
         // So that the write in the handler fails and sets errno.
         drop(receiver);
-        // SAFETY: the errno of this thread, which the systems that tests run on
-        // all have.
-        unsafe { *errno_location() = 4242 };
+        errno::set(4242);
         handle(libc::SIGTERM);
-        assert_eq!(io::Error::last_os_error().raw_os_error(), Some(4242));
+        assert_eq!(errno::get(), 4242);
     });
 }
 

@@ -24,6 +24,7 @@ macro_rules! for_backends {
         for_backends! { @twice [$($test)+] [
             (rustls "rustls" Rustls)
             (openssl "openssl" OpenSsl)
+            (mbedtls "mbedtls" MbedTls)
         ] }
     };
     (@twice $tests:tt $libraries:tt) => {
