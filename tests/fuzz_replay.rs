@@ -21,7 +21,7 @@ const OCTETS_MAX: usize = 4096;
 
 /// A corpus file is no larger, and a corpus has no more files.
 const FILE_OCTETS_MAX: usize = 2048;
-const FILES_MAX: usize = 500;
+const FILES_MAX: usize = 700;
 
 /// What is worth to be put in anywhere.
 const FRAGMENTS: &[&[u8]] = &[

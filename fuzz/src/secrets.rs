@@ -80,7 +80,11 @@ fn shows_secret(file: &[u8], text: &str) -> bool {
     let lines = file.split(|octet| *octet == b'\n');
     let secrets = lines.filter_map(|line| {
         let fields = line.split(|octet| matches!(octet, b' ' | b'\t' | b'\r'));
-        fields.filter(|field| !field.is_empty()).nth(3)
+        let mut fields = fields.filter(|field| !field.is_empty()).skip(1);
+        let kind = fields.next()?.to_ascii_lowercase();
+        // The name of a file, or what peers are called, is none.
+        let has_secret = !kind.ends_with(b":file") && kind != b"none";
+        fields.nth(1).filter(|_| has_secret)
     });
     secrets
         .filter(|secret| secret.len() >= SECRET_MIN && occurrences(file, secret) == 1)

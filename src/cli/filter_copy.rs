@@ -23,23 +23,6 @@ enum Name {
     Version,
 }
 
-const fn option(
-    name: Name,
-    long: &'static str,
-    short: u8,
-    value: Option<&'static str>,
-    doc: &'static str,
-) -> Opt<Name> {
-    Opt {
-        name,
-        long,
-        short: Some(short),
-        value,
-        repeats: false,
-        doc,
-    }
-}
-
 const TOOL: Tool<Name> = Tool {
     name: "emailrelay-filter-copy",
     purpose: "copy messages into all sub-directories of the spool directory",
@@ -57,16 +40,28 @@ const TOOL: Tool<Name> = Tool {
          made, none is.",
     ],
     options: &[
-        option(
+        Opt::new(
             Name::SpoolDir,
             "spool-dir",
-            b'd',
+            Some(b'd'),
             Some("directory"),
             "Copy all messages that are ready in this spool directory.",
         ),
-        option(Name::Verbose, "verbose", b'v', None, "Say what is copied."),
-        option(Name::Help, "help", b'h', None, "Show this."),
-        option(Name::Version, "version", b'V', None, "Show the version."),
+        Opt::new(
+            Name::Verbose,
+            "verbose",
+            Some(b'v'),
+            None,
+            "Say what is copied.",
+        ),
+        Opt::new(Name::Help, "help", Some(b'h'), None, "Show this."),
+        Opt::new(
+            Name::Version,
+            "version",
+            Some(b'V'),
+            None,
+            "Show the version.",
+        ),
     ],
     operands_max: 2,
     sections: &[

@@ -22,6 +22,32 @@ pub(super) struct Opt<N: 'static> {
     pub(super) doc: &'static str,
 }
 
+impl<N> Opt<N> {
+    /// An option that can be given once with a value.
+    pub(super) const fn new(
+        name: N,
+        long: &'static str,
+        short: Option<u8>,
+        value: Option<&'static str>,
+        doc: &'static str,
+    ) -> Opt<N> {
+        Opt {
+            name,
+            long,
+            short,
+            value,
+            repeats: false,
+            doc,
+        }
+    }
+
+    /// The same, but it can be given with many.
+    pub(super) const fn repeated(mut self) -> Opt<N> {
+        self.repeats = true;
+        self
+    }
+}
+
 /// A section of a manual page: its title and terms with their explanations. An
 /// explanation without a term is a paragraph.
 pub(super) type Section = (&'static str, &'static [(&'static str, &'static str)]);

@@ -4,7 +4,6 @@
 //! which is no use to whoever reads it but for logging in by that mechanism. One
 //! line of standard input is the password; a terminal does not show it.
 
-use std::ffi::OsString;
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 
 use crate::base::hash::{Algorithm, hmac};
@@ -13,6 +12,7 @@ use crate::base::{base64, xtext};
 use crate::sys::{self, process, stderr, terminal};
 
 use super::options::{Opt, Tool};
+use super::tool;
 
 /// The longest password that is read, in octets; a secrets file takes no more.
 const PASSWORD_MAX: usize = 4096;
@@ -28,54 +28,43 @@ enum Name {
     Version,
 }
 
-const fn option(
-    name: Name,
-    long: &'static str,
-    short: u8,
-    value: Option<&'static str>,
-    doc: &'static str,
-) -> Opt<Name> {
-    Opt {
-        name,
-        long,
-        short: Some(short),
-        value,
-        repeats: false,
-        doc,
-    }
-}
-
 const OPTIONS: &[Opt<Name>] = &[
-    option(
+    Opt::new(
         Name::Hash,
         "hash",
-        b'H',
+        Some(b'H'),
         Some("function"),
         "MD5 (the default), SHA1, SHA256 or SHA512, or NONE for the password itself in xtext",
     ),
-    option(
+    Opt::new(
         Name::Base64,
         "base64",
-        b'b',
+        Some(b'b'),
         None,
         "the password that is read is in base64",
     ),
-    option(
+    Opt::new(
         Name::Dotted,
         "dotted",
-        b'd',
+        Some(b'd'),
         None,
         "use the dotted form (MD5 only)",
     ),
-    option(
+    Opt::new(
         Name::Password,
         "password",
-        b'p',
+        Some(b'p'),
         Some("password"),
         "take this password; others can see it meanwhile",
     ),
-    option(Name::Help, "help", b'h', None, "show this"),
-    option(Name::Version, "version", b'V', None, "show the version"),
+    Opt::new(Name::Help, "help", Some(b'h'), None, "show this"),
+    Opt::new(
+        Name::Version,
+        "version",
+        Some(b'V'),
+        None,
+        "show the version",
+    ),
 ];
 
 const TOOL: Tool<Name> = Tool {
@@ -104,21 +93,7 @@ enum Form {
 pub fn main() -> u8 {
     // The work can go on without.
     let _ = process::forbid_core_dumps();
-    let words = std::env::args_os()
-        .skip(1)
-        .map(OsString::into_encoded_bytes)
-        .collect();
-    let result = run(words).and_then(|text| {
-        let written = io::stdout().write_all(text.as_bytes());
-        written.map_err(|error| format!("cannot write: {}", sys::reason(&error)))
-    });
-    match result {
-        Ok(()) => 0,
-        Err(problem) => {
-            stderr::write_line(&format!("{}: error: {problem}", TOOL.name));
-            1
-        }
-    }
+    tool::main(TOOL.name, |words| tool::print(&run(words)?))
 }
 
 /// Does what the arguments ask for and gives the text to print.

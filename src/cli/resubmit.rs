@@ -23,23 +23,6 @@ enum Name {
     Version,
 }
 
-const fn option(
-    name: Name,
-    long: &'static str,
-    short: u8,
-    value: Option<&'static str>,
-    doc: &'static str,
-) -> Opt<Name> {
-    Opt {
-        name,
-        long,
-        short: Some(short),
-        value,
-        repeats: false,
-        doc,
-    }
-}
-
 /// How often a message may have failed to be tried again, if nothing is said.
 const LIMIT: usize = 5;
 
@@ -54,44 +37,56 @@ const TOOL: Tool<Name> = Tool {
          which stay there. An envelope that cannot be read is left alone.",
     ],
     options: &[
-        option(
+        Opt::new(
             Name::SpoolDir,
             "spool-dir",
-            b's',
+            Some(b's'),
             Some("directory"),
             "The spool directory. The default is /var/spool/emailrelay.",
         ),
-        option(
+        Opt::new(
             Name::Limit,
             "limit",
-            b'l',
+            Some(b'l'),
             Some("number"),
             "Only messages that have failed less often than this. The default is 5.",
         ),
-        option(
+        Opt::new(
             Name::OlderThan,
             "older-than",
-            b'o',
+            Some(b'o'),
             Some("age"),
             "Only messages that arrived longer ago: a number with s, m, h or d.",
         ),
-        option(
+        Opt::new(
             Name::Id,
             "id",
-            b'i',
+            Some(b'i'),
             Some("id"),
             "Only the message of this id.",
         ),
-        option(
+        Opt::new(
             Name::DryRun,
             "dry-run",
-            b'n',
+            Some(b'n'),
             None,
             "Say which messages are meant, and change nothing.",
         ),
-        option(Name::Verbose, "verbose", b'v', None, "Say what is done."),
-        option(Name::Help, "help", b'h', None, "Show this."),
-        option(Name::Version, "version", b'V', None, "Show the version."),
+        Opt::new(
+            Name::Verbose,
+            "verbose",
+            Some(b'v'),
+            None,
+            "Say what is done.",
+        ),
+        Opt::new(Name::Help, "help", Some(b'h'), None, "Show this."),
+        Opt::new(
+            Name::Version,
+            "version",
+            Some(b'V'),
+            None,
+            "Show the version.",
+        ),
     ],
     operands_max: 1,
     sections: &[

@@ -31,17 +31,6 @@ enum Name {
     Version,
 }
 
-const fn option(name: Name, long: &'static str, short: Option<u8>, doc: &'static str) -> Opt<Name> {
-    Opt {
-        name,
-        long,
-        short,
-        value: None,
-        repeats: false,
-        doc,
-    }
-}
-
 /// The display name of the service that is called as the program is.
 const DISPLAY_NAME: &str = "E-MailRelay";
 
@@ -77,20 +66,28 @@ const TOOL: Tool<Name> = Tool {
          the sc program.",
     ],
     options: &[
-        option(
+        Opt::new(
             Name::Install,
             "install",
             None,
+            None,
             "Make the service known, to be started with the system from the next time on.",
         ),
-        option(
+        Opt::new(
             Name::Remove,
             "remove",
             None,
+            None,
             "Have the service forgotten; one that runs is forgotten when it ends.",
         ),
-        option(Name::Help, "help", Some(b'h'), "Show this."),
-        option(Name::Version, "version", Some(b'V'), "Show the version."),
+        Opt::new(Name::Help, "help", Some(b'h'), None, "Show this."),
+        Opt::new(
+            Name::Version,
+            "version",
+            Some(b'V'),
+            None,
+            "Show the version.",
+        ),
     ],
     operands_max: 2,
     sections: &[

@@ -20,7 +20,7 @@ pub const FILES: &[(&str, Derive)] = &[
 const NOTE: &str = "# Derived from the option table.";
 
 fn options() -> impl Iterator<Item = &'static Opt> {
-    table::options().filter(|option| help::is_listed(option, Platform::Unix))
+    table::options().filter(|option| option.exists_on(Platform::Unix))
 }
 
 fn takes_path(option: &Opt) -> bool {

@@ -69,7 +69,7 @@ pub fn help(verbose: bool, platform: Platform, width: Width, catalogue: &Catalog
 
 fn in_short(platform: Platform, width: Width, catalogue: &Catalogue) -> String {
     let mut text: String = table::options()
-        .filter(|option| option.level == Level::Short && is_listed(option, platform))
+        .filter(|option| option.level == Level::Short && option.exists_on(platform))
         .map(|option| {
             let summary = catalogue.translate(option.summary);
             entry(option, summary, SHORT_COLUMN, width)
@@ -86,7 +86,7 @@ fn in_full(platform: Platform, width: Width, catalogue: &Catalogue) -> String {
         let entries: String = category
             .options
             .iter()
-            .filter(|option| is_listed(option, platform))
+            .filter(|option| option.exists_on(platform))
             .map(|option| {
                 let doc = catalogue.translate(option.doc);
                 entry(option, doc, FULL_COLUMN, width)
@@ -103,11 +103,6 @@ fn in_full(platform: Platform, width: Width, catalogue: &Catalogue) -> String {
         text += &indented(catalogue.translate(meaning), 6, width);
     }
     text
-}
-
-/// Whether help and manual tell of the option: only what can be used is told.
-pub(super) fn is_listed(option: &Opt, platform: Platform) -> bool {
-    option.is_ready() && option.exists_on(platform)
 }
 
 /// One option: its names on the left, and from that column on its description.
@@ -247,7 +242,7 @@ for all options: emailrelay --help --verbose
     }
 
     #[test]
-    fn the_full_help_lists_what_is_ready_and_nothing_else() {
+    fn the_full_help_lists_what_the_system_has_and_nothing_else() {
         let help = full(usize::MAX);
         for option in table::options() {
             let names = names(option);
@@ -255,7 +250,7 @@ for all options: emailrelay --help --verbose
                 line.strip_prefix(names.as_str())
                     .is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
             });
-            assert_eq!(listed, is_listed(option, Platform::Unix), "{names}");
+            assert_eq!(listed, option.exists_on(Platform::Unix), "{names}");
         }
         assert!(help.contains("\nSMTP client options:\n"));
         assert!(help.contains("\nPOP server options:\n"));

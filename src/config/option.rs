@@ -17,8 +17,6 @@ pub struct Opt {
     pub on: On,
     /// Which help lists it.
     pub level: Level,
-    /// Whether this version can do it.
-    pub status: Status,
     /// What it does, in a few words, for the short help.
     pub summary: &'static str,
     /// What it does, in one paragraph, for the long help and the manual page.
@@ -67,15 +65,6 @@ pub enum Level {
     Verbose,
 }
 
-/// Whether this version can do what the option asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
-    /// Yes.
-    Ready,
-    /// Not yet: the option is understood, and refused when it is used.
-    Planned,
-}
-
 /// A headed group of options.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Category {
@@ -95,7 +84,6 @@ impl Opt {
         repeat: false,
         on: On::All,
         level: Level::Verbose,
-        status: Status::Planned,
         summary: "",
         doc: "",
     };
@@ -107,10 +95,5 @@ impl Opt {
             On::Unix => platform == Platform::Unix,
             On::Windows => platform == Platform::Windows,
         }
-    }
-
-    /// Whether this version can do what it asks for.
-    pub fn is_ready(&self) -> bool {
-        self.status == Status::Ready
     }
 }

@@ -58,8 +58,6 @@ pub enum Kind {
     PamHasNoPasswords,
     /// It cannot be read.
     Syntax(Syntax),
-    /// This version cannot do that.
-    NotAvailable,
     /// The option exists on other systems only.
     OtherSystem,
     /// The value is not one that the option can have.
@@ -274,7 +272,6 @@ impl fmt::Display for Kind {
             Kind::NoCredentials => {
                 f.write_str("cannot find the folder for @credentials: is this a systemd service?")
             }
-            Kind::NotAvailable => f.write_str("not available in this version"),
             Kind::OtherSystem => f.write_str("not available on this system"),
             Kind::Unreadable { path, reason } => write!(f, "cannot read {path}: {reason}"),
             Kind::Programs => f.write_str(

@@ -177,6 +177,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes minutes")]
     fn a_strict_receiver_gets_all_of_it_back() {
         let mut seed = 0x1234_5678_9ABC_DEF1_u64;
         let mut random = |below: usize| {

@@ -438,6 +438,7 @@ fn says_what_is_wrong_with_files_of_secrets() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes")]
 fn limits_hold() {
     let long = format!("# {}", "x".repeat(FILE_MAX));
     assert_eq!(

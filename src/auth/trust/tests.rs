@@ -47,6 +47,7 @@ fn every_ipv4_prefix_length_matches_what_it_should() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes")]
 fn every_ipv6_prefix_length_matches_what_it_should() {
     let all = [
         0x2001_0DB8_85A3_0000_0000_8A2E_0370_7334u128,

@@ -173,6 +173,7 @@ mod tests {
 
     // RFC 6234 8.5, tests 1 to 4; the digest of the empty message is well known.
     #[test]
+    #[cfg_attr(miri, ignore = "takes minutes")]
     fn sha256_passes_the_tests_of_the_rfc() {
         let million = "a".repeat(1_000_000);
         let octets = "01234567".repeat(80);
@@ -204,6 +205,7 @@ mod tests {
 
     // RFC 6234 8.5, tests 1 to 4; the digest of the empty message is well known.
     #[test]
+    #[cfg_attr(miri, ignore = "takes minutes")]
     fn sha512_passes_the_tests_of_the_rfc() {
         let million = "a".repeat(1_000_000);
         let octets = "01234567".repeat(80);

@@ -14,6 +14,7 @@ fn messages() -> impl Iterator<Item = Vec<u8>> {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes")]
 fn any_cut_of_the_message_gives_the_same_digest() {
     fn check<C: Compression>() {
         for message in messages() {

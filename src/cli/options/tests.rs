@@ -13,31 +13,16 @@ const TOOL: Tool<Name> = Tool {
     usage: &["[<options>] <file>", "--flag"],
     description: &["It does something.", "And something else."],
     options: &[
-        Opt {
-            name: Name::Flag,
-            long: "flag",
-            short: Some(b'f'),
-            value: None,
-            repeats: false,
-            doc: "A flag.",
-        },
-        Opt {
-            name: Name::Value,
-            long: "value-with-a-long-name",
-            short: Some(b'v'),
-            value: Some("value"),
-            repeats: false,
-            doc: "A value that takes so many words to explain that they do not fit on a line, \
+        Opt::new(Name::Flag, "flag", Some(b'f'), None, "A flag."),
+        Opt::new(
+            Name::Value,
+            "value-with-a-long-name",
+            Some(b'v'),
+            Some("value"),
+            "A value that takes so many words to explain that they do not fit on a line, \
                   see --flag.",
-        },
-        Opt {
-            name: Name::Many,
-            long: "many",
-            short: None,
-            value: Some("values"),
-            repeats: true,
-            doc: "Values.",
-        },
+        ),
+        Opt::new(Name::Many, "many", None, Some("values"), "Values.").repeated(),
     ],
     operands_max: 2,
     sections: &[(

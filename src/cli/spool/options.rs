@@ -27,71 +27,52 @@ pub(super) enum Name {
     Version,
 }
 
-const fn option(
-    name: Name,
-    long: &'static str,
-    short: Option<u8>,
-    value: Option<&'static str>,
-    doc: &'static str,
-) -> Opt<Name> {
-    Opt {
-        name,
-        long,
-        short,
-        value,
-        repeats: false,
-        doc,
-    }
-}
-
 const OPTIONS: &[Opt<Name>] = &[
-    option(
+    Opt::new(
         Name::SpoolDir,
         "spool-dir",
         Some(b's'),
         Some("directory"),
         "The spool directory. The default is /var/spool/emailrelay.",
     ),
-    option(
+    Opt::new(
         Name::Json,
         "json",
         Some(b'j'),
         None,
         "Write a JSON object on each line.",
     ),
-    option(
+    Opt::new(
         Name::Wide,
         "wide",
         Some(b'w'),
         None,
         "Write one line for each message, however long.",
     ),
-    Opt {
-        repeats: true,
-        ..option(
-            Name::State,
-            "state",
-            Some(b'S'),
-            Some("states"),
-            "Only messages in these states, separated by commas: new, ready, busy, held, bad \
+    Opt::new(
+        Name::State,
+        "state",
+        Some(b'S'),
+        Some("states"),
+        "Only messages in these states, separated by commas: new, ready, busy, held, bad \
              or local.",
-        )
-    },
-    option(
+    )
+    .repeated(),
+    Opt::new(
         Name::OlderThan,
         "older-than",
         Some(b'o'),
         Some("age"),
         "Only messages that arrived longer ago: a number with s, m, h or d.",
     ),
-    option(
+    Opt::new(
         Name::YoungerThan,
         "younger-than",
         Some(b'y'),
         Some("age"),
         "Only messages that arrived less long ago.",
     ),
-    option(
+    Opt::new(
         Name::From,
         "from",
         Some(b'f'),
@@ -99,36 +80,36 @@ const OPTIONS: &[Opt<Name>] = &[
         "Only messages with this text in the reverse-path, in any case; <> stands for the null \
          reverse-path.",
     ),
-    option(
+    Opt::new(
         Name::To,
         "to",
         Some(b't'),
         Some("text"),
         "Only messages with this text in a recipient, in any case.",
     ),
-    option(
+    Opt::new(
         Name::All,
         "all",
         Some(b'a'),
         None,
         "Show or change all messages that the other options let through.",
     ),
-    option(
+    Opt::new(
         Name::DryRun,
         "dry-run",
         Some(b'n'),
         None,
         "Say what would be changed, and change nothing.",
     ),
-    option(
+    Opt::new(
         Name::Content,
         "content",
         Some(b'c'),
         None,
         "With show: the content, too, with what is not printable escaped.",
     ),
-    option(Name::Help, "help", Some(b'h'), None, "Show this."),
-    option(
+    Opt::new(Name::Help, "help", Some(b'h'), None, "Show this."),
+    Opt::new(
         Name::Version,
         "version",
         Some(b'V'),

@@ -35,33 +35,15 @@ pub(super) enum Name {
     Version,
 }
 
-const fn option(
-    name: Name,
-    long: &'static str,
-    short: Option<u8>,
-    value: Option<&'static str>,
-    doc: &'static str,
-) -> Opt<Name> {
-    let repeats = matches!(name, Name::To | Name::Content | Name::Body);
-    Opt {
-        name,
-        long,
-        short,
-        value,
-        repeats,
-        doc,
-    }
-}
-
-const ENVELOPE: [Opt<Name>; 9] = [
-    option(
+const OPTIONS: &[Opt<Name>] = &[
+    Opt::new(
         Name::SpoolDir,
         "spool-dir",
         Some(b's'),
         Some("directory"),
         "The spool directory. The default is /var/spool/emailrelay.",
     ),
-    option(
+    Opt::new(
         Name::From,
         "from",
         Some(b'f'),
@@ -69,14 +51,15 @@ const ENVELOPE: [Opt<Name>; 9] = [
         "The reverse-path; <> for the null one. The default is what the From field has, or \
          anonymous.",
     ),
-    option(
+    Opt::new(
         Name::To,
         "to",
         None,
         Some("addresses"),
         "Recipients, as well as those after the options.",
-    ),
-    option(
+    )
+    .repeated(),
+    Opt::new(
         Name::BccSplit,
         "bcc-split",
         Some(b'b'),
@@ -84,127 +67,123 @@ const ENVELOPE: [Opt<Name>; 9] = [
         "Store a message for each recipient that only the Bcc field has, with a Bcc field for that \
          one alone, and one without for the others.",
     ),
-    option(
+    Opt::new(
         Name::FromAuthIn,
         "from-auth-in",
         Some(b'i'),
         Some("name"),
         "Who has submitted the message, as if said with MAIL; nothing means <>.",
     ),
-    option(
+    Opt::new(
         Name::FromAuthOut,
         "from-auth-out",
         Some(b'o'),
         Some("name"),
         "Who the next hop is told has submitted it; nothing means <>.",
     ),
-    option(
+    Opt::new(
         Name::Auth,
         "auth",
         Some(b'a'),
         Some("name"),
         "Who has submitted the message, as if logged in.",
     ),
-    option(
+    Opt::new(
         Name::Copy,
         "copy",
         Some(b'c'),
         None,
         "Put the envelope into all sub-directories of the spool directory instead, for POP users.",
     ),
-    option(
+    Opt::new(
         Name::Domain,
         "domain",
         None,
         Some("domain"),
         "What this host is called, for --content-message-id and as sendmail.",
     ),
-];
-
-const CONTENT: [Opt<Name>; 8] = [
-    option(
+    Opt::new(
         Name::InputFile,
         "input-file",
         Some(b'x'),
         Some("file"),
         "Read the message from this file, and not from standard input.",
     ),
-    option(
+    Opt::new(
         Name::NoStdin,
         "no-stdin",
         Some(b'N'),
         None,
         "Do not read standard input.",
     ),
-    option(
+    Opt::new(
         Name::Content,
         "content",
         Some(b'C'),
         Some("lines"),
         "Lines of the message before those that are read, each in base64, separated by commas; = \
          for an empty one.",
-    ),
-    option(
+    )
+    .repeated(),
+    Opt::new(
         Name::Body,
         "body",
         Some(b'B'),
         Some("text"),
         "A line of the body, after those of --content and before those that are read.",
-    ),
-    option(
+    )
+    .repeated(),
+    Opt::new(
         Name::ContentTo,
         "content-to",
         Some(b't'),
         None,
         "Add a To field with the recipients, unless there is one.",
     ),
-    option(
+    Opt::new(
         Name::ContentFrom,
         "content-from",
         Some(b'F'),
         None,
         "Add a From field with the reverse-path, unless there is one.",
     ),
-    option(
+    Opt::new(
         Name::ContentDate,
         "content-date",
         Some(b'd'),
         None,
         "Add a Date field, unless there is one.",
     ),
-    option(
+    Opt::new(
         Name::ContentMessageId,
         "content-message-id",
         Some(b'I'),
         None,
         "Add a Message-ID field, unless there is one.",
     ),
-];
-
-const OTHER: [Opt<Name>; 5] = [
-    option(
+    Opt::new(
         Name::Verbose,
         "verbose",
         Some(b'v'),
         None,
         "Print the path of the content file.",
     ),
-    option(
+    Opt::new(
         Name::Filename,
         "filename",
         Some(b'n'),
         None,
         "Print the name of the content file.",
     ),
-    option(
+    Opt::new(
         Name::Sendmail,
         "sendmail",
         None,
         None,
         "As the first argument: take the arguments that sendmail takes.",
     ),
-    option(Name::Help, "help", Some(b'h'), None, "Show this."),
-    option(
+    Opt::new(Name::Help, "help", Some(b'h'), None, "Show this."),
+    Opt::new(
         Name::Version,
         "version",
         Some(b'V'),
@@ -212,25 +191,6 @@ const OTHER: [Opt<Name>; 5] = [
         "Show the version.",
     ),
 ];
-
-const COUNT: usize = ENVELOPE.len() + CONTENT.len() + OTHER.len();
-
-/// All of them.
-const OPTIONS: &[Opt<Name>; COUNT] = &{
-    let mut all = [OTHER[0]; COUNT];
-    let mut at = 0;
-    while at < COUNT {
-        all[at] = if at < ENVELOPE.len() {
-            ENVELOPE[at]
-        } else if at < ENVELOPE.len() + CONTENT.len() {
-            CONTENT[at - ENVELOPE.len()]
-        } else {
-            OTHER[at - ENVELOPE.len() - CONTENT.len()]
-        };
-        at += 1;
-    }
-    all
-};
 
 pub(super) const TOOL: Tool<Name> = Tool {
     name: "emailrelay-submit",

@@ -144,18 +144,13 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    /// Reports the options that are on but cannot be used here, and returns them.
+    /// Reports the options that are on but exist on other systems only, and returns them.
     fn availability(&mut self) -> Vec<&'static str> {
         let platform = self.context.platform;
-        let mut unavailable = Vec::new();
-        for name in self.raw.names_on() {
-            let kind = match table::find(name) {
-                Some(option) if !option.exists_on(platform) => Kind::OtherSystem,
-                Some(option) if !option.is_ready() => Kind::NotAvailable,
-                _ => continue,
-            };
-            self.report(name, kind);
-            unavailable.push(name);
+        let exists = |name| table::find(name).is_none_or(|option| option.exists_on(platform));
+        let unavailable: Vec<_> = self.raw.names_on().filter(|name| !exists(name)).collect();
+        for name in &unavailable {
+            self.report(name, Kind::OtherSystem);
         }
         unavailable
     }

@@ -82,6 +82,7 @@ fn bad(line: &[&str]) -> Vec<String> {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes")]
 fn every_option_is_read_in_every_form() {
     for option in table::options() {
         let long = format!("--{}", option.long);
@@ -280,6 +281,7 @@ fn values_are_bounded_and_printable() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes")]
 fn problems_are_bounded() {
     let line = vec!["--nonsense"; PROBLEMS_MAX * 3];
     assert_eq!(bad(&line).len(), PROBLEMS_MAX + 1);

@@ -1,13 +1,12 @@
 //! The administration interface, and metrics.
 
-use crate::config::option::{Argument::Required, Opt, Status::Ready};
+use crate::config::option::{Argument::Required, Opt};
 
 pub(super) const OPTIONS: &[Opt] = &[
     Opt {
         long: "admin",
         short: Some('a'),
         argument: Required("port"),
-        status: Ready,
         summary: "port for administration connections",
         doc: "Accepts administration commands, such as one that starts forwarding, as lines of \
             text on this port. Only those on this system are let in, unless --interface names an \
@@ -18,7 +17,6 @@ pub(super) const OPTIONS: &[Opt] = &[
     Opt {
         long: "admin-terminate",
         short: Some('Q'),
-        status: Ready,
         summary: "let administrators end the program",
         doc: "Enables the administration command that ends the program.",
         ..Opt::FLAG
@@ -26,7 +24,6 @@ pub(super) const OPTIONS: &[Opt] = &[
     Opt {
         long: "metrics",
         argument: Required("[address:]port|path"),
-        status: Ready,
         summary: "serve metrics for Prometheus over HTTP",
         doc: "Serves counters for Prometheus as /metrics over HTTP on this port of the loopback \
             addresses, and tells as /livez and /readyz whether the program works and whether mail \

@@ -3,7 +3,6 @@
 use crate::config::option::{
     Argument::{Path, Required},
     Opt,
-    Status::Ready,
 };
 
 pub(super) const OPTIONS: &[Opt] = &[
@@ -11,7 +10,6 @@ pub(super) const OPTIONS: &[Opt] = &[
         long: "client-auth",
         short: Some('C'),
         argument: Path("file"),
-        status: Ready,
         summary: "account to log in with when forwarding",
         doc: "Logs in to the remote SMTP server with the account from this secrets file, on a line \
             of: the word client, the kind of secret (plain, md5, sha1, sha256, sha512 or oauth), \
@@ -23,7 +21,6 @@ pub(super) const OPTIONS: &[Opt] = &[
     Opt {
         long: "client-auth-config",
         argument: Required("config"),
-        status: Ready,
         summary: "mechanisms to log in with",
         doc: "Chooses authentication mechanisms for forwarding, as items of a letter, a colon and \
             a list with commas, separated by semicolons: m names those to use, in this order, x \
@@ -35,7 +32,6 @@ pub(super) const OPTIONS: &[Opt] = &[
         long: "server-auth",
         short: Some('S'),
         argument: Path("file"),
-        status: Ready,
         summary: "accounts of SMTP clients",
         doc: "Makes SMTP clients log in before they submit mail, with an account from this \
             secrets file, on lines of: the word server, the password's encoding (plain or md5), \
@@ -48,7 +44,6 @@ pub(super) const OPTIONS: &[Opt] = &[
     Opt {
         long: "server-auth-config",
         argument: Required("config"),
-        status: Ready,
         summary: "mechanisms that clients may log in with",
         doc: "Chooses the authentication mechanisms that clients may use, as items of a letter, a \
             colon and a list with commas, separated by semicolons: m names those that are allowed, \
@@ -58,7 +53,6 @@ pub(super) const OPTIONS: &[Opt] = &[
     },
     Opt {
         long: "strict-secrets",
-        status: Ready,
         summary: "refuse secrets files that others can read",
         doc: "Makes it an error, and not only a warning, if the group of a secrets file or anybody \
             else can read or change it.",
@@ -68,7 +62,6 @@ pub(super) const OPTIONS: &[Opt] = &[
         long: "pop-auth",
         short: Some('F'),
         argument: Path("file"),
-        status: Ready,
         summary: "accounts of POP clients",
         doc: "Takes the accounts of POP clients from this secrets file, which has the form of that \
             of --server-auth, or by PAM if the value is pam:. The file is read again when it \

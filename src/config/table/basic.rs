@@ -4,7 +4,6 @@ use crate::config::option::{
     Argument::{Path, Required},
     Level::Short,
     Opt,
-    Status::Ready,
 };
 
 pub(super) const OPTIONS: &[Opt] = &[
@@ -13,7 +12,6 @@ pub(super) const OPTIONS: &[Opt] = &[
         short: Some('q'),
         argument: Required("host:port"),
         level: Short,
-        status: Ready,
         summary: "forward what is in the spool, then exit",
         doc: "Forwards the mail in the spool directory to the given server and then exits. Stands \
             for --log, --no-syslog, --no-daemon, --dont-serve, --forward and --forward-to together.",
@@ -24,7 +22,6 @@ pub(super) const OPTIONS: &[Opt] = &[
         short: Some('y'),
         argument: Required("host:port"),
         level: Short,
-        status: Ready,
         summary: "accept mail, and forward it when the client disconnects",
         doc: "Accepts mail into the spool directory, and forwards it to the given server each time \
             a client disconnects. Stands for --log, --close-stderr, --forward-on-disconnect and \
@@ -36,7 +33,6 @@ pub(super) const OPTIONS: &[Opt] = &[
         long: "as-server",
         short: Some('d'),
         level: Short,
-        status: Ready,
         summary: "accept mail into the spool",
         doc: "Accepts mail into the spool directory. Stands for --log and --close-stderr together; \
             give --log instead to keep on logging to the standard error stream.",
@@ -47,7 +43,6 @@ pub(super) const OPTIONS: &[Opt] = &[
         short: Some('s'),
         argument: Path("dir"),
         level: Short,
-        status: Ready,
         summary: "directory for mail that waits to be forwarded",
         doc: "Names the directory in which mail is kept from its arrival until it has been \
             forwarded. It must exist. The default is /var/spool/emailrelay.",
@@ -57,7 +52,6 @@ pub(super) const OPTIONS: &[Opt] = &[
         long: "help",
         short: Some('h'),
         level: Short,
-        status: Ready,
         summary: "show help and exit",
         doc: "Shows the most important options and exits; together with --verbose, shows all of \
             them in full.",
@@ -67,7 +61,6 @@ pub(super) const OPTIONS: &[Opt] = &[
         long: "version",
         short: Some('V'),
         level: Short,
-        status: Ready,
         summary: "show the version and exit",
         doc: "Shows the program's version and exits.",
         ..Opt::FLAG

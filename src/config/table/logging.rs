@@ -4,7 +4,6 @@ use crate::config::option::{
     Argument::{Optional, Path, Required},
     Level::Short,
     Opt,
-    Status::Ready,
 };
 
 pub(super) const OPTIONS: &[Opt] = &[
@@ -12,7 +11,6 @@ pub(super) const OPTIONS: &[Opt] = &[
         long: "verbose",
         short: Some('v'),
         level: Short,
-        status: Ready,
         summary: "log more, or show more help",
         doc: "Logs the dialogue of each connection too; with --help, shows all options in full.",
         ..Opt::FLAG
@@ -21,7 +19,6 @@ pub(super) const OPTIONS: &[Opt] = &[
         long: "log",
         short: Some('l'),
         level: Short,
-        status: Ready,
         summary: "log to the standard error stream",
         doc: "Writes a log to the standard error stream and to the system log; see \
             --close-stderr, --log-file and --no-syslog. Implied by --as-client, --as-proxy and \
@@ -31,7 +28,6 @@ pub(super) const OPTIONS: &[Opt] = &[
     Opt {
         long: "debug",
         short: Some('g'),
-        status: Ready,
         summary: "log internal events",
         doc: "Logs what the program does inside too, for those who work on it. No passwords and \
             no content of messages are logged.",
@@ -39,7 +35,6 @@ pub(super) const OPTIONS: &[Opt] = &[
     },
     Opt {
         long: "log-address",
-        status: Ready,
         summary: "put clients' addresses into the log",
         doc: "Puts the address of the remote client, where there is one, into each line of the \
             log.",
@@ -49,7 +44,6 @@ pub(super) const OPTIONS: &[Opt] = &[
         long: "log-file",
         short: Some('N'),
         argument: Path("file"),
-        status: Ready,
         summary: "file to log to",
         doc: "Writes the log to this file instead of the standard error stream. The first %d in \
             its name stands for the local date, for a new file every day, the first %h for the \
@@ -59,7 +53,6 @@ pub(super) const OPTIONS: &[Opt] = &[
     Opt {
         long: "log-format",
         argument: Required("keywords"),
-        status: Ready,
         summary: "what lines of the log have",
         doc: "Says what lines of the log have besides their level and text, as a list of: time, \
             unit (the name of the configuration, where there are several), address (of the \
@@ -70,7 +63,6 @@ pub(super) const OPTIONS: &[Opt] = &[
     Opt {
         long: "log-time",
         short: Some('L'),
-        status: Ready,
         summary: "put the time into the log",
         doc: "Puts the local date and time into each line of the log.",
         ..Opt::FLAG
@@ -78,7 +70,6 @@ pub(super) const OPTIONS: &[Opt] = &[
     Opt {
         long: "no-syslog",
         short: Some('n'),
-        status: Ready,
         summary: "keep the log out of the system log",
         doc: "Keeps the log out of the system log, to which it goes otherwise. Implied by \
             --as-client.",
@@ -88,7 +79,6 @@ pub(super) const OPTIONS: &[Opt] = &[
         long: "syslog",
         short: Some('k'),
         argument: Optional("facility"),
-        status: Ready,
         summary: "log to the system log",
         doc: "Writes the log to the system log, even if --no-syslog is given or implied. The \
             facility is mail (the default), user, daemon, or local0 to local7.",
@@ -97,7 +87,6 @@ pub(super) const OPTIONS: &[Opt] = &[
     Opt {
         long: "close-stderr",
         short: Some('e'),
-        status: Ready,
         summary: "close the standard error stream after start-up",
         doc: "Closes the standard error stream soon after start-up; a log that goes there ends \
             with it. Implied by --as-proxy and --as-server.",

@@ -1,12 +1,11 @@
 //! Giving spooled mail out over POP.
 
-use crate::config::option::{Argument::Required, Opt, Status::Ready};
+use crate::config::option::{Argument::Required, Opt};
 
 pub(super) const OPTIONS: &[Opt] = &[
     Opt {
         long: "pop",
         short: Some('B'),
-        status: Ready,
         summary: "serve the spooled mail over POP",
         doc: "Lets POP clients read the mail in the spool directory, by default on port 110. Needs \
             --pop-auth. With --server-tls clients can encrypt their connections by the STLS \
@@ -17,7 +16,6 @@ pub(super) const OPTIONS: &[Opt] = &[
     Opt {
         long: "pop-by-name",
         short: Some('J'),
-        status: Ready,
         summary: "give each POP user a directory",
         doc: "Serves each POP user from the sub-directory of the spool directory that has the \
             user's name, so that users do not see each other's mail. The directory is made when \
@@ -28,7 +26,6 @@ pub(super) const OPTIONS: &[Opt] = &[
     Opt {
         long: "pop-no-delete",
         short: Some('G'),
-        status: Ready,
         summary: "keep mail that POP clients delete",
         doc: "Keeps messages in the spool directory although POP clients delete them; the clients \
             are told that it worked.",
@@ -38,7 +35,6 @@ pub(super) const OPTIONS: &[Opt] = &[
         long: "pop-port",
         short: Some('E'),
         argument: Required("port"),
-        status: Ready,
         summary: "port for POP connections",
         doc: "Sets the port number on which POP connections are accepted. The default is 110.",
         ..Opt::FLAG

@@ -3,14 +3,12 @@
 use crate::config::option::{
     Argument::{Path, Required},
     On, Opt,
-    Status::Ready,
 };
 
 pub(super) const OPTIONS: &[Opt] = &[
     Opt {
         long: "dont-serve",
         short: Some('x'),
-        status: Ready,
         summary: "accept no connections",
         doc: "Accepts no connections of any kind; the program exits when it has forwarded the mail \
             that was in the spool directory.",
@@ -20,7 +18,6 @@ pub(super) const OPTIONS: &[Opt] = &[
         long: "hidden",
         short: Some('H'),
         on: On::Windows,
-        status: Ready,
         summary: "show no window",
         doc: "Shows no window, whatever --show says: together with --no-daemon, a console that was \
             opened for this program alone is closed. There are never message boxes.",
@@ -30,7 +27,6 @@ pub(super) const OPTIONS: &[Opt] = &[
         long: "show",
         argument: Required("style"),
         on: On::Windows,
-        status: Ready,
         summary: "how the program shows itself",
         doc: "Says where the program runs without --no-daemon: with tray (the default) or hidden in \
             the background, without a window; with window, popup or window,tray in a console \
@@ -41,7 +37,6 @@ pub(super) const OPTIONS: &[Opt] = &[
     Opt {
         long: "localedir",
         argument: Path("dir"),
-        status: Ready,
         summary: "directory of translations",
         doc: "Shows the help in the user's language, if there is a catalogue emailrelay.mo for it \
             below this directory, where gettext looks for one. An empty value stands for \
@@ -51,7 +46,6 @@ pub(super) const OPTIONS: &[Opt] = &[
     Opt {
         long: "no-daemon",
         short: Some('t'),
-        status: Ready,
         summary: "stay in the foreground",
         doc: "Keeps the program in the foreground, with its standard streams. Otherwise it goes into \
             the background, and what was started exits once the program serves, or with the \
@@ -61,7 +55,6 @@ pub(super) const OPTIONS: &[Opt] = &[
     Opt {
         long: "no-smtp",
         short: Some('X'),
-        status: Ready,
         summary: "accept no SMTP connections",
         doc: "Accepts no SMTP connections.",
         ..Opt::FLAG
@@ -70,7 +63,6 @@ pub(super) const OPTIONS: &[Opt] = &[
         long: "pid-file",
         short: Some('i'),
         argument: Path("path"),
-        status: Ready,
         summary: "file for the process number",
         doc: "Writes the number of the process to this file, and removes the file in the end. It is \
             locked meanwhile: a file that was left behind is replaced, that of a running program \
@@ -81,7 +73,6 @@ pub(super) const OPTIONS: &[Opt] = &[
         long: "user",
         short: Some('u'),
         argument: Required("username"),
-        status: Ready,
         summary: "user to run as when started by root",
         doc: "Gives up the privileges of root, for good, for those of this user (daemon unless told \
             otherwise) once everything is open that needs them. A small process of root stays, \
@@ -93,7 +84,6 @@ pub(super) const OPTIONS: &[Opt] = &[
     },
     Opt {
         long: "sandbox",
-        status: Ready,
         summary: "give up what is not needed (Linux)",
         doc: "Has the kernel refuse whatever the program does not need once it serves: other files \
             than those in use, other system calls, other programs. Filters and verifiers cannot \
@@ -102,7 +92,6 @@ pub(super) const OPTIONS: &[Opt] = &[
     },
     Opt {
         long: "check",
-        status: Ready,
         summary: "check the configuration, and exit",
         doc: "Does everything that is done at start but to serve: reads all files, binds all \
             addresses, and becomes the user. Then prints the configuration with the origin of \

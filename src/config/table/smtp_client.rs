@@ -1,12 +1,11 @@
 //! When, where and how mail is forwarded.
 
-use crate::config::option::{Argument::Required, Opt, Status::Ready};
+use crate::config::option::{Argument::Required, Opt};
 
 pub(super) const OPTIONS: &[Opt] = &[
     Opt {
         long: "forward",
         short: Some('f'),
-        status: Ready,
         summary: "forward the spooled mail at start-up",
         doc: "Forwards the mail that is in the spool directory when the program starts.",
         ..Opt::FLAG
@@ -14,7 +13,6 @@ pub(super) const OPTIONS: &[Opt] = &[
     Opt {
         long: "forward-on-disconnect",
         short: Some('1'),
-        status: Ready,
         summary: "forward the spooled mail when a client disconnects",
         doc: "Forwards the mail in the spool directory each time an SMTP client disconnects.",
         ..Opt::FLAG
@@ -24,7 +22,6 @@ pub(super) const OPTIONS: &[Opt] = &[
         short: Some('o'),
         argument: Required("host:port"),
         repeat: true,
-        status: Ready,
         summary: "server that mail is forwarded to",
         doc: "Names the SMTP server that mail is forwarded to: a host name or IP address followed \
             by a colon and a port number or service such as smtp or submission (an IPv6 address \
@@ -37,7 +34,6 @@ pub(super) const OPTIONS: &[Opt] = &[
     Opt {
         long: "forward-connections",
         argument: Required("number"),
-        status: Ready,
         summary: "connections to the remote server at once",
         doc: "Limits how many connections to one remote server may be used at once, from 1 to 50; \
             a further one is opened where many messages wait. With 1, messages arrive in their \
@@ -47,7 +43,6 @@ pub(super) const OPTIONS: &[Opt] = &[
     Opt {
         long: "forward-rate",
         argument: Required("number"),
-        status: Ready,
         summary: "messages that a server is sent in a minute",
         doc: "Limits how many messages one remote server is sent in a minute, evenly spread; 0 \
             means no limit, which is the default.",
@@ -56,7 +51,6 @@ pub(super) const OPTIONS: &[Opt] = &[
     Opt {
         long: "forward-per-connection",
         argument: Required("number"),
-        status: Ready,
         summary: "messages that are sent over one connection",
         doc: "Limits how many messages are sent over one connection before another one is opened; \
             0 means no limit, which is the default.",
@@ -65,7 +59,6 @@ pub(super) const OPTIONS: &[Opt] = &[
     Opt {
         long: "retry-period",
         argument: Required("time"),
-        status: Ready,
         summary: "seconds before a message is given up",
         doc: "Limits for how many seconds a message is tried again that the remote server puts \
             off, before it has failed; 0 means for ever. The default is 432000, which are five \
@@ -74,7 +67,6 @@ pub(super) const OPTIONS: &[Opt] = &[
     },
     Opt {
         long: "bounce",
-        status: Ready,
         summary: "tell senders about mail that cannot be delivered",
         doc: "Sends a delivery status notification to the sender of a message that cannot be \
             delivered, instead of keeping the message as failed; never about a notification, and \
@@ -85,7 +77,6 @@ pub(super) const OPTIONS: &[Opt] = &[
         long: "poll",
         short: Some('O'),
         argument: Required("period"),
-        status: Ready,
         summary: "forward the spooled mail at regular intervals",
         doc: "Forwards the mail in the spool directory each time this many seconds have passed; a \
             number followed by ms is in milliseconds.",
@@ -96,7 +87,6 @@ pub(super) const OPTIONS: &[Opt] = &[
         short: Some('Y'),
         argument: Required("program"),
         repeat: true,
-        status: Ready,
         summary: "program to run on each message before it is forwarded",
         doc: "Runs a program, or asks a network service, for each message that is about to be \
             forwarded; it may edit the message, postpone it or have it fail. Takes the same \
@@ -107,7 +97,6 @@ pub(super) const OPTIONS: &[Opt] = &[
         long: "client-interface",
         short: Some('6'),
         argument: Required("ip-address"),
-        status: Ready,
         summary: "local address of outgoing connections",
         doc: "Binds the local end of outgoing SMTP connections to this IP address, and so confines \
             them to its address family: 0.0.0.0 allows any IPv4 route, and :: any IPv6 route. An \
@@ -120,7 +109,6 @@ pub(super) const OPTIONS: &[Opt] = &[
         long: "connection-timeout",
         short: Some('U'),
         argument: Required("time"),
-        status: Ready,
         summary: "seconds to wait for an outgoing connection",
         doc: "Limits how many seconds an outgoing SMTP connection may take to be established; 0 \
             means no limit. The default is 40.",
@@ -129,7 +117,6 @@ pub(super) const OPTIONS: &[Opt] = &[
     Opt {
         long: "idle-timeout",
         argument: Required("time"),
-        status: Ready,
         summary: "seconds that a client may be silent",
         doc: "Disconnects a client of our servers that has sent nothing for this many seconds; 0 \
             means never. The default is 60, or 600 for POP clients that have logged in.",
@@ -139,7 +126,6 @@ pub(super) const OPTIONS: &[Opt] = &[
         long: "response-timeout",
         short: Some('T'),
         argument: Required("time"),
-        status: Ready,
         summary: "seconds to wait for a reply of the remote server",
         doc: "Limits how many seconds the remote SMTP server may take over each reply; 0 means no \
             limit. The default is 60.",
@@ -147,7 +133,6 @@ pub(super) const OPTIONS: &[Opt] = &[
     },
     Opt {
         long: "forward-to-some",
-        status: Ready,
         summary: "forward even if some recipients are refused",
         doc: "Sends a message to those of its recipients that the remote server accepts, even if \
             it refuses others.",
@@ -155,7 +140,6 @@ pub(super) const OPTIONS: &[Opt] = &[
     },
     Opt {
         long: "forward-to-all",
-        status: Ready,
         summary: "do not forward if some recipients are refused",
         doc: "Sends a message to nobody where the remote server refuses one of its recipients; \
             that is the default, and this option prevails over --forward-to-some.",
@@ -165,7 +149,6 @@ pub(super) const OPTIONS: &[Opt] = &[
         long: "client-smtp-config",
         short: Some('c'),
         argument: Required("switches"),
-        status: Ready,
         summary: "SMTP extensions to use when forwarding",
         doc: "Switches features of the SMTP client on and off; the words are separated by commas, \
             and - or no before a word switches it off: pipelining (on by default), chunking (on), \
@@ -178,7 +161,6 @@ pub(super) const OPTIONS: &[Opt] = &[
     Opt {
         long: "immediate",
         short: Some('m'),
-        status: Ready,
         summary: "forward each message before accepting it",
         doc: "Forwards each message while its client still waits for the reply, which then tells \
             how that went. Clients may lose patience; --forward-on-disconnect avoids that.",

@@ -4,7 +4,6 @@ use crate::config::option::{
     Argument::{Optional, Path, Required},
     Level::Short,
     Opt,
-    Status::Ready,
 };
 
 pub(super) const OPTIONS: &[Opt] = &[
@@ -13,7 +12,6 @@ pub(super) const OPTIONS: &[Opt] = &[
         short: Some('p'),
         argument: Required("port"),
         level: Short,
-        status: Ready,
         summary: "port for incoming SMTP connections",
         doc: "Sets the port number on which SMTP connections are accepted; with 0 the system \
             chooses one. The default is 25.",
@@ -23,7 +21,6 @@ pub(super) const OPTIONS: &[Opt] = &[
         long: "remote-clients",
         short: Some('r'),
         level: Short,
-        status: Ready,
         summary: "accept connections from anywhere",
         doc: "Accepts connections from any address. Without it only clients with loopback, \
             link-local and private addresses are served, so that a relay is not opened to the \
@@ -33,7 +30,6 @@ pub(super) const OPTIONS: &[Opt] = &[
     Opt {
         long: "address-verifier",
         argument: Required("program"),
-        status: Ready,
         summary: "program that checks recipient addresses",
         doc: "Runs a program for each recipient of a message, and for VRFY, to have the address \
             accepted, refused or marked as local. It gets the address, the sender, the client's \
@@ -54,7 +50,6 @@ pub(super) const OPTIONS: &[Opt] = &[
         long: "anonymous",
         short: Some('A'),
         argument: Optional("scope"),
-        status: Ready,
         summary: "tell others less about this system",
         doc: "Tells others less. The scopes are separated by commas: vrfy disables the VRFY \
             command, server makes the greeting and the replies say less, content leaves out the \
@@ -65,7 +60,6 @@ pub(super) const OPTIONS: &[Opt] = &[
     Opt {
         long: "delivery-dir",
         argument: Path("dir"),
-        status: Ready,
         summary: "directory of the mailboxes of local recipients",
         doc: "Names the directory in which deliver: filters find or make a sub-directory for each \
             mailbox. It must exist. By default that is the spool directory.",
@@ -75,7 +69,6 @@ pub(super) const OPTIONS: &[Opt] = &[
         long: "dnsbl",
         argument: Required("config"),
         repeat: true,
-        status: Ready,
         summary: "refuse clients that are on DNS block lists",
         doc: "Refuses connections from addresses that are on DNS block lists; local addresses \
             are not checked. The value is a list with commas: the names of the lists, then \
@@ -90,7 +83,6 @@ pub(super) const OPTIONS: &[Opt] = &[
         long: "domain",
         short: Some('D'),
         argument: Required("fqdn"),
-        status: Ready,
         summary: "name by which this system calls itself",
         doc: "Sets the name by which this system calls itself in its SMTP greeting, in the EHLO \
             command and in Received lines: a host name, or an address literal in square brackets. \
@@ -102,7 +94,6 @@ pub(super) const OPTIONS: &[Opt] = &[
         short: Some('z'),
         argument: Required("program"),
         repeat: true,
-        status: Ready,
         summary: "program to run on each message as it is stored",
         doc: "Runs a program for each message before it is accepted, with the names of its files \
             in the spool directory; the program may edit them, and by its exit code accepts or \
@@ -122,7 +113,6 @@ pub(super) const OPTIONS: &[Opt] = &[
         long: "filter-timeout",
         short: Some('W'),
         argument: Required("time"),
-        status: Ready,
         summary: "seconds that a filter or verifier may take",
         doc: "Limits how many seconds a filter or verifier may run for, or a service may take to \
             answer; then a program is killed with all that it has started. 0 means no limit. The \
@@ -134,7 +124,6 @@ pub(super) const OPTIONS: &[Opt] = &[
         short: Some('I'),
         argument: Required("ip-address-list"),
         repeat: true,
-        status: Ready,
         summary: "local addresses to accept connections on",
         doc: "Accepts connections on these addresses only: IPv4 or IPv6 addresses (a link-local \
             one needs its zone, as in fe80::1%eth0), names of network interfaces (eth0 for the \
@@ -150,7 +139,6 @@ pub(super) const OPTIONS: &[Opt] = &[
         long: "prompt-timeout",
         short: Some('w'),
         argument: Required("time"),
-        status: Ready,
         summary: "seconds to wait for the remote server's greeting",
         doc: "Limits how many seconds to wait for the greeting of the remote SMTP server before \
             going on without it; 0 means no limit. The default is 20.",
@@ -160,7 +148,6 @@ pub(super) const OPTIONS: &[Opt] = &[
         long: "server-smtp-config",
         short: Some('Z'),
         argument: Required("switches"),
-        status: Ready,
         summary: "SMTP extensions to offer",
         doc: "Switches features of the SMTP server on and off; the words are separated by commas, \
             and - or no before a word switches it off: pipelining (on by default), chunking (off; \
@@ -172,7 +159,6 @@ pub(super) const OPTIONS: &[Opt] = &[
         long: "size",
         short: Some('M'),
         argument: Required("bytes"),
-        status: Ready,
         summary: "largest message that is accepted",
         doc: "Refuses messages of more octets than this; 0 means that no size is refused, which is \
             the default.",

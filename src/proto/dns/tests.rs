@@ -523,6 +523,7 @@ impl Random {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes")]
 fn mutations_do_not_make_it_panic() {
     let query = query("a.test", Kind::A);
     let good = Message::new(FLAGS_OK, [1, 4, 1, 0])

@@ -722,6 +722,7 @@ fn ipv4_clients_of_ipv6_sockets_are_named_by_their_address() {
 
 /// Replies of every sort, in every order that a seeded generator comes up with.
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes")]
 fn every_check_ends_in_one_decision() {
     let mut state = 0x5EED_D25B_u64;
     let mut below = |limit: usize| {

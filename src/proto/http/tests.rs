@@ -102,6 +102,7 @@ fn refuses_what_is_not_to_be_understood() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes")]
 fn everything_is_bounded() {
     let line = |octets: usize| {
         let rest = "GET / HTTP/1.0".len();

@@ -483,6 +483,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes minutes")]
     fn little_is_said_at_once_whatever_is_asked() {
         let now = Instant::now();
         for commands in [

@@ -239,6 +239,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes minutes")]
     fn remembers_no_more_than_the_limit_and_the_worst_longest() {
         let (mut throttle, now) = (Throttle::default(), Instant::now());
         for _ in 0..5 {

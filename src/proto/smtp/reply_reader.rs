@@ -268,6 +268,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes minutes")]
     fn h1_an_endless_line_is_given_up_and_not_kept() {
         let mut longest = b"250 ".to_vec();
         longest.resize(OCTETS_MAX - 2, b'x');

@@ -282,6 +282,7 @@ fn keeps_what_stands_after_the_end() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes")]
 fn limits_hold_both_ways() {
     let long = "x".repeat(LINE_OCTETS_MAX);
     let mut envelope = Envelope {
@@ -330,6 +331,7 @@ fn reasons_and_replies_are_cut() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes")]
 fn a_cut_envelope_is_refused_or_complete() {
     let text = full().print().unwrap();
     let end = PLAIN.find("X-MailRelay-End").unwrap();
@@ -348,6 +350,7 @@ fn a_cut_envelope_is_refused_or_complete() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes")]
 fn mutations_never_panic_and_what_is_read_can_be_written() {
     let mut random = Random(0x5EED);
     let seeds = [plain().print().unwrap(), full().print().unwrap()];

@@ -165,6 +165,7 @@ fn names_never_break_a_line() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes")]
 fn malformed_certificates_are_none() {
     for name in ["server", "v1", "rsa"] {
         let der = file(name);

@@ -187,6 +187,7 @@ fn lines_are_bounded() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes")]
 fn files_are_bounded() {
     let mut text = b"log\n".repeat(FILE_MAX / 4);
     assert_eq!(good(&text), ["log=yes"]);

@@ -165,6 +165,7 @@ fn content(is_start: bool, random: &mut Random) -> String {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes")]
 fn b7_content_that_is_read_as_commands_does_no_harm() {
     let (mut delivered, mut misread) = (0, 0);
     for seed in 1..=ROUNDS {

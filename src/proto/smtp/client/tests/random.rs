@@ -484,6 +484,7 @@ impl World {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes")]
 fn no_recipient_is_lost_or_served_twice() {
     let (mut total, mut most) = (Tally::default(), 0);
     for seed in 1..=ROUNDS {
@@ -548,6 +549,7 @@ fn anything(random: &mut Random) -> Vec<u8> {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes")]
 fn hostile_servers_get_no_content_unasked_and_every_message_an_outcome() {
     let mut contents = 0;
     for seed in 1..=ROUNDS * 5 {

@@ -98,6 +98,7 @@ fn whole_messages_follow_each_other_with_chunking() {
 
 /// Every message stands alone: what is refused of one changes nothing for others.
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes")]
 fn a_refusal_within_the_window_concerns_one_message() {
     let fine = "250 ok|250 ok|250 done|";
     for (first, outcome) in [
@@ -166,6 +167,7 @@ fn h4_a_server_that_does_not_skip_a_refused_chunk_is_left() {
 /// What a server that does not skip a refused chunk could act upon is not sent before
 /// it is wanted.
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes")]
 fn b7_content_like_commands_waits_for_the_replies() {
     for (content, chunk) in [
         ("NOOP|", "> BDAT 6 LAST|NOOP|"),
@@ -292,6 +294,7 @@ fn the_window_is_bounded_in_messages() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes")]
 fn the_window_is_bounded_in_octets() {
     let mut dialogue = Dialogue::new(chunking(), Cut::Whole);
     let mut play = |event: &str| dialogue.play(event, &one());
