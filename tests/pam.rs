@@ -420,26 +420,15 @@ fn a_check_that_is_killed_is_a_temporary_failure() {
     }
     let relay = Relay::start(&slow(60), &[]);
     let network = the_child(relay.program.id());
-    let mut client = relay.hello();
-    client
-        .write(format!("{}\r\n", plain("alice", PASSWORD)).as_bytes())
-        .unwrap();
-    let checks = await_checks(&relay, network, 1);
-    // It is at it once it has started the program.
-    let until = Instant::now() + PATIENCE;
-    while children(checks[0]).is_empty() {
-        assert!(Instant::now() < until, "it has started nothing");
-    }
+    let (mut client, check, _) = slow_check(&relay, network);
     // It has nothing of the monitor's, and nobody can see what it was asked.
-    let open = fs::read_dir(format!("/proc/{}/fd", checks[0]))
-        .unwrap()
-        .count();
+    let open = fs::read_dir(format!("/proc/{}/fd", check)).unwrap().count();
     assert!(open <= 6, "{open} descriptors");
     for file in ["cmdline", "environ"] {
-        let text = fs::read(format!("/proc/{}/{file}", checks[0])).unwrap();
+        let text = fs::read(format!("/proc/{}/{file}", check)).unwrap();
         assert!(!String::from_utf8_lossy(&text).contains(PASSWORD), "{file}");
     }
-    signal(checks[0], "-KILL");
+    signal(check, "-KILL");
     let reply = client.reply().unwrap();
     assert!(reply.starts_with("454 "), "{reply}");
     relay
@@ -449,21 +438,43 @@ fn a_check_that_is_killed_is_a_temporary_failure() {
     assert_eq!(the_child(relay.program.id()), network);
 }
 
+/// A client that waits for a check, the check, and what that has started.
+fn slow_check(relay: &Relay, network: u32) -> (Client, u32, u32) {
+    let mut client = relay.hello();
+    client
+        .write(format!("{}\r\n", plain("alice", PASSWORD)).as_bytes())
+        .unwrap();
+    let check = await_checks(relay, network, 1)[0];
+    let until = Instant::now() + PATIENCE;
+    loop {
+        if let [program] = children(check)[..] {
+            return (client, check, program);
+        }
+        assert!(Instant::now() < until, "it has started nothing");
+    }
+}
+
 #[test]
 fn checks_end_with_the_program() {
     if skip() {
         return;
     }
-    let mut relay = Relay::start(&slow(60), &[]);
-    let network = the_child(relay.program.id());
-    let mut client = relay.hello();
-    client
-        .write(format!("{}\r\n", plain("alice", PASSWORD)).as_bytes())
-        .unwrap();
-    let checks = await_checks(&relay, network, 1);
-    relay.program.kill();
-    for process in [checks[0], network] {
-        crate::support::process::await_end(process);
+    for kills_monitor in [true, false] {
+        // Longer than the patience of what waits for its end.
+        let mut relay = Relay::start(&slow(600), &[]);
+        let network = the_child(relay.program.id());
+        let (_client, check, program) = slow_check(&relay, network);
+        match kills_monitor {
+            true => relay.program.kill(),
+            false => signal(network, "-KILL"),
+        }
+        crate::support::process::await_end(network);
+        crate::support::process::await_end(check);
+        match kills_monitor {
+            // Nobody is left who could end it.
+            true => signal(program, "-KILL"),
+            false => crate::support::process::await_end(program),
+        }
     }
 }
 

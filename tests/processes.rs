@@ -43,6 +43,27 @@ fn told_to_stop_both_finish_what_is_in_flight() {
     assert!(!relay.log().join("\n").contains("told to stop again"));
 }
 
+// SIGCHLD that is ignored stays so in programs: nobody would know how a filter has ended,
+// and the numbers of processes that are to be ended could be those of others.
+#[test]
+fn who_has_started_it_need_not_wait_for_children() {
+    if skip_unless_root() {
+        return;
+    }
+    for user in [ONE_PROCESS, &["--user=daemon"]] {
+        let scratch = Scratch::new();
+        let spool = packaged_spool(&scratch);
+        let mut command = Command::new("env");
+        command.arg("--ignore-signal=CHLD").arg(program());
+        let options = [user, &["--filter=/bin/true"]].concat();
+        let (mut relay, port) = start_by(command, &spool, &options);
+        submit(port, "a@b.test", &["c@d.test"], MESSAGE);
+        assert_eq!(owners(&spool).len(), 2);
+        relay.terminate();
+        assert!(relay.wait().success(), "{user:?}");
+    }
+}
+
 #[test]
 fn told_twice_to_stop_it_waits_no_longer() {
     let scratch = Scratch::new();

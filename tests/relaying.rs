@@ -81,6 +81,9 @@ const TABLE: &[Row] = &[
     (&[TLS, REQUIRED, AUTH, "-r"], false, [NOBODY, NOBODY, NOBODY, NOBODY,  NOBODY]),
     (&[TLS, REQUIRED, AUTH, "-r"], true,  [KNOWN, KNOWN,   KNOWN, KNOWN,    AWAY]),
     (&[TLS, REQUIRED, TRUSTING, "-r"], false, [NOBODY, NOBODY, NOBODY, NOBODY, NOBODY]),
+    (&[TLS, REQUIRED, TRUSTING, "-r"], true, [KNOWN, KNOWN,    ALL, KNOWN,      AWAY]),
+    // That it can be encrypted is not enough.
+    (&[TLS, AUTH, "-r"],           false, [KNOWN, KNOWN,   KNOWN, KNOWN,    KNOWN]),
 ];
 
 /// Recipients, and what is said of each without a verifier, and with one that knows

@@ -102,6 +102,12 @@ pub(super) fn run(mut arguments: Vec<OsString>) -> u8 {
         return 1;
     }
     process::keep_descriptors();
+    if let Err(error) = process::keep_ended_children() {
+        stderr::write_line(&format!(
+            "emailrelay: error: cannot wait for processes: {error}"
+        ));
+        return 1;
+    }
     let words = arguments.split_off(1.min(arguments.len()));
     let program = program_name(arguments.first());
     if let Err(failure) = identity::refuse_a_borrowed_one() {

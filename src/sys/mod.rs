@@ -19,7 +19,6 @@
 //! - `file_mode`: `identity` and `mode` of a file's metadata
 //! - `monitor`: `Client` with `read` and `append`, `Notices` with `tell`: what a process
 //!   without privileges asks of the one that has them
-//! - `notify`: `NotifySocket` with `open` and `send`; `monotonic_usec`
 //! - `pam`: `IS_AVAILABLE`, and `ask`: the way of a question to PAM and of the answer back
 //! - `notify`: `NotifySocket` with `open` and `send`; `tell`: a manager that needs no
 //!   socket; `monotonic_usec`

@@ -61,6 +61,13 @@ pub fn keep_descriptors() {
     platform::keep_descriptors();
 }
 
+/// Has processes that we start be there until we have waited for them, even if whoever
+/// started us does not want to hear of its own: their exit status would be lost, and
+/// their number be somebody else's. Call it before anything is started.
+pub fn keep_ended_children() -> io::Result<()> {
+    platform::keep_ended_children()
+}
+
 /// Whether the process has all privileges now.
 pub fn is_root() -> bool {
     platform::is_root()

@@ -113,7 +113,7 @@ impl Pop {
         self.stream.get_mut().start_tls(settings)
     }
 
-    #[cfg(target_os = "linux")]
+    #[cfg(unix)]
     pub(crate) fn socket(&self) -> &TcpStream {
         self.stream.get_ref().stream()
     }

@@ -18,7 +18,7 @@ use crate::sys::poll::{self, Entry};
 pub(super) const ENVIRONMENT: [(&str, &str); 2] = [("PATH", "/usr/bin:/bin"), ("IFS", " \t\n")];
 
 /// What a program creates is for its user alone.
-pub(super) const UMASK: libc::mode_t = 0o077;
+pub(super) const UMASK: u32 = 0o077;
 
 /// How often a program that was told to end is looked at.
 const TICK: Duration = Duration::from_millis(5);
@@ -178,7 +178,7 @@ fn prepare() -> io::Result<()> {
     // SAFETY: both calls take no pointers to memory, and both may be made between
     // fork and exec. std has set SIGPIPE, the other signal that is ignored here.
     unsafe {
-        libc::umask(UMASK);
+        libc::umask(UMASK as libc::mode_t);
         libc::signal(libc::SIGIO, libc::SIG_DFL);
     }
     die_with_parent();

@@ -216,7 +216,11 @@ pub(super) fn run(
             user,
             checks: division.asks_pam.then(Checks::default),
         };
-        monitor.watch(&link, &signals, &wakes)
+        let result = monitor.watch(&link, &signals, &wakes);
+        if let Some(checks) = &mut monitor.checks {
+            checks.end();
+        }
+        result
     });
     // Only the network process has the other end of the sockets. It has ended or is
     // about to; if it has closed them for another reason, it is not to be trusted.

@@ -5,6 +5,7 @@ use std::io;
 
 use super::fork;
 pub(in crate::sys) use super::names::canonical_name;
+use super::signal;
 
 const NOWHERE: &CStr = c"/dev/null";
 
@@ -25,6 +26,11 @@ pub(in crate::sys) fn host_name() -> Option<String> {
     }
     let name = CStr::from_bytes_until_nul(&buffer).ok()?;
     Some(name.to_string_lossy().into_owned())
+}
+
+// POSIX: an ignored SIGCHLD stays so when programs are started, and has no zombies made.
+pub(in crate::sys) fn keep_ended_children() -> io::Result<()> {
+    signal::set_action(libc::SIGCHLD, libc::SIG_DFL)
 }
 
 pub(in crate::sys) fn raise_descriptor_limit() -> u64 {

@@ -65,7 +65,8 @@ fn is_ignored(signal: c_int) -> io::Result<bool> {
     Ok(action.sa_sigaction == libc::SIG_IGN)
 }
 
-fn set_action(signal: c_int, handler: libc::sighandler_t) -> io::Result<()> {
+/// Has that be done with a signal from now on.
+pub(super) fn set_action(signal: c_int, handler: libc::sighandler_t) -> io::Result<()> {
     // SAFETY: as in `is_ignored`; zeros are an empty mask or become one below.
     let mut action: libc::sigaction = unsafe { mem::zeroed() };
     action.sa_sigaction = handler;

@@ -70,6 +70,11 @@ pub(in crate::sys) fn keep_descriptors() {
     }
 }
 
+/// They are there for as long as we have their handle.
+pub(in crate::sys) fn keep_ended_children() -> io::Result<()> {
+    Ok(())
+}
+
 pub(in crate::sys) fn is_root() -> bool {
     false
 }

@@ -219,13 +219,15 @@ impl Model {
             // RFC 6531 3.7.4.2
             judgement.unsure(&[501, 553]);
         }
-        match verdict(argument).0 {
+        let verdict = verdict(argument).0;
+        match verdict {
             "abort" if self.rules.verify && !judgement.is_wrong => return Next::HangUp,
             "refuse" if self.rules.verify => judgement.unsure(&[550]),
             _ => {}
         }
         let mut codes = judgement.codes(252);
-        if self.rules.verify && !judgement.is_wrong {
+        // Who is refused is not confirmed.
+        if self.rules.verify && !judgement.is_wrong && verdict != "refuse" {
             codes.push(250);
         }
         reply(&codes, Then::Stay)

@@ -148,6 +148,14 @@ impl Checks {
             !granted && (!matches!(check.state, State::Over) || age < refusal)
         });
     }
+
+    /// Kills all of them, as the monitor ends: they would end by themselves then, but
+    /// not what they have started.
+    pub(in crate::sys::unix) fn end(&mut self) {
+        for check in &mut self.running {
+            check.kill_if_over(true);
+        }
+    }
 }
 
 impl Check {
