@@ -74,13 +74,7 @@ fn a_session_is_resumed_by_the_listener_that_began_it_only() {
             assert_eq!(connect(&*silent), HandshakeKind::Full);
             assert_eq!(connect(&*silent), HandshakeKind::Resumed);
             assert_eq!(connect(&*one), HandshakeKind::Full);
-            // Mbed TLS forgets the client's certificate with TLS 1.3.
-            let forgets = provider.backend() == Backend::MbedTls;
-            let expected = match forgets && version_of(version) == Version::Tls13 {
-                true => HandshakeKind::Full,
-                false => HandshakeKind::Resumed,
-            };
-            assert_eq!(connect(&*one), expected);
+            assert_eq!(connect(&*one), HandshakeKind::Resumed);
             assert_eq!(connect(&*other), HandshakeKind::Full);
             assert_eq!(connect(&*strict), HandshakeKind::Full);
         }
