@@ -101,7 +101,9 @@ fn no_address_is_a_command() {
         client.expect(&format!("RCPT TO:<\"{quoted}\"@d.test>"), "450");
     }
     assert!(!Path::new(&mark).exists());
-    server.program.wait_for("cannot be passed to such a script");
+    server
+        .program
+        .wait_for("cannot be passed to such a program");
 }
 
 #[test]

@@ -4,7 +4,6 @@
 
 mod account_verifier;
 mod admin;
-#[cfg(unix)]
 mod adversary;
 mod built_in_filters;
 mod check;

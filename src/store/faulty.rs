@@ -216,12 +216,12 @@ impl Faulty {
         disk.inodes[inode].owner = owner;
     }
 
-    /// Whether it can be told who has a file open.
     /// Makes it a system where nobody can replace a file that somebody has open.
     pub(super) fn set_jealous(&self) {
         self.disk().is_jealous = true;
     }
 
+    /// Whether it can be told who has a file open.
     pub(super) fn set_can_tell_opens(&self, can: bool) {
         self.disk().can_tell_opens = can;
     }
@@ -357,11 +357,11 @@ impl Change {
 }
 
 impl Fs for Faulty {
-    /// Operations are counted, so they come one after the other.
     fn open_files_are_in_the_way(&self) -> bool {
         self.disk().is_jealous
     }
 
+    /// Operations are counted, so they come one after the other.
     fn sync_width(&self) -> usize {
         1
     }

@@ -14,6 +14,9 @@
 //! That all this can fail was tried with changes to the machines made by hand, and all
 //! were found: docs/testing.md says which.
 
+// What is asked after a kill is asked where programs can be killed.
+#![cfg_attr(not(unix), allow(dead_code))]
+
 #[cfg(unix)]
 mod lives;
 mod pop;

@@ -15,9 +15,10 @@ def message():
 
 
 def idle():
-    """Waits until it is told of the end."""
+    """Says when it is greeted, and waits until it is told of the end."""
     with socket.create_connection(("127.0.0.1", port), PATIENCE) as client:
-        said = b""
+        said = client.recv(1000)
+        print("greeted", flush=True)
         while piece := client.recv(1000):
             said += piece
         assert said.startswith(b"220 mail.test ") and b"\r\n421 " in said, said

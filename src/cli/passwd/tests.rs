@@ -201,3 +201,13 @@ fn a_line_has_a_limit() {
         "invalid password: more than 4096 octets"
     );
 }
+
+#[test]
+fn the_manual_page_names_the_options_as_they_are() {
+    let page = include_str!("../../../man/emailrelay-passwd.1");
+    let named = |text: &str| -> Vec<String> {
+        let lines = text.lines().filter(|line| line.starts_with("\\fB\\-"));
+        lines.map(str::to_owned).collect()
+    };
+    assert_eq!(named(page), named(&TOOL.manual()));
+}

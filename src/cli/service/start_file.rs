@@ -148,12 +148,14 @@ fn is_relay(program: &str) -> bool {
 }
 
 /// Splits a command into words as programs of Windows do: blanks separate them but in
-/// quotes; a backslash is one, but before a quote it takes the quote for itself.
+/// quotes; a backslash is one, but before a quote it takes the quote for itself; two
+/// quotes within quotes are one.
 fn split(command: &str) -> Result<Vec<String>, String> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
     let (mut is_quoted, mut backslashes) = (false, 0);
-    for c in command.chars() {
+    let mut rest = command.chars().peekable();
+    while let Some(c) = rest.next() {
         if c == '\\' {
             backslashes += 1;
             continue;
@@ -170,7 +172,9 @@ fn split(command: &str) -> Result<Vec<String>, String> {
             backslashes = 0;
         }
         match c {
-            '"' if is_escaped => word.get_or_insert_default().push('"'),
+            '"' if is_escaped || (is_quoted && rest.next_if_eq(&'"').is_some()) => {
+                word.get_or_insert_default().push('"');
+            }
             '"' => {
                 is_quoted = !is_quoted;
                 word.get_or_insert_default();

@@ -26,8 +26,8 @@ impl Scratch {
         Scratch(path)
     }
 
-    #[cfg(unix)]
     /// Makes a link or FIFO with the system's own program, which must be there.
+    #[cfg(unix)]
     fn plant(&self, program: &[&str], name: &Path) {
         let (program, arguments) = program.split_first().unwrap();
         let mut command = Command::new(program);

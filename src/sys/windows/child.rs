@@ -62,15 +62,20 @@ impl Child {
             return Err(error);
         }
         let (sender, pieces) = sync_channel(PIECES_MAX);
-        if let Some(stdout) = child.stdout.take() {
-            thread::spawn(move || carry(stdout, |piece| sender.send(piece).is_ok()));
-        }
-        Ok(Child {
+        let stdout = child.stdout.take();
+        // Killed from here on where there is an error.
+        let child = Child {
             child,
             job,
             pieces,
             reaped: None,
-        })
+        };
+        if let Some(stdout) = stdout {
+            let carry = move || carry(stdout, |piece| sender.send(piece).is_ok());
+            let thread = thread::Builder::new().name("output".to_owned());
+            thread.spawn(carry)?;
+        }
+        Ok(child)
     }
 
     /// Waits for output for no longer than that.

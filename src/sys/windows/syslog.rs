@@ -43,7 +43,7 @@ impl Socket {
         let Some((kind, id)) = kind(entry.level) else {
             return Ok(());
         };
-        let text = wide_bounded(entry.text, TEXT_MAX);
+        let text = wide_bounded(&without_places(entry.text), TEXT_MAX);
         let texts = [text.as_ptr()];
         // SAFETY: the handle is open; there is one text, as it says, which ends in a
         // NUL; there is no user and there are no data.
@@ -82,6 +82,19 @@ fn kind(level: Level) -> Option<(u16, u32)> {
         Level::Warning => Some((ffi::EVENTLOG_WARNING_TYPE, 1002)),
         Level::Error => Some((ffi::EVENTLOG_ERROR_TYPE, 1003)),
     }
+}
+
+/// A text in which nothing looks like a place to be filled in, which is a per cent sign
+/// and a digit: the viewer would fill it in.
+fn without_places(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_ascii_digit() && shown.ends_with('%') {
+            shown.push(' ');
+        }
+        shown.push(character);
+    }
+    shown
 }
 
 /// Has the event log show the texts of that source as they are.
@@ -157,6 +170,17 @@ mod tests {
             (Level::Error, Some((1, 1003))),
         ] {
             assert_eq!(kind(level), expected);
+        }
+    }
+
+    #[test]
+    fn nothing_is_filled_in_by_the_viewer() {
+        for (text, expected) in [
+            ("100% %s %%", "100% %s %%"),
+            ("%1%%22% 3", "% 1%% 22% 3"),
+            ("fe80::1%5", "fe80::1% 5"),
+        ] {
+            assert_eq!(without_places(text), expected);
         }
     }
 

@@ -100,6 +100,10 @@ fn the_batch_file_is_one_command() {
             "emailrelay \"\" \\\"a\\\" \"b&c\" \\\\x\\",
             &["", "\"a\"", "b&c", "\\\\x\\"],
         ),
+        (
+            "emailrelay \"a \"\"b\"\" c\" \"\"\"\" d\"\"",
+            &["a \"b\" c", "\"", "d"],
+        ),
     ] {
         assert_eq!(words(batch).unwrap(), expected, "{batch}");
     }

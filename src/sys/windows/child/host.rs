@@ -18,6 +18,13 @@ const DEFAULT_WINDIR: &str = "C:\\Windows";
 /// its argument.
 const BATCH_SPECIAL: &str = "\"%!^&|<>";
 
+/// What becomes a quotation mark or a backslash in the code page of a program that asks
+/// for its arguments in one, which would take them apart there.
+const LOOKALIKES: [char; 9] = [
+    '\u{a5}', '\u{2ba}', '\u{30e}', '\u{2033}', '\u{20a9}', '\u{20e5}', '\u{2216}', '\u{ff02}',
+    '\u{ff3c}',
+];
+
 /// What PowerShell takes for a dash, and a word that begins with it for the name of a
 /// parameter.
 const DASHES: [char; 4] = ['-', '\u{2013}', '\u{2014}', '\u{2015}'];
@@ -57,7 +64,7 @@ pub(super) fn command(program: &Path, arguments: &[Vec<u8>]) -> io::Result<Comma
     for argument in arguments {
         let argument = native_name(argument);
         if !host.takes(&argument.to_string_lossy()) {
-            let text = "an argument has characters in it that cannot be passed to such a script";
+            let text = "an argument has characters in it that cannot be passed to such a program";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         }
         command.arg(argument);
@@ -98,8 +105,12 @@ impl Host {
         }
     }
 
-    /// Whether a script of this host gets that argument as it is.
+    /// Whether a script of this host, or what it passes that on to, gets that argument as
+    /// it is.
     fn takes(self, argument: &str) -> bool {
+        if argument.contains(LOOKALIKES) {
+            return false;
+        }
         let is_clean = !argument.contains(|c: char| c.is_control());
         match self {
             Host::Nobody => true,
@@ -161,6 +172,11 @@ mod tests {
             assert!(!Host::Batch.takes(argument), "{argument}");
             let refused = command(Path::new("C:\\v.bat"), &[argument.as_bytes().to_vec()]);
             assert_eq!(refused.unwrap_err().kind(), io::ErrorKind::InvalidInput);
+        }
+        for host in [Host::Nobody, Host::Batch, Host::PowerShell, Host::Script] {
+            for argument in ["a\u{ff02} --evil@x", "a b\u{ff3c}"] {
+                assert!(!host.takes(argument), "{host:?} {argument}");
+            }
         }
         for argument in ["//E:vbscript", "//D@x", "a\"b", "a\nb"] {
             assert!(!Host::Script.takes(argument), "{argument}");

@@ -63,6 +63,8 @@ pub(in crate::sys) fn install(definition: &Definition<'_>) -> io::Result<()> {
     let display_name = wide(OsStr::new(definition.display_name))?;
     let command = wide(&command(definition.program))?;
     let account = wide(OsStr::new(ACCOUNT))?;
+    // Empty, as the system asks for where an account has none.
+    let password = [0u16];
     let access = ffi::SERVICE_CHANGE_CONFIG | ffi::SERVICE_START | ffi::DELETE;
     // SAFETY: the handle is open, all texts end in a NUL, and what is null may be.
     let service = Handle::new(unsafe {
@@ -79,7 +81,7 @@ pub(in crate::sys) fn install(definition: &Definition<'_>) -> io::Result<()> {
             ptr::null_mut(),
             ptr::null(),
             account.as_ptr(),
-            ptr::null(),
+            password.as_ptr(),
         )
     })?;
     let result = describe(&service, definition.description)
@@ -88,6 +90,7 @@ pub(in crate::sys) fn install(definition: &Definition<'_>) -> io::Result<()> {
     if result.is_err() {
         // The first error is the one to tell.
         let _ = service.delete();
+        let _ = syslog::forget_source(definition.name);
     }
     result
 }
