@@ -27,6 +27,9 @@ const IP_ADDRESS: u8 = 0x87;
 /// 2.5.29.17.
 const SUBJECT_ALTERNATIVE_NAME: &[u8] = &[0x55, 0x1D, 0x11];
 
+/// 2.5.29.30.
+const NAME_CONSTRAINTS: &[u8] = &[0x55, 0x1D, 0x1E];
+
 /// 2.5.4.3.
 const COMMON_NAME: &[u8] = &[0x55, 0x04, 0x03];
 
@@ -76,6 +79,8 @@ pub struct Certificate<'a> {
     pub not_after: i64,
     /// The public key with its algorithm (SubjectPublicKeyInfo).
     pub public_key: &'a [u8],
+    /// Whether it is that of an authority which may vouch for some names only.
+    pub is_limited: bool,
     subject_sets: Reader<'a>,
     general_names: Option<Reader<'a>>,
 }
@@ -93,13 +98,17 @@ impl<'a> Certificate<'a> {
         let mut validity = Reader(fields.expect(SEQUENCE)?);
         let subject = fields.expect(SEQUENCE)?;
         let public_key = fields.whole(SEQUENCE)?;
-        let general_names = general_names(fields)?;
+        let general_names = match extension(fields, SUBJECT_ALTERNATIVE_NAME)? {
+            Some(value) => Some(Reader(Reader(value).expect(SEQUENCE)?)),
+            None => None,
+        };
         Some(Certificate {
             subject: subject_text(subject)?,
             names: general_names.map_or(Some(Vec::new()), shown_names)?,
             not_before: time(validity.next()?)?,
             not_after: time(validity.next()?)?,
             public_key,
+            is_limited: extension(fields, NAME_CONSTRAINTS)?.is_some(),
             subject_sets: Reader(subject),
             general_names,
         })
@@ -120,6 +129,13 @@ impl<'a> Certificate<'a> {
             std::iter::from_fn(move || attributes.attribute())
         })
         .filter_map(|(kind, value)| (kind == COMMON_NAME).then_some(value))
+    }
+
+    /// Whether it has no alternative names at all, and this host's as a common name.
+    // RFC 6125 6.4.4: the last resort, for certificates of old.
+    pub fn is_called(&self, host: &str) -> bool {
+        let is_it = |name: &[u8]| name.eq_ignore_ascii_case(host.as_bytes());
+        self.general_names.is_none() && self.common_names().any(is_it)
     }
 
     /// The length of the key, if it is one of RSA.
@@ -161,15 +177,16 @@ fn bounded(bytes: &[u8]) -> &[u8] {
     bytes.get(..NAME_OCTETS_MAX).unwrap_or(bytes)
 }
 
-/// The list of alternative names among the rest of the fields.
-fn general_names(mut fields: Reader<'_>) -> Option<Option<Reader<'_>>> {
+/// The value of an extension among the rest of the fields.
+// RFC 5280 4.2.
+fn extension<'a>(mut fields: Reader<'a>, wanted: &[u8]) -> Option<Option<&'a [u8]>> {
     while !fields.is_empty() {
         let (tag, content) = fields.next()?;
         if tag == EXTENSIONS {
             let mut extensions = Reader(Reader(content).expect(SEQUENCE)?);
             while !extensions.is_empty() {
                 let mut extension = Reader(extensions.expect(SEQUENCE)?);
-                if extension.expect(OBJECT_IDENTIFIER)? == SUBJECT_ALTERNATIVE_NAME {
+                if extension.expect(OBJECT_IDENTIFIER)? == wanted {
                     return Some(Some(value_of(extension)?));
                 }
             }
@@ -178,15 +195,14 @@ fn general_names(mut fields: Reader<'_>) -> Option<Option<Reader<'_>>> {
     Some(None)
 }
 
-// RFC 5280 4.2.1.6.
-fn value_of(mut extension: Reader<'_>) -> Option<Reader<'_>> {
-    let (tag, mut value) = extension.next()?;
-    if tag != OCTET_STRING {
-        value = extension.expect(OCTET_STRING)?; // after whether it is critical
+fn value_of<'a>(mut extension: Reader<'a>) -> Option<&'a [u8]> {
+    match extension.next()? {
+        (OCTET_STRING, value) => Some(value),
+        _ => extension.expect(OCTET_STRING), // after whether it is critical
     }
-    Some(Reader(Reader(value).expect(SEQUENCE)?))
 }
 
+// RFC 5280 4.2.1.6.
 fn shown_names(mut general: Reader<'_>) -> Option<Vec<OneLine>> {
     let mut names = Vec::new();
     while !general.is_empty() && names.len() < NAMES_MAX {

@@ -44,6 +44,11 @@ pub(crate) fn counts_common_names() -> bool {
     provider().backend() != tls::Backend::Rustls
 }
 
+/// Whether it asks clients for a certificate that they need not have.
+pub(crate) fn asks_without_need() -> bool {
+    provider().backend() != tls::Backend::MbedTls
+}
+
 /// Those of the versions 1.2 and 1.3 that it speaks.
 pub(crate) fn versions() -> Vec<&'static str> {
     let spoken = provider().versions();

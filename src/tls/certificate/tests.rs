@@ -191,3 +191,23 @@ fn malformed_certificates_are_none() {
         assert!(Reader(&bytes).next().is_none(), "{length:?}");
     }
 }
+
+#[test]
+fn a_common_name_is_a_name_only_where_there_is_no_other() {
+    let is_called = |certificate: &str, host: &str| {
+        let der = file(certificate);
+        Certificate::parse(&der).unwrap().is_called(host)
+    };
+    assert!(is_called("cn-only", "Mail.Example"));
+    assert!(!is_called("cn-only", "other.example"));
+    assert!(!is_called("ip-only", "mail.example"));
+}
+
+#[test]
+fn limits_of_authorities_are_seen() {
+    for (certificate, expected) in [("ca", false), ("limited-ca", true), ("limited", false)] {
+        let der = file(certificate);
+        let parsed = Certificate::parse(&der).unwrap();
+        assert_eq!(parsed.is_limited, expected, "{certificate}");
+    }
+}

@@ -48,7 +48,7 @@ struct RawIo {
 }
 
 type RawRandom = extern "C" fn(*mut c_uchar, usize) -> c_int;
-type RawJudge = extern "C" fn(*const c_void, *const c_uchar, usize, u32, u32) -> u32;
+type RawJudge = extern "C" fn(*const c_void, *const c_uchar, usize, c_int, u32, u32) -> u32;
 
 unsafe extern "C" {
     safe fn shim_lowest_version() -> c_int;
@@ -65,14 +65,10 @@ unsafe extern "C" {
     fn shim_config_certificate(config: *mut RawConfig, der: *const c_uchar, octets: usize)
     -> c_int;
     fn shim_config_check_pair(config: *mut RawConfig) -> c_int;
+    fn shim_config_check_server(config: *const RawConfig) -> c_int;
     fn shim_config_show_identity(config: *mut RawConfig) -> c_int;
     fn shim_config_authority(config: *mut RawConfig, der: *const c_uchar, octets: usize) -> c_int;
-    fn shim_config_verify(
-        config: *mut RawConfig,
-        mode: c_int,
-        judge: RawJudge,
-        context: *const c_void,
-    );
+    fn shim_config_verify(config: *mut RawConfig, judge: Option<RawJudge>, context: *const c_void);
     fn shim_config_tickets(config: *mut RawConfig, seconds: u32, with_tls13: c_int) -> c_int;
     fn shim_connection_new(
         config: *const RawConfig,
@@ -157,23 +153,12 @@ fn text_of(text: &[c_char]) -> String {
     String::from_utf8_lossy(&octets).into_owned()
 }
 
-/// Whether peers have to show certificates that are found good.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mode {
-    /// Clients are not asked; servers are not judged.
-    None = 0,
-    /// Clients are asked.
-    Optional = 1,
-    /// There has to be one, and the judge must find no fault.
-    Required = 2,
-}
-
 /// A configuration, which is only read once the first connection is made of it.
 #[derive(Debug)]
 pub(super) struct Config {
     raw: NonNull<RawConfig>,
-    /// What the library calls during handshakes.
-    judge: Option<Box<Judge>>,
+    /// What the library calls during handshakes; `raw` points to it.
+    judge: Option<Arc<Judge>>,
 }
 
 // SAFETY: the library keeps nothing that belongs to a thread, and everything that can
@@ -241,6 +226,12 @@ impl Config {
         locked(|| unsafe { shim_config_check_pair(self.raw.as_ptr()) }) == 0
     }
 
+    /// Whether the first certificate, which has to be there, may be a server's.
+    pub(super) fn is_for_servers(&self) -> bool {
+        // SAFETY: reads what `raw` has, which nobody changes by `&`.
+        locked(|| unsafe { shim_config_check_server(self.raw.as_ptr()) }) == 0
+    }
+
     pub(super) fn show_identity(&mut self) -> Result<(), Code> {
         // SAFETY: as in `set_versions`.
         Code::check(locked(|| unsafe {
@@ -255,15 +246,16 @@ impl Config {
         }))
     }
 
-    /// After the authorities have been added.
-    pub(super) fn verify(&mut self, mode: Mode, judge: Judge) {
-        let judge = self.judge.insert(Box::new(judge));
-        let context: *const Judge = &**judge;
-        // SAFETY: as in `set_versions`; `judge` gets the context back during the
-        // calls of connections only, which keep this, and with it the box, alive.
-        locked(|| unsafe {
-            shim_config_verify(self.raw.as_ptr(), mode as c_int, judge_peer, context.cast());
-        });
+    /// Has peers show a certificate in which the judge finds no fault; without a judge
+    /// clients are not asked, and servers not judged. After the authorities have been
+    /// added.
+    pub(super) fn verify(&mut self, judge: Option<Judge>) {
+        self.judge = judge.map(Arc::new);
+        let context = self.judge.as_ref().map_or(ptr::null(), Arc::as_ptr);
+        let function = self.judge.as_ref().map(|_| judge_peer as RawJudge);
+        // SAFETY: as in `set_versions`; `judge_peer` gets the context back during the
+        // calls of connections only, which keep this, and with it the judge, alive.
+        locked(|| unsafe { shim_config_verify(self.raw.as_ptr(), function, context.cast()) });
     }
 
     pub(super) fn give_tickets(&mut self, seconds: u32, with_tls13: bool) -> Result<(), Code> {
@@ -296,8 +288,9 @@ extern "C" fn judge_peer(
     context: *const c_void,
     der: *const c_uchar,
     octets: usize,
+    is_first: c_int,
     own: u32,
-    all: u32,
+    above: u32,
 ) -> u32 {
     // SAFETY: the context is that of `Config::verify`, and is never changed while
     // there are connections; the certificate is the library's for the whole call.
@@ -307,8 +300,9 @@ extern "C" fn judge_peer(
             std::slice::from_raw_parts(der, octets),
         )
     };
-    let judged = catch_unwind(AssertUnwindSafe(|| {
-        judge.weigh(der, Faults(own), Faults(all))
+    let judged = catch_unwind(AssertUnwindSafe(|| match is_first {
+        0 => judge.weigh_authority(der, Faults(own), Faults(above)),
+        _ => judge.weigh(der, Faults(own), Faults(above)),
     }));
     judged.unwrap_or(Faults::OTHER).0
 }

@@ -13,13 +13,13 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use self::engine::MbedTlsEngine;
-use self::ffi::{Code, Config, Connection, Mode};
+use self::ffi::{Code, Config, Connection};
 use self::verify::Judge;
 use super::config::{ClientSettings, Keywords, ServerSettings, VerifySource, Version};
 use super::file::{Authorities, Identity};
 use super::name::Name;
 use super::suite::SUITES;
-use super::{Acceptor, Backend, Connector, Engine, Error, Provider, Trust};
+use super::{Acceptor, Backend, Connector, Engine, Error, FileFault, Provider, Trust};
 use crate::base::OneLine;
 
 /// Keys for tickets are replaced after so many seconds, as rustls does.
@@ -61,18 +61,10 @@ impl Provider for MbedTls {
         if let Some(files) = &settings.certificate {
             files::show(&mut config, &Identity::load(files)?, files)?;
         }
-        let (mode, judge, trust) = match listed(&mut config, &settings.verify)? {
-            Some(listed) if !settings.keywords.no_verify => {
-                let trust = match &name {
-                    Some(_) => Trust::Name,
-                    None => Trust::Chain,
-                };
-                (Mode::Required, Judge::Verified { listed, name }, trust)
-            }
-            // RFC 7435: encryption without authentication is better than none.
-            _ => (Mode::None, Judge::Unverified, Trust::Unverified),
-        };
-        config.verify(mode, judge);
+        let listed = listed(&mut config, &settings.verify)?;
+        // RFC 7435: encryption without authentication is better than none.
+        let listed = listed.filter(|_| !settings.keywords.no_verify);
+        let trust = judge_peers(&mut config, listed, name);
         Ok(Box::new(MbedTlsConnector {
             config: Arc::new(config),
             asked_for: asked_for(settings)?,
@@ -88,22 +80,15 @@ impl MbedTls {
         let identity = Identity::load(&settings.certificate)?;
         let expires = identity.expires();
         files::show(&mut config, &identity, &settings.certificate)?;
+        if !config.is_for_servers() {
+            let reason = OneLine::escaped("it says what it is for, and not that it is for servers");
+            return Err(FileFault::UnusableCertificate(1, reason).of(&settings.certificate.chain));
+        }
         let listed = listed(&mut config, &settings.verify)?;
-        let (mode, judge, trust) = match listed {
-            None if settings.verify == VerifySource::None => {
-                (Mode::None, Judge::Unverified, Trust::Unverified)
-            }
-            Some(listed) if !keywords.no_verify => {
-                let name = None;
-                (
-                    Mode::Required,
-                    Judge::Verified { listed, name },
-                    Trust::Chain,
-                )
-            }
-            _ => (Mode::Optional, Judge::Unverified, Trust::Unverified),
-        };
-        config.verify(mode, judge);
+        // Nobody is asked for what is not needed: the library would check whatever keys
+        // strangers show, and some of them take it half a second each.
+        let listed = listed.filter(|_| !keywords.no_verify);
+        let trust = judge_peers(&mut config, listed, None);
         if !keywords.server_preference {
             config.follow_clients();
         }
@@ -111,7 +96,7 @@ impl MbedTls {
             // Tickets are under keys of this configuration only, so that none is good
             // for another listener, which may demand more of its clients. What is
             // resumed with TLS 1.3 does not know the client's certificate any more.
-            let given = config.give_tickets(TICKET_KEYS_SECONDS, mode == Mode::None);
+            let given = config.give_tickets(TICKET_KEYS_SECONDS, trust == Trust::Unverified);
             given.map_err(library)?;
         }
         Ok(MbedTlsAcceptor {
@@ -146,6 +131,14 @@ fn listed(config: &mut Config, source: &VerifySource) -> Result<Option<HashSet<V
     let authorities = Authorities::load(source)?;
     let listed = authorities.map(|authorities| files::trust(config, authorities));
     listed.transpose()
+}
+
+/// Has peers judged where there are authorities, and says how far they are known then.
+fn judge_peers(config: &mut Config, listed: Option<HashSet<Vec<u8>>>, name: Option<Name>) -> Trust {
+    let judge = listed.map(|listed| Judge { listed, name });
+    let trust = judge.as_ref().map_or(Trust::Unverified, Judge::trust);
+    config.verify(judge);
+    trust
 }
 
 fn version_of(number: u16) -> Version {

@@ -27,6 +27,7 @@
 #endif
 
 #include <mbedtls/error.h>
+#include <mbedtls/oid.h>
 #include <mbedtls/ssl.h>
 #include <mbedtls/ssl_ticket.h>
 #include <mbedtls/x509_crt.h>
@@ -64,8 +65,6 @@ _Static_assert(MBEDTLS_ERR_SSL_WANT_READ == -0x6900, "WANT_READ");
 _Static_assert(MBEDTLS_ERR_SSL_WANT_WRITE == -0x6880, "WANT_WRITE");
 _Static_assert(MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY == -0x7880, "PEER_CLOSE_NOTIFY");
 _Static_assert(MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE == -0x7780, "FATAL_ALERT_MESSAGE");
-_Static_assert(MBEDTLS_SSL_VERIFY_NONE == 0 && MBEDTLS_SSL_VERIFY_OPTIONAL == 1 &&
-               MBEDTLS_SSL_VERIFY_REQUIRED == 2, "VERIFY");
 _Static_assert(MBEDTLS_X509_BADCERT_EXPIRED == 0x01 && MBEDTLS_X509_BADCERT_CN_MISMATCH == 0x04 &&
                MBEDTLS_X509_BADCERT_NOT_TRUSTED == 0x08 && MBEDTLS_X509_BADCERT_OTHER == 0x100 &&
                MBEDTLS_X509_BADCERT_FUTURE == 0x200 && MBEDTLS_X509_BADCERT_KEY_USAGE == 0x800 &&
@@ -75,10 +74,10 @@ _Static_assert(MBEDTLS_X509_BADCERT_EXPIRED == 0x01 && MBEDTLS_X509_BADCERT_CN_M
 /* Gives random octets; 0, or something else if there are none. */
 typedef int shim_random(unsigned char *octets, size_t count);
 
-/* Judges the peer's own certificate: which of the faults that were found in it, and
- * in it and those above it, count. */
+/* Judges a certificate of the peer's, the first one of his chain last: which of the
+ * faults that were found in it, and of what was judged in those above it, count. */
 typedef uint32_t shim_judge(const void *context, const unsigned char *der, size_t octets,
-                            uint32_t own_faults, uint32_t all_faults);
+                            int is_first, uint32_t own_faults, uint32_t faults_above);
 
 /* What one call may read and write; the call moves the pointers on. */
 struct shim_io {
@@ -104,7 +103,7 @@ struct shim_connection {
     mbedtls_ssl_context ssl;
     const struct shim_config *config;
     struct shim_io *io; /* during a call only */
-    uint32_t faults;    /* of the certificates weighed so far */
+    uint32_t faults;    /* judged so far in this chain */
 };
 
 /* The library. */
@@ -266,6 +265,22 @@ int shim_config_check_pair(struct shim_config *config) {
 #endif
 }
 
+/* Not 0 if the first certificate says what it is for, and servers are not among that:
+ * the library would show it to no client. */
+int shim_config_check_server(const struct shim_config *config) {
+    int error = 0;
+    (void)config;
+#if !defined(IS_2_28) || defined(MBEDTLS_X509_CHECK_KEY_USAGE)
+    error = mbedtls_x509_crt_check_key_usage(&config->chain, MBEDTLS_X509_KU_DIGITAL_SIGNATURE);
+#endif
+#if !defined(IS_2_28) || defined(MBEDTLS_X509_CHECK_EXTENDED_KEY_USAGE)
+    if (error == 0)
+        error = mbedtls_x509_crt_check_extended_key_usage(&config->chain, MBEDTLS_OID_SERVER_AUTH,
+                                                          MBEDTLS_OID_SIZE(MBEDTLS_OID_SERVER_AUTH));
+#endif
+    return error;
+}
+
 int shim_config_show_identity(struct shim_config *config) {
     return mbedtls_ssl_conf_own_cert(&config->ssl, &config->chain, &config->key);
 }
@@ -274,13 +289,14 @@ int shim_config_authority(struct shim_config *config, const unsigned char *der, 
     return mbedtls_x509_crt_parse_der(&config->authorities, der, octets);
 }
 
-/* The context has to outlive the configuration's connections. */
-void shim_config_verify(struct shim_config *config, int mode, shim_judge *judge, const void *context) {
+/* Peers need a certificate without faults; without a judge nobody is asked for one. The
+ * context has to outlive the configuration's connections. */
+void shim_config_verify(struct shim_config *config, shim_judge *judge, const void *context) {
     config->judge = judge;
     config->judge_context = context;
-    mbedtls_ssl_conf_authmode(&config->ssl, mode);
-    if (config->authorities.version != 0)
-        mbedtls_ssl_conf_ca_chain(&config->ssl, &config->authorities, NULL);
+    mbedtls_ssl_conf_authmode(&config->ssl, judge == NULL ? MBEDTLS_SSL_VERIFY_NONE
+                                                          : MBEDTLS_SSL_VERIFY_REQUIRED);
+    if (judge != NULL) mbedtls_ssl_conf_ca_chain(&config->ssl, &config->authorities, NULL);
 }
 
 /* Makes keys for tickets, which are replaced after so many seconds. A session of TLS
@@ -330,14 +346,10 @@ static int give(void *context, const unsigned char *octets, size_t count) {
 static int weigh(void *context, mbedtls_x509_crt *certificate, int depth, uint32_t *faults) {
     struct shim_connection *connection = context;
     const struct shim_config *config = connection->config;
-    uint32_t own = *faults;
-    connection->faults |= own;
-    *faults = 0;
-    if (depth == 0) {
-        *faults = config->judge(config->judge_context, certificate->raw.p, certificate->raw.len,
-                                own, connection->faults);
-        connection->faults = 0;
-    }
+    uint32_t judged = config->judge(config->judge_context, certificate->raw.p, certificate->raw.len,
+                                    depth == 0, *faults, connection->faults);
+    connection->faults = depth == 0 ? 0 : judged;
+    *faults = depth == 0 ? judged : 0;
     return 0;
 }
 

@@ -80,6 +80,20 @@ fn refusals_say_why_to_both() {
 }
 
 #[test]
+fn a_certificate_that_no_client_would_be_shown_is_refused_at_start() {
+    for certificate in ["client", "encipherment"] {
+        let refused = MbedTls.server(&server(certificate, ABSENT));
+        let complaint = refused.err().unwrap().to_string();
+        assert!(
+            complaint.starts_with("cannot use certificate 1 in ")
+                && complaint
+                    .ends_with(".pem: it says what it is for, and not that it is for servers"),
+            "{complaint}"
+        );
+    }
+}
+
+#[test]
 fn keys_of_rsa_may_be_short_where_nobody_verifies() {
     // The signatures of TLS 1.3 are too long for such a key.
     let unverified = ClientSettings {

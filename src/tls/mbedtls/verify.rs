@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 use std::ops::BitOr;
 
+use crate::tls::Trust;
 use crate::tls::certificate::{Certificate, GeneralName};
 use crate::tls::name::Name;
 
@@ -23,9 +24,11 @@ impl Faults {
     const HASH: Faults = Faults(0x4000);
     const ALGORITHM: Faults = Faults(0x8000);
     const KEY: Faults = Faults(0x1_0000);
+    /// Not one of the library's.
+    const LIMITED: Faults = Faults(0x4000_0000);
 
     /// In the order in which they are told.
-    const TEXTS: [(Faults, &'static str); 9] = [
+    const TEXTS: [(Faults, &'static str); 10] = [
         (Faults::EXPIRED, "it has expired"),
         (Faults::FUTURE, "it is not valid yet"),
         (
@@ -43,6 +46,10 @@ impl Faults {
         (
             Faults::KEY,
             "its key is too short, or on a curve that is not accepted",
+        ),
+        (
+            Faults::LIMITED,
+            "an authority above it may vouch for some names only",
         ),
     ];
 
@@ -76,36 +83,46 @@ impl BitOr for Faults {
     }
 }
 
-/// Whom to believe.
+/// Whom to believe: those that an authority vouches for.
 #[derive(Debug)]
-pub(super) enum Judge {
-    /// Anyone.
-    Unverified,
-    /// Those that an authority vouches for.
-    Verified {
-        /// The certificates that vouch for themselves.
-        listed: HashSet<Vec<u8>>,
-        /// What the certificate has to be for.
-        name: Option<Name>,
-    },
+pub(super) struct Judge {
+    /// The certificates that vouch for themselves.
+    pub(super) listed: HashSet<Vec<u8>>,
+    /// What the certificate has to be for.
+    pub(super) name: Option<Name>,
 }
 
 impl Judge {
+    /// How far peers that it finds no fault with are known.
+    pub(super) fn trust(&self) -> Trust {
+        match self.name {
+            Some(_) => Trust::Name,
+            None => Trust::Chain,
+        }
+    }
+
+    /// What counts against those that this authority vouches for, of the faults found
+    /// in it and those above it.
+    // RFC 5280 4.2.1.10; the library does not compare names with limits.
+    pub(super) fn weigh_authority(&self, der: &[u8], own: Faults, above: Faults) -> Faults {
+        match Certificate::parse(der) {
+            Some(authority) if !authority.is_limited => own | above,
+            _ => own | above | Faults::LIMITED,
+        }
+    }
+
     /// What counts against a peer with this certificate, of the faults found in it
-    /// and in all of its chain.
-    pub(super) fn weigh(&self, der: &[u8], own: Faults, all: Faults) -> Faults {
-        let Judge::Verified { listed, name } = self else {
-            return Faults::NONE;
-        };
+    /// and those above it.
+    pub(super) fn weigh(&self, der: &[u8], own: Faults, above: Faults) -> Faults {
         // A certificate that is listed itself needs nobody above it. It has to be
         // valid now, all the same.
-        let faults = match listed.contains(der) {
+        let faults = match self.listed.contains(der) {
             true => own.without(Faults::UNTRUSTED),
-            false => all,
+            false => own | above,
         };
         // The library would compare the name that is asked for.
         let faults = faults.without(Faults::OTHER_NAME);
-        match name {
+        match &self.name {
             Some(name) if !is_for(der, name) => faults | Faults::OTHER_NAME,
             _ => faults,
         }
@@ -113,8 +130,7 @@ impl Judge {
 }
 
 /// Whether a certificate is for that name.
-// RFC 6125 6.4.4, RFC 7817: the common name counts only where there are no alternative
-// names at all, as in certificates of old.
+// RFC 7817 3: the alternative names, and where there are none the common name.
 fn is_for(der: &[u8], name: &Name) -> bool {
     let Some(certificate) = Certificate::parse(der) else {
         return false;
@@ -125,10 +141,7 @@ fn is_for(der: &[u8], name: &Name) -> bool {
             (GeneralName::Address(one), Name::Address(other)) => one == *other,
             _ => false,
         }),
-        (None, Name::Host(host)) => {
-            let mut names = certificate.common_names();
-            names.any(|name| name.eq_ignore_ascii_case(host.as_bytes()))
-        }
+        (None, Name::Host(host)) => certificate.is_called(host),
         (None, Name::Address(_)) => false,
     }
 }
@@ -149,7 +162,7 @@ fn covers(pattern: &[u8], host: &str) -> bool {
 mod tests {
     use super::*;
     use crate::tls::pem;
-    use crate::tls::tests::matrix::files;
+    use crate::tls::tests::matrix::{files, pki};
 
     fn der(name: &str) -> Vec<u8> {
         let text = std::fs::read(files(name).chain).unwrap();
@@ -204,7 +217,7 @@ mod tests {
     #[test]
     fn a_listed_certificate_needs_nobody_above_it() {
         let server = der("server");
-        let judge = |listed: &[&[u8]], name| Judge::Verified {
+        let judge = |listed: &[&[u8]], name| Judge {
             listed: listed.iter().map(|der| der.to_vec()).collect(),
             name,
         };
@@ -220,7 +233,26 @@ mod tests {
         let asked_for_another = judge(&[], named("mail.example"));
         let weighed = asked_for_another.weigh(&server, Faults::OTHER_NAME, Faults::OTHER_NAME);
         assert_eq!(weighed, Faults::NONE);
-        assert_eq!(Judge::Unverified.weigh(&server, both, both), Faults::NONE);
+        assert_eq!(elsewhere.trust(), Trust::Name);
+        assert_eq!(pinned.trust(), Trust::Chain);
+    }
+
+    #[test]
+    fn an_authority_with_limits_spoils_what_it_vouches_for() {
+        let judge = Judge {
+            listed: HashSet::new(),
+            name: None,
+        };
+        let faults = |path: &str| {
+            let text = std::fs::read(pki(path)).unwrap();
+            let der = pem::sections(&text).unwrap().remove(0).der;
+            judge.weigh_authority(&der, Faults::EXPIRED, Faults::HASH)
+        };
+        let both = Faults::EXPIRED | Faults::HASH;
+        assert_eq!(faults("ca.pem"), both);
+        assert_eq!(faults("limited-ca.pem"), both | Faults::LIMITED);
+        let unread = judge.weigh_authority(b"", Faults::NONE, Faults::NONE);
+        assert_eq!(unread, Faults::LIMITED);
     }
 
     #[test]

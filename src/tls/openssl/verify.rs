@@ -1,12 +1,12 @@
 //! Who is believed to be who.
 
 use ::openssl::error::ErrorStack;
-use ::openssl::nid::Nid;
 use ::openssl::ssl::{SslContextBuilder, SslVerifyMode};
 use ::openssl::x509::verify::X509CheckFlags;
 use ::openssl::x509::{X509Ref, X509StoreContextRef, X509VerifyResult};
 
 use super::files::Roots;
+use crate::tls::certificate::Certificate;
 use crate::tls::config::{ClientSettings, Keywords, VerifySource};
 use crate::tls::file::Authorities;
 use crate::tls::name::Name;
@@ -115,26 +115,22 @@ impl Servers {
 
 /// Whether all that is wrong with a certificate is that the name is not among its
 /// alternative names, of which it has none at all, and the common name is it.
-// RFC 6125 6.4.4: as a last resort, for a certificate without other names.
+// OpenSSL does not compare common names with what authorities are limited to, since it
+// has been told not to look at them.
 fn has_it_as_common_name(found: &mut X509StoreContextRef, host: &str) -> bool {
     let mismatch = found.error().as_raw() == HOSTNAME_MISMATCH && found.error_depth() == 0;
+    let is_called = |leaf: &X509Ref| says(leaf, |certificate| certificate.is_called(host));
+    let is_free = |one: &X509Ref| says(one, |certificate| !certificate.is_limited);
     let fine = mismatch
-        && found
-            .current_cert()
-            .is_some_and(|leaf| is_called(leaf, host));
+        && found.current_cert().is_some_and(is_called)
+        && found.chain().is_some_and(|chain| chain.iter().all(is_free));
     if fine {
         found.set_error(X509VerifyResult::OK);
     }
     fine
 }
 
-fn is_called(leaf: &X509Ref, host: &str) -> bool {
-    let mut names = leaf.subject_name().entries_by_nid(Nid::COMMONNAME);
-    let is_it = |entry: &::openssl::x509::X509NameEntryRef| {
-        entry
-            .data()
-            .as_slice()
-            .eq_ignore_ascii_case(host.as_bytes())
-    };
-    leaf.subject_alt_names().is_none() && names.any(is_it)
+fn says(certificate: &X509Ref, what: impl FnOnce(&Certificate<'_>) -> bool) -> bool {
+    let der = certificate.to_der();
+    der.is_ok_and(|der| Certificate::parse(&der).is_some_and(|parsed| what(&parsed)))
 }

@@ -11,6 +11,12 @@ pub(in crate::tls) struct Abilities {
     pub(in crate::tls) version_1: bool,
     /// Answers what is not TLS at all with an alert.
     pub(in crate::tls) alerts_to_clear_text: bool,
+    /// Asks clients for a certificate that they need not have.
+    pub(in crate::tls) asks_without_need: bool,
+    /// Shows clients a certificate that says that it is for something else.
+    pub(in crate::tls) serves_with_any: bool,
+    /// Compares names with what an authority is limited to, and refuses no others.
+    pub(in crate::tls) compares_with_limits: bool,
 }
 
 impl Abilities {
@@ -20,16 +26,25 @@ impl Abilities {
                 common_names: false,
                 version_1: false,
                 alerts_to_clear_text: true,
+                asks_without_need: true,
+                serves_with_any: true,
+                compares_with_limits: true,
             },
             Backend::OpenSsl => Abilities {
                 common_names: true,
                 version_1: true,
                 alerts_to_clear_text: false,
+                asks_without_need: true,
+                serves_with_any: true,
+                compares_with_limits: true,
             },
             Backend::MbedTls => Abilities {
                 common_names: true,
                 version_1: true,
                 alerts_to_clear_text: true,
+                asks_without_need: false,
+                serves_with_any: false,
+                compares_with_limits: false,
             },
         }
     }

@@ -75,6 +75,11 @@ fn a_server_needs_an_authority_that_is_listed(pair: Pair) {
         ("expired-self", "expired-self", false),
         ("client", "ca", false),
     ] {
+        if certificate == "client" && !Abilities::of(pair.server).serves_with_any {
+            let refused = pair.server.server(&server(certificate, ABSENT));
+            assert!(refused.is_err());
+            continue;
+        }
         for (_, version) in versions(pair) {
             let verified = ClientSettings {
                 keywords: Keywords::parse(version),
@@ -146,7 +151,27 @@ fn certificates_of_version_1_are_verified_where_the_library_can(pair: Pair) {
     assert_eq!(judged.ok().map(|peer| peer.trust), expected);
     let asking = server("server", ABSENT);
     let peer = ask(pair, &asking, "v1", "").unwrap();
-    assert_eq!(peer.is_some(), Abilities::of(pair.server).version_1);
+    let abilities = Abilities::of(pair.server);
+    assert_eq!(
+        peer.is_some(),
+        abilities.version_1 && abilities.asks_without_need
+    );
+}
+
+// RFC 5280 4.2.1.10.
+fn an_authority_may_be_limited_to_some_names(pair: Pair) {
+    let compares = Abilities::of(pair.client).compares_with_limits;
+    for (certificate, name, accepted) in [
+        ("limited", "mail.example", false),
+        ("limited", "", false),
+        ("limited-cn", "mail.example", false),
+        ("limited-other", "other.example", compares),
+        ("limited-other", "", compares),
+    ] {
+        let judged = judge(pair, &client(by("limited-ca"), name), certificate);
+        let what = format!("{certificate} for {name}: {judged:?}");
+        assert_eq!(judged.is_ok(), accepted, "{what}");
+    }
 }
 
 fn a_listed_certificate_needs_the_name_as_well(pair: Pair) {
@@ -190,6 +215,10 @@ fn a_client_is_asked_but_may_have_any_certificate(pair: Pair) {
     for (_, version) in versions(pair) {
         let asking = server("server", ABSENT);
         assert_eq!(ask(pair, &asking, "", version), Ok(None));
+        if !Abilities::of(pair.server).asks_without_need {
+            assert_eq!(ask(pair, &asking, "client", version), Ok(None));
+            continue;
+        }
         for certificate in [
             "client",
             "foreign-client",
@@ -249,8 +278,10 @@ fn noverify_lets_every_client_in(pair: Pair) {
         ..server("server", by("ca"))
     };
     assert_eq!(ask(pair, &lax, "", ""), Ok(None));
-    let peer = ask(pair, &lax, "foreign-client", "").unwrap().unwrap();
-    assert_eq!(peer.trust, Trust::Unverified);
+    let peer = ask(pair, &lax, "foreign-client", "").unwrap();
+    let expected = Abilities::of(pair.server).asks_without_need;
+    let trust = peer.map(|peer| peer.trust);
+    assert_eq!(trust, expected.then_some(Trust::Unverified));
 }
 
 for_backends!(
@@ -260,6 +291,7 @@ for_backends!(
     a_server_needs_the_name_asked_for,
     a_common_name_counts_where_the_library_looks_at_it,
     certificates_of_version_1_are_verified_where_the_library_can,
+    an_authority_may_be_limited_to_some_names,
     a_listed_certificate_needs_the_name_as_well,
     a_client_is_asked_but_may_have_any_certificate,
     a_client_is_not_asked_with_none,
