@@ -420,7 +420,7 @@ fn a_check_that_is_killed_is_a_temporary_failure() {
     }
     let relay = Relay::start(&slow(60), &[]);
     let network = the_child(relay.program.id());
-    let (mut client, check, _) = slow_check(&relay, network);
+    let (mut client, check, program) = slow_check(&relay, network);
     // It has nothing of the monitor's, and nobody can see what it was asked.
     let open = fs::read_dir(format!("/proc/{}/fd", check)).unwrap().count();
     assert!(open <= 6, "{open} descriptors");
@@ -435,7 +435,9 @@ fn a_check_that_is_killed_is_a_temporary_failure() {
         .program
         .wait_for("pam error: no answer: the check took too long or broke off");
     client.expect("NOOP", "250 ");
-    assert_eq!(the_child(relay.program.id()), network);
+    await_checks(&relay, network, 0);
+    // Who kills a check has to kill what that has started.
+    signal(program, "-KILL");
 }
 
 /// A client that waits for a check, the check, and what that has started.
@@ -447,7 +449,11 @@ fn slow_check(relay: &Relay, network: u32) -> (Client, u32, u32) {
     let check = await_checks(relay, network, 1)[0];
     let until = Instant::now() + PATIENCE;
     loop {
-        if let [program] = children(check)[..] {
+        // It has a session of its own by then.
+        let name = |process| fs::read_to_string(format!("/proc/{process}/comm"));
+        if let [program] = children(check)[..]
+            && name(program).is_ok_and(|name| name == "sleep\n")
+        {
             return (client, check, program);
         }
         assert!(Instant::now() < until, "it has started nothing");
@@ -475,6 +481,24 @@ fn checks_end_with_the_program() {
             true => signal(program, "-KILL"),
             false => crate::support::process::await_end(program),
         }
+    }
+}
+
+#[test]
+fn told_to_stop_it_ends_checks_and_what_they_have_started() {
+    if skip() {
+        return;
+    }
+    let mut relay = Relay::start(&slow(600), &[]);
+    let network = the_child(relay.program.id());
+    let (mut client, check, program) = slow_check(&relay, network);
+    relay.program.terminate();
+    let reply = client.reply().unwrap();
+    assert!(reply.starts_with("421 "), "{reply}");
+    drop(client);
+    assert!(relay.program.wait().success());
+    for process in [check, program] {
+        crate::support::process::await_end(process);
     }
 }
 

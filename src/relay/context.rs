@@ -146,9 +146,9 @@ impl Context {
         self.pools.lookups.submit(token, (self.now, job));
     }
 
-    /// Has PAM asked about a password; the session gets [`Message::Password`].
-    pub fn check_password(&mut self, token: Token, job: passwords::Job) {
-        self.jobs += 1;
+    /// Has PAM asked about a password; the session gets [`Message::Password`]. Nobody
+    /// else waits for that: it does not count among the jobs.
+    pub fn check_password(&self, token: Token, job: passwords::Job) {
         self.pools.passwords.submit(token, job);
     }
 
@@ -174,7 +174,7 @@ impl Context {
         self.started.push((self.unit.clone(), session));
     }
 
-    /// How many jobs are under way.
+    /// How many jobs are under way that are to be waited for.
     pub fn jobs(&self) -> usize {
         self.jobs
     }
@@ -186,8 +186,7 @@ impl Context {
         let passwords = self.pools.passwords.drain();
         let programs = self.pools.programs.drain();
         let filters = self.pools.filters.drain();
-        self.jobs -= disk.len() + lookups.len() + passwords.len();
-        self.jobs -= programs.len() + filters.len();
+        self.jobs -= disk.len() + lookups.len() + programs.len() + filters.len();
         for completion in &disk {
             self.unowned -= usize::from(completion.token == Token::NOBODY);
             if let Some(disk::Done::Security(done)) = &completion.done {

@@ -4,14 +4,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use crate::base::secret::Secret;
 use crate::event::Pool;
+use crate::proto::sasl::{Credentials, Given, Mechanism};
 use crate::relay::clients::Clients;
 use crate::relay::context::Pools;
 use crate::relay::disk::DiskWork;
 use crate::relay::filters::FilterWork;
 use crate::relay::limits::HANDSHAKE_MAX;
 use crate::relay::lookup::LookupWork;
-use crate::relay::passwords::PasswordWork;
+use crate::relay::passwords::{self, PasswordWork};
 use crate::relay::programs::ProgramWork;
 use crate::relay::security::Site;
 use crate::store::Spool;
@@ -170,4 +172,21 @@ fn a_handshake_that_stalls_is_given_up() {
     assert_eq!(later.session.reason, expected);
     // The connection is closed for good soon after.
     assert!(later.wait() <= LINGER_MAX && later.session.is_over());
+}
+
+// Otherwise a module of PAM that hangs would keep the program from ending.
+#[test]
+fn only_the_client_waits_for_a_check_by_pam() {
+    let world = World::new(false);
+    let job = passwords::Job {
+        credentials: Box::new(Credentials {
+            mechanism: Mechanism::Plain,
+            id: b"alice".to_vec(),
+            given: Given::Password(Secret::new(b"secret")),
+        }),
+        peer: None,
+        until: Instant::now(),
+    };
+    world.context.check_password(Token::NOBODY, job);
+    assert_eq!(world.context.jobs(), 0);
 }

@@ -9,6 +9,7 @@ use std::os::unix::process::parent_id;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
+use super::descendants::kill_with_all;
 use crate::base::secret::wipe;
 use crate::sys::pam::{self, Answer, QUESTION_MAX, Question};
 use crate::sys::poll::Entry;
@@ -165,7 +166,7 @@ impl Check {
         {
             // What it has started goes with it. One that ends by itself keeps its
             // status, and its number is its own until it has been waited for.
-            fork::signal_with_group(*process, libc::SIGKILL);
+            kill_with_all(*process);
             self.state = State::Ending(*process);
         }
     }

@@ -3,6 +3,7 @@
 #[cfg(feature = "pam")]
 mod call;
 pub(super) mod checks;
+mod descendants;
 
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
