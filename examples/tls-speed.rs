@@ -2,7 +2,7 @@
 //! two engines of the same library, in memory, on one core.
 //!
 //! ```sh
-//! cargo run --release --features openssl --example tls-speed
+//! cargo run --release --features openssl,mbedtls --example tls-speed
 //! ```
 //!
 //! Libraries take turns in each of the rounds, so that whatever else the machine does
