@@ -17,6 +17,7 @@ pub(crate) mod secure_sink;
 pub(crate) mod sink;
 #[cfg(unix)]
 pub(crate) mod spamd;
+pub(crate) mod start;
 pub(crate) mod tools;
 pub(crate) mod transcript;
 

@@ -9,6 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::secure;
+use super::start::{run_to_end, start};
 
 /// How long anything in a test may take before it has failed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -128,7 +129,7 @@ impl Program {
             .stdin(input)
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
+        let mut child = start(&mut command);
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let log = Arc::new(Lines::default());
         let lines = Arc::clone(&log);
@@ -269,9 +270,8 @@ pub(crate) fn run<I: AsRef<str>>(arguments: &[I]) -> (i32, String, String) {
     command
         .args(as_ourselves())
         .args(secure::choice(arguments))
-        .args(arguments.iter().map(AsRef::as_ref))
-        .stdin(Stdio::null());
-    let output = command.output().unwrap();
+        .args(arguments.iter().map(AsRef::as_ref));
+    let output = run_to_end(&mut command);
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     (
         output.status.code().unwrap_or(-1),

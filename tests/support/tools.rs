@@ -5,6 +5,8 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::start::start;
+
 /// What a program came to.
 #[derive(Debug)]
 pub(crate) struct Ran {
@@ -41,7 +43,7 @@ pub(crate) fn run_with_input(command: &mut Command, input: &[u8]) -> Ran {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
+    let mut child = start(command);
     // The program may end without reading it all.
     let _ = child.stdin.take().unwrap().write_all(input);
     child.wait_with_output().unwrap().into()
