@@ -24,6 +24,7 @@ pub mod error;
 pub mod file;
 pub mod name;
 pub mod pem;
+pub mod progress;
 pub mod session;
 
 #[cfg(feature = "mbedtls")]
@@ -43,6 +44,7 @@ use std::ops::RangeInclusive;
 pub use config::{Backend, CertificateFiles, ClientSettings, Keywords, ServerSettings};
 pub use config::{VerifySource, Version};
 pub use error::{Error, FileFault};
+pub use progress::Progress;
 pub use session::{Peer, Session, Trust};
 
 use crate::base::ByteQueue;
@@ -74,19 +76,28 @@ pub trait Engine: Send {
     /// many wait to be taken.
     fn write_plain(&mut self, bytes: &[u8]) -> usize;
 
+    /// How far the connection has come.
+    fn progress(&self) -> &Progress;
+
     /// Whether the connection is not secure yet.
-    fn is_handshaking(&self) -> bool;
+    fn is_handshaking(&self) -> bool {
+        self.progress().is_handshaking()
+    }
 
     /// What was agreed, once the handshake is done.
     // RFC 8446 4.4.2: a client is done before the server has seen its certificate,
     // and learns of a refusal from an error later.
-    fn established(&self) -> Option<&Session>;
+    fn established(&self) -> Option<&Session> {
+        self.progress().session()
+    }
 
     /// Tells the peer that nothing more will be said.
     fn close_notify(&mut self);
 
     /// Whether the peer has said that it will say nothing more.
-    fn is_closed_by_peer(&self) -> bool;
+    fn is_closed_by_peer(&self) -> bool {
+        self.progress().is_closed_by_peer()
+    }
 
     /// Whether ciphertext would be consumed now: not while there is plaintext to
     /// be read, nor after the peer's end or an error.

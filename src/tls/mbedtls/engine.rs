@@ -2,11 +2,9 @@
 
 use super::ffi::{Code, Connection, Status};
 use super::version_of;
-use crate::base::{ByteQueue, OneLine};
-use crate::tls::{Engine, Error, Peer, Session, Trust, suite};
+use crate::base::ByteQueue;
+use crate::tls::{Engine, Error, Peer, Progress, Session, Trust, suite};
 
-/// The longest reason for a failure, in octets.
-const REASON_OCTETS_MAX: usize = 500;
 /// The most plaintext in a record, in octets (RFC 8446 5.1).
 const RECORD_PLAIN_MAX: usize = 16 * 1024;
 /// No more plaintext is accepted while so much ciphertext waits, in octets.
@@ -48,7 +46,7 @@ pub(super) struct MbedTlsEngine {
     connection: Connection,
     /// How far a peer that gets through the handshake has been checked.
     trust: Trust,
-    session: Option<Session>,
+    progress: Progress,
     /// Whether the first octet from the peer was none that a record begins with.
     is_not_tls: bool,
     /// Ciphertext taken in before the connection was secure, in octets.
@@ -59,9 +57,6 @@ pub(super) struct MbedTlsEngine {
     plain: ByteQueue,
     /// What the peer is to be sent.
     waiting: ByteQueue,
-    closing: bool,
-    closed_by_peer: bool,
-    failure: Option<OneLine>,
 }
 
 impl MbedTlsEngine {
@@ -69,15 +64,12 @@ impl MbedTlsEngine {
         MbedTlsEngine {
             connection,
             trust,
-            session: None,
+            progress: Progress::default(),
             is_not_tls: false,
             handshake_octets: 0,
             answers_octets: 0,
             plain: ByteQueue::new(RECORD_PLAIN_MAX),
             waiting: ByteQueue::new(CIPHER_WAITING_MAX),
-            closing: false,
-            closed_by_peer: false,
-            failure: None,
         }
     }
 
@@ -90,27 +82,31 @@ impl MbedTlsEngine {
     fn advance(&mut self, input: &mut ByteQueue) -> Result<(), Error> {
         while self.wants_input() {
             let waiting = self.waiting.len();
-            let step = match self.session {
-                None => self.shake_hands(input),
-                Some(_) => self.read_record(input),
+            let step = match self.progress.is_handshaking() {
+                true => self.shake_hands(input),
+                false => self.read_record(input),
             };
             let said = self.waiting.len() > waiting;
             if self.is_flooded() {
                 self.send_alert();
-                return Err(self.fail("the peer says too much that means nothing"));
+                return Err(self
+                    .progress
+                    .fail("the peer says too much that means nothing"));
             }
             match step {
                 Status::Done(_) | Status::WantsOutput => {}
                 Status::WantsInput => return Ok(()),
-                Status::Closed if self.session.is_some() => self.closed_by_peer = true,
-                Status::Closed => return Err(self.fail("the peer has ended the connection")),
-                Status::Refused(alert) => return Err(self.fail(&refusal(alert))),
+                Status::Closed if self.progress.is_handshaking() => {
+                    return Err(self.progress.fail("the peer has ended the connection"));
+                }
+                Status::Closed => self.progress.close_by_peer(),
+                Status::Refused(alert) => return Err(self.progress.fail(&refusal(alert))),
                 Status::Failed(code) => {
                     if !said {
                         self.send_alert();
                     }
                     let reason = self.reason(code);
-                    return Err(self.fail(&reason));
+                    return Err(self.progress.fail(&reason));
                 }
             }
         }
@@ -125,8 +121,8 @@ impl MbedTlsEngine {
         let status = self.connection.step(input, &mut self.waiting);
         self.handshake_octets += before - input.len();
         if status == Status::Done(0) && self.connection.is_secure() {
-            self.session = Some(self.agreed());
-            if self.closing {
+            let session = self.agreed();
+            if self.progress.establish(session) {
                 self.say_goodbye();
             }
         }
@@ -154,9 +150,9 @@ impl MbedTlsEngine {
     }
 
     fn send_alert(&mut self) {
-        let description = match self.session {
-            None => HANDSHAKE_FAILURE,
-            Some(_) => UNEXPECTED_MESSAGE,
+        let description = match self.progress.is_handshaking() {
+            true => HANDSHAKE_FAILURE,
+            false => UNEXPECTED_MESSAGE,
         };
         // As above.
         let _ = self.connection.send_alert(description, &mut self.waiting);
@@ -165,26 +161,10 @@ impl MbedTlsEngine {
     fn reason(&self, code: Code) -> String {
         match self.connection.faults().text() {
             _ if self.is_not_tls => "what the peer sent is not tls".to_owned(),
-            Some(faults) if self.session.is_none() => {
+            Some(faults) if self.progress.is_handshaking() => {
                 format!("the peer's certificate is not accepted: {faults}")
             }
             _ => code.text(),
-        }
-    }
-
-    /// Ends the connection for good.
-    fn fail(&mut self, reason: &str) -> Error {
-        let mut reason = OneLine::escaped(reason);
-        reason.truncate(REASON_OCTETS_MAX);
-        let error = self.error(&reason);
-        self.failure = Some(reason);
-        error
-    }
-
-    fn error(&self, reason: &OneLine) -> Error {
-        match self.session {
-            None => Error::Handshake(reason.clone()),
-            Some(_) => Error::Connection(reason.clone()),
         }
     }
 
@@ -198,20 +178,14 @@ impl MbedTlsEngine {
             peer: peer.map(|der| Peer::new(&der, self.trust)),
         }
     }
-
-    fn is_writable(&self) -> bool {
-        self.session.is_some() && !self.closing && self.failure.is_none()
-    }
 }
 
 impl Engine for MbedTlsEngine {
     fn feed_cipher(&mut self, input: &mut ByteQueue) -> Result<(), Error> {
-        if let Some(reason) = &self.failure {
-            return Err(self.error(reason));
-        }
+        self.progress.check()?;
         // The library takes record by record, and leaves what it does not need yet.
         let advanced = self.advance(input);
-        if self.closed_by_peer {
+        if self.progress.is_closed_by_peer() {
             // RFC 8446 6.1: data after a closure alert must be ignored.
             input.clear();
         }
@@ -230,44 +204,35 @@ impl Engine for MbedTlsEngine {
 
     fn write_plain(&mut self, bytes: &[u8]) -> usize {
         let mut rest = bytes;
-        while self.is_writable() && !rest.is_empty() && self.waiting.room() > 0 {
+        while self.progress.is_writable() && !rest.is_empty() && self.waiting.room() > 0 {
             let record = &rest[..rest.len().min(RECORD_PLAIN_MAX)];
             match self.connection.write(record, &mut self.waiting) {
                 Status::Done(count) => rest = &rest[count.min(rest.len())..],
                 // There is room for two records, so that is a failure as well.
                 Status::WantsInput | Status::WantsOutput | Status::Closed => break,
                 Status::Refused(alert) => {
-                    self.fail(&refusal(alert));
+                    self.progress.fail(&refusal(alert));
                 }
                 Status::Failed(code) => {
-                    self.fail(&code.text());
+                    self.progress.fail(&code.text());
                 }
             }
         }
         bytes.len() - rest.len()
     }
 
-    fn is_handshaking(&self) -> bool {
-        self.session.is_none()
-    }
-
-    fn established(&self) -> Option<&Session> {
-        self.session.as_ref()
+    fn progress(&self) -> &Progress {
+        &self.progress
     }
 
     fn close_notify(&mut self) {
-        if self.is_writable() {
+        if self.progress.close() {
             self.say_goodbye();
         }
-        self.closing = true;
-    }
-
-    fn is_closed_by_peer(&self) -> bool {
-        self.closed_by_peer
     }
 
     fn wants_input(&self) -> bool {
-        self.plain.is_empty() && !self.closed_by_peer && self.failure.is_none()
+        self.plain.is_empty() && self.progress.is_readable()
     }
 
     fn wants_output(&self) -> bool {

@@ -7,12 +7,10 @@ use ::openssl::ssl::{Error as SslError, ErrorCode, Ssl, SslRef, SslStream, SslVe
 use ::openssl::x509::X509VerifyResult;
 
 use super::wire::Wire;
-use crate::base::{ByteQueue, OneLine};
+use crate::base::ByteQueue;
 use crate::tls::config::Version;
-use crate::tls::{Engine, Error, Peer, Session, Trust};
+use crate::tls::{Engine, Error, Peer, Progress, Session, Trust};
 
-/// The longest reason for a failure, in octets.
-const REASON_OCTETS_MAX: usize = 500;
 /// The most plaintext in a record, in octets (RFC 8446 5.1).
 const RECORD_PLAIN_MAX: usize = 16 * 1024;
 /// No more plaintext is accepted while so much ciphertext waits, in octets.
@@ -30,12 +28,9 @@ pub(super) struct OpenSslEngine {
     stream: SslStream<Wire>,
     /// How far a peer that gets through the handshake has been checked.
     trust: Trust,
-    session: Option<Session>,
+    progress: Progress,
     /// What one record held, until it is read.
     plain: ByteQueue,
-    closing: bool,
-    closed_by_peer: bool,
-    failure: Option<OneLine>,
 }
 
 impl OpenSslEngine {
@@ -44,11 +39,8 @@ impl OpenSslEngine {
         Ok(OpenSslEngine {
             stream: SslStream::new(ssl, Wire::new())?,
             trust,
-            session: None,
+            progress: Progress::default(),
             plain: ByteQueue::new(RECORD_PLAIN_MAX),
-            closing: false,
-            closed_by_peer: false,
-            failure: None,
         })
     }
 
@@ -60,15 +52,17 @@ impl OpenSslEngine {
     /// Works off what has been received, until there is plaintext to be read.
     fn advance(&mut self) -> Result<(), Error> {
         while self.wants_input() {
-            let step = match self.session {
-                None => self.stream.do_handshake(),
-                Some(_) => self.read_record(),
+            let step = match self.progress.is_handshaking() {
+                true => self.stream.do_handshake(),
+                false => self.read_record(),
             };
             match step {
-                Ok(()) if self.session.is_none() => self.establish(),
+                Ok(()) if self.progress.is_handshaking() => self.establish(),
                 Ok(()) => {}
                 Err(error) if error.code() == ErrorCode::WANT_READ => return Ok(()),
-                Err(error) if error.code() == ErrorCode::ZERO_RETURN => self.closed_by_peer = true,
+                Err(error) if error.code() == ErrorCode::ZERO_RETURN => {
+                    self.progress.close_by_peer()
+                }
                 Err(error) => return Err(self.fail(&error)),
             }
         }
@@ -83,8 +77,8 @@ impl OpenSslEngine {
     }
 
     fn establish(&mut self) {
-        self.session = Some(agreed(self.stream.ssl(), self.trust));
-        if self.closing {
+        let session = agreed(self.stream.ssl(), self.trust);
+        if self.progress.establish(session) {
             self.say_goodbye();
         }
     }
@@ -97,35 +91,18 @@ impl OpenSslEngine {
 
     /// Ends the connection for good.
     fn fail(&mut self, error: &SslError) -> Error {
-        let mut reason = OneLine::escaped(reason(error, self.stream.ssl()));
-        reason.truncate(REASON_OCTETS_MAX);
-        let error = self.error(&reason);
-        self.failure = Some(reason);
-        error
-    }
-
-    fn error(&self, reason: &OneLine) -> Error {
-        match self.session {
-            None => Error::Handshake(reason.clone()),
-            Some(_) => Error::Connection(reason.clone()),
-        }
-    }
-
-    fn is_writable(&self) -> bool {
-        self.session.is_some() && !self.closing && self.failure.is_none()
+        self.progress.fail(&reason(error, self.stream.ssl()))
     }
 }
 
 impl Engine for OpenSslEngine {
     fn feed_cipher(&mut self, input: &mut ByteQueue) -> Result<(), Error> {
-        if let Some(reason) = &self.failure {
-            return Err(self.error(reason));
-        }
+        self.progress.check()?;
         // OpenSSL takes record by record, and leaves what it does not need yet.
         mem::swap(input, &mut self.stream.get_mut().received);
         let advanced = self.advance();
         mem::swap(input, &mut self.stream.get_mut().received);
-        if self.closed_by_peer {
+        if self.progress.is_closed_by_peer() {
             // RFC 8446 6.1: data after a closure alert must be ignored.
             input.clear();
         }
@@ -145,7 +122,7 @@ impl Engine for OpenSslEngine {
 
     fn write_plain(&mut self, bytes: &[u8]) -> usize {
         let mut rest = bytes;
-        while self.is_writable() && !rest.is_empty() {
+        while self.progress.is_writable() && !rest.is_empty() {
             if self.stream.get_ref().waiting.len() >= CIPHER_WAITING_MAX {
                 break;
             }
@@ -158,27 +135,18 @@ impl Engine for OpenSslEngine {
         bytes.len() - rest.len()
     }
 
-    fn is_handshaking(&self) -> bool {
-        self.session.is_none()
-    }
-
-    fn established(&self) -> Option<&Session> {
-        self.session.as_ref()
+    fn progress(&self) -> &Progress {
+        &self.progress
     }
 
     fn close_notify(&mut self) {
-        if self.is_writable() {
+        if self.progress.close() {
             self.say_goodbye();
         }
-        self.closing = true;
-    }
-
-    fn is_closed_by_peer(&self) -> bool {
-        self.closed_by_peer
     }
 
     fn wants_input(&self) -> bool {
-        self.plain.is_empty() && !self.closed_by_peer && self.failure.is_none()
+        self.plain.is_empty() && self.progress.is_readable()
     }
 
     fn wants_output(&self) -> bool {

@@ -5,22 +5,16 @@ use std::io::{self, BufRead, Write};
 use ::rustls::{Connection, Error as RustlsError, InvalidMessage, ProtocolVersion};
 
 use super::verify;
-use crate::base::{ByteQueue, OneLine};
+use crate::base::ByteQueue;
 use crate::tls::config::Version;
-use crate::tls::{Engine, Error, Peer, Session, Trust, suite};
-
-/// The longest reason for a failure, in octets.
-const REASON_OCTETS_MAX: usize = 500;
+use crate::tls::{Engine, Error, Peer, Progress, Session, Trust, suite};
 
 pub(super) struct RustlsEngine {
     connection: Connection,
     /// How far a peer that gets through the handshake has been checked.
     trust: Trust,
-    session: Option<Session>,
+    progress: Progress,
     plain_waiting: usize,
-    closing: bool,
-    closed_by_peer: bool,
-    failure: Option<OneLine>,
 }
 
 impl RustlsEngine {
@@ -28,11 +22,8 @@ impl RustlsEngine {
         RustlsEngine {
             connection,
             trust,
-            session: None,
+            progress: Progress::default(),
             plain_waiting: 0,
-            closing: false,
-            closed_by_peer: false,
-            failure: None,
         }
     }
 
@@ -45,33 +36,19 @@ impl RustlsEngine {
     fn process(&mut self) -> Result<(), Error> {
         let state = match self.connection.process_new_packets() {
             Ok(state) => state,
-            Err(error) => return Err(self.fail(&reason(&error))),
+            Err(error) => return Err(self.progress.fail(&reason(&error))),
         };
         self.plain_waiting = state.plaintext_bytes_to_read();
-        self.closed_by_peer |= state.peer_has_closed();
-        if self.session.is_none() && !self.connection.is_handshaking() {
-            self.session = Some(self.agreed());
-            if self.closing {
+        if state.peer_has_closed() {
+            self.progress.close_by_peer();
+        }
+        if self.progress.is_handshaking() && !self.connection.is_handshaking() {
+            let session = self.agreed();
+            if self.progress.establish(session) {
                 self.connection.send_close_notify();
             }
         }
         Ok(())
-    }
-
-    /// Ends the connection for good.
-    fn fail(&mut self, reason: &str) -> Error {
-        let mut reason = OneLine::escaped(reason);
-        reason.truncate(REASON_OCTETS_MAX);
-        let error = self.error(&reason);
-        self.failure = Some(reason);
-        error
-    }
-
-    fn error(&self, reason: &OneLine) -> Error {
-        match self.session {
-            None => Error::Handshake(reason.clone()),
-            Some(_) => Error::Connection(reason.clone()),
-        }
     }
 
     fn agreed(&self) -> Session {
@@ -101,17 +78,15 @@ impl RustlsEngine {
 
 impl Engine for RustlsEngine {
     fn feed_cipher(&mut self, input: &mut ByteQueue) -> Result<(), Error> {
-        if let Some(reason) = &self.failure {
-            return Err(self.error(reason));
-        }
+        self.progress.check()?;
         while self.wants_input() && !input.is_empty() {
             // Fails only where a message of the handshake has no end.
             let read = self.connection.read_tls(&mut input.as_slice());
-            let count = read.map_err(|error| self.fail(&error.to_string()))?;
+            let count = read.map_err(|error| self.progress.fail(&error.to_string()))?;
             input.consume(count);
             self.process()?;
         }
-        if self.closed_by_peer {
+        if self.progress.is_closed_by_peer() {
             // RFC 8446 6.1: data after a closure alert must be ignored.
             input.clear();
         }
@@ -140,35 +115,25 @@ impl Engine for RustlsEngine {
     }
 
     fn write_plain(&mut self, bytes: &[u8]) -> usize {
-        if self.session.is_none() || self.closing || self.failure.is_some() {
+        if !self.progress.is_writable() {
             return 0;
         }
         // It never fails, and takes what its bounded buffer has room for.
         self.connection.writer().write(bytes).unwrap_or(0)
     }
 
-    fn is_handshaking(&self) -> bool {
-        self.session.is_none()
-    }
-
-    fn established(&self) -> Option<&Session> {
-        self.session.as_ref()
+    fn progress(&self) -> &Progress {
+        &self.progress
     }
 
     fn close_notify(&mut self) {
-        self.closing = true;
-        // Peers pass over it before they are done with the handshake.
-        if self.session.is_some() {
+        if self.progress.close() {
             self.connection.send_close_notify();
         }
     }
 
-    fn is_closed_by_peer(&self) -> bool {
-        self.closed_by_peer
-    }
-
     fn wants_input(&self) -> bool {
-        self.plain_waiting == 0 && !self.closed_by_peer && self.failure.is_none()
+        self.plain_waiting == 0 && self.progress.is_readable()
     }
 
     fn wants_output(&self) -> bool {
