@@ -102,9 +102,9 @@ pub(super) fn run(mut arguments: Vec<OsString>) -> u8 {
         return 1;
     }
     process::keep_descriptors();
-    if let Err(error) = process::keep_ended_children() {
+    if let Err(error) = process::hear_signals() {
         stderr::write_line(&format!(
-            "emailrelay: error: cannot wait for processes: {error}"
+            "emailrelay: error: cannot hear signals: {error}"
         ));
         return 1;
     }

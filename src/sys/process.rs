@@ -61,11 +61,12 @@ pub fn keep_descriptors() {
     platform::keep_descriptors();
 }
 
-/// Has processes that we start be there until we have waited for them, even if whoever
-/// started us does not want to hear of its own: their exit status would be lost, and
+/// Undoes what whoever started us may have left of its own dealings with signals. Those
+/// that are blocked would never tell us to stop; and processes that we start are to be
+/// there until we have waited for them, or else their exit status would be lost, and
 /// their number be somebody else's. Call it before anything is started.
-pub fn keep_ended_children() -> io::Result<()> {
-    platform::keep_ended_children()
+pub fn hear_signals() -> io::Result<()> {
+    platform::hear_signals()
 }
 
 /// Whether the process has all privileges now.

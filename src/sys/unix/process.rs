@@ -28,9 +28,11 @@ pub(in crate::sys) fn host_name() -> Option<String> {
     Some(name.to_string_lossy().into_owned())
 }
 
-// POSIX: an ignored SIGCHLD stays so when programs are started, and has no zombies made.
-pub(in crate::sys) fn keep_ended_children() -> io::Result<()> {
-    signal::set_action(libc::SIGCHLD, libc::SIG_DFL)
+// POSIX: a signal that is ignored or blocked stays so when programs are started, and an
+// ignored SIGCHLD has no zombies made. Others may be ignored on purpose, as by nohup.
+pub(in crate::sys) fn hear_signals() -> io::Result<()> {
+    signal::set_action(libc::SIGCHLD, libc::SIG_DFL)?;
+    signal::unblock_all()
 }
 
 pub(in crate::sys) fn raise_descriptor_limit() -> u64 {

@@ -85,5 +85,20 @@ pub(super) fn set_action(signal: c_int, handler: libc::sighandler_t) -> io::Resu
     Ok(())
 }
 
+/// Lets this thread, and those that it starts, be interrupted by any signal.
+pub(super) fn unblock_all() -> io::Result<()> {
+    // SAFETY: a set of bits, for which zeros are a value; it becomes the empty one below.
+    let mut none: libc::sigset_t = unsafe { mem::zeroed() };
+    // SAFETY: the pointers are to a live variable, and nobody asks for the earlier set.
+    let result = unsafe {
+        libc::sigemptyset(&mut none);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &none, ptr::null_mut())
+    };
+    match result {
+        0 => Ok(()),
+        number => Err(io::Error::from_raw_os_error(number)),
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -70,8 +70,8 @@ pub(in crate::sys) fn keep_descriptors() {
     }
 }
 
-/// They are there for as long as we have their handle.
-pub(in crate::sys) fn keep_ended_children() -> io::Result<()> {
+/// None can be blocked, and processes are there for as long as we have their handle.
+pub(in crate::sys) fn hear_signals() -> io::Result<()> {
     Ok(())
 }
 
