@@ -103,9 +103,7 @@ pub(super) fn run(mut arguments: Vec<OsString>) -> u8 {
     }
     process::keep_descriptors();
     if let Err(error) = process::hear_signals() {
-        stderr::write_line(&format!(
-            "emailrelay: error: cannot hear signals: {error}"
-        ));
+        stderr::write_line(&format!("emailrelay: error: cannot hear signals: {error}"));
         return 1;
     }
     let words = arguments.split_off(1.min(arguments.len()));

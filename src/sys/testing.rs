@@ -11,6 +11,20 @@ pub(in crate::sys) const LONG: Duration = Duration::from_secs(10);
 
 const ALONE: &str = "EMAILRELAY_TEST_ALONE";
 
+/// What starts programs for the processor of the tests, where the system cannot.
+const EMULATOR: &str = "EMAILRELAY_TEST_EMULATOR";
+
+/// The program that runs the tests, to be started once more.
+pub(in crate::sys) fn ourselves() -> Command {
+    let program = env::current_exe().unwrap();
+    let Some(emulator) = env::var_os(EMULATOR) else {
+        return Command::new(program);
+    };
+    let mut command = Command::new(emulator);
+    command.arg(program);
+    command
+}
+
 /// Runs the body of the test of that name in a process of its own, for what
 /// changes the whole process, and returns what that printed.
 pub(in crate::sys) fn alone(
@@ -22,7 +36,7 @@ pub(in crate::sys) fn alone(
         body();
         return None;
     }
-    let output = Command::new(env::current_exe().unwrap())
+    let output = ourselves()
         .args([name, "--exact", "--nocapture", "--test-threads=1"])
         .env(ALONE, name)
         .envs(environment.iter().copied())

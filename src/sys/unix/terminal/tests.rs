@@ -2,10 +2,10 @@ use std::env;
 use std::fs::File;
 use std::os::fd::{AsRawFd, FromRawFd};
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{ExitStatus, Stdio};
 
 use super::*;
-use crate::sys::testing::alone;
+use crate::sys::testing::{alone, ourselves};
 
 const HOW: &str = "EMAILRELAY_TEST_TERMINAL";
 const NAME: &str = "sys::unix::terminal::tests::the_terminal_is_restored_however_it_ends";
@@ -61,7 +61,7 @@ fn hide_and_end(how: &str) {
 }
 
 fn run(how: &str, slave: &File) -> ExitStatus {
-    Command::new(env::current_exe().unwrap())
+    ourselves()
         .args([NAME, "--exact", "--test-threads=1"])
         .env(HOW, how)
         .stdin(Stdio::from(slave.try_clone().unwrap()))
