@@ -214,6 +214,9 @@ fn the_debian_package_is_installed_and_runs() {
     let said = succeeds(build.arg(&programs).arg(scratch.path()));
     let package = said.lines().last().unwrap().to_owned();
     assert!(package.ends_with(".deb"), "{said}");
+    let contents = succeeds(Command::new("dpkg-deb").args(["--contents", &package]));
+    let has_service = contents.contains(" ./etc/pam.d/emailrelay\n");
+    assert_eq!(has_service, cfg!(feature = "pam"), "{contents}");
     // Started as the unit would, by its user, who has nothing else to do in the end.
     let script = "dpkg -i \"$1\" >&2; test -d /var/spool/emailrelay; \
                   stat -c '%U %G %a' /var/spool/emailrelay >&2; \

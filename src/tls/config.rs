@@ -19,7 +19,8 @@ pub enum Backend {
 }
 
 impl Backend {
-    const ALL: [Backend; 3] = [Backend::Rustls, Backend::OpenSsl, Backend::MbedTls];
+    /// All there are, the preferred one first.
+    pub const ALL: [Backend; 3] = [Backend::Rustls, Backend::OpenSsl, Backend::MbedTls];
 
     /// Its keyword, which is also the feature to build it in with.
     pub fn feature(self) -> &'static str {

@@ -102,11 +102,13 @@ impl fmt::Display for Error {
                 "this program was built without {backend}: build it with the feature {}",
                 backend.feature()
             ),
-            Error::NoBackend => write!(
-                f,
-                "this program was built without tls: build it with the feature {}",
-                Backend::Rustls.feature()
-            ),
+            Error::NoBackend => {
+                let features = Backend::ALL.map(Backend::feature).join(", ");
+                write!(
+                    f,
+                    "this program was built without tls: build it with one of the features {features}"
+                )
+            }
             Error::Version {
                 backend,
                 wanted,

@@ -27,7 +27,8 @@ fn the_first_library_is_preferred() {
         (Ok(found), Some(first)) => assert_eq!(found.backend(), first.backend()),
         (Err(error), None) => assert_eq!(
             error.to_string(),
-            "this program was built without tls: build it with the feature rustls"
+            "this program was built without tls: build it with one of the features \
+             rustls, openssl, mbedtls"
         ),
         _ => panic!("the preferred library is not the first"),
     }
