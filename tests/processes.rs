@@ -183,10 +183,16 @@ fn who_is_not_there_cannot_be_become() {
         return;
     }
     let scratch = Scratch::new();
-    let output = launch(&packaged_spool(&scratch), &["--user=no-such-user"]);
-    let text = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{text}");
-    assert!(text.contains("no such user: no-such-user"), "{text}");
+    for (user, expected) in [
+        ("no-such-user", "no such user: no-such-user"),
+        ("0:1", "0:1 would be root"),
+    ] {
+        let option = format!("--user={user}");
+        let output = launch(&packaged_spool(&scratch), &[&option]);
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        assert!(text.contains(expected), "{text}");
+    }
 }
 
 #[test]

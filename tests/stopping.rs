@@ -29,6 +29,7 @@ fn told_to_stop_it_says_so_and_exits_cleanly() {
 }
 
 // A blocked signal stays so in programs, and none but KILL would ever end this one.
+#[cfg(target_os = "linux")]
 #[test]
 fn told_to_stop_it_hears_whatever_its_parent_has_blocked() {
     let spool = Scratch::new();

@@ -35,6 +35,11 @@ pub(super) fn target(process: &Process) -> Result<Option<User>, Failure> {
              numbers (10025:10025), or make it: useradd --system --no-create-home {name}"
         ))
     })?;
+    if user.is_root() && name.contains(':') && user.gid != user.uid {
+        return Err(Failure::new(format!(
+            "--user: {name} would be root, whatever the group: give root or somebody else"
+        )));
+    }
     Ok((!user.is_root()).then_some(user))
 }
 

@@ -60,10 +60,6 @@ pub fn user(name: &str) -> io::Result<Option<User>> {
 
 fn by_numbers(name: &str, uid: &str, gid: &str) -> Option<User> {
     let (uid, gid) = (number(uid)?, number(gid)?);
-    // Root stays what it is; with another group it would be taken for somebody else.
-    if uid == 0 && gid != 0 {
-        return None;
-    }
     Some(User {
         name: name.to_owned(),
         uid,
@@ -167,8 +163,6 @@ mod tests {
             // What setresuid(2) takes for "as it is".
             "4294967295:1",
             "1:4294967295",
-            // Root by another name.
-            "0:1",
         ] {
             assert_eq!(user(text).unwrap(), None, "{text}");
         }

@@ -49,7 +49,8 @@ impl Progress {
         }
     }
 
-    /// The handshake is done. Whether a farewell that was asked for before is due.
+    /// Notes that the handshake is done, and says whether a farewell is due that was
+    /// asked for before.
     // Peers pass over one that comes before they are done with the handshake.
     #[must_use]
     pub fn establish(&mut self, session: Session) -> bool {
@@ -57,7 +58,7 @@ impl Progress {
         self.closing
     }
 
-    /// Nothing more will be said to the peer. Whether a farewell is due now.
+    /// Notes that nothing more will be said, and says whether a farewell is due now.
     #[must_use]
     pub fn close(&mut self) -> bool {
         let due = self.is_writable();
@@ -65,12 +66,12 @@ impl Progress {
         due
     }
 
-    /// The peer will say nothing more.
+    /// Notes that the peer will say nothing more.
     pub fn close_by_peer(&mut self) {
         self.closed_by_peer = true;
     }
 
-    /// The connection has come to a bad end, for that reason.
+    /// Notes that the connection has come to a bad end, and makes the error.
     pub fn fail(&mut self, reason: &str) -> Error {
         let mut reason = OneLine::escaped(reason);
         reason.truncate(REASON_OCTETS_MAX);
@@ -121,7 +122,7 @@ mod tests {
         let mut progress = Progress::default();
         let _ = progress.establish(session());
         assert!(matches!(progress.fail("x"), Error::Connection(_)));
-        assert!(!progress.is_writable());
+        assert!(!progress.is_writable() && !progress.close());
     }
 
     #[test]
