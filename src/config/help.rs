@@ -259,6 +259,7 @@ for all options: emailrelay --help --verbose
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes minutes")]
     fn lines_keep_to_the_width() {
         for width in [1, 40, 62, 79, 132] {
             let line_max = width.max(FULL_COLUMN + DESCRIPTION_MIN);

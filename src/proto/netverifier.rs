@@ -291,6 +291,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes minutes")]
     fn lines_are_bounded() {
         let longest = format!("1|{}\n", "x".repeat(LINE_MAX - 3));
         assert_eq!(longest.len(), LINE_MAX);

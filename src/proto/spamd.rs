@@ -424,6 +424,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes minutes")]
     fn headers_are_bounded() {
         let line = |octets: usize| format!("SPAMD/1.1 0 {}\n", "x".repeat(octets - 13));
         assert_eq!(line(LINE_MAX).len(), LINE_MAX);

@@ -34,6 +34,7 @@ fn any_cut_of_the_message_gives_the_same_digest() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes")]
 fn goes_on_from_an_exported_state() {
     fn check<C: Compression>() {
         let block = Hasher::<C>::BLOCK;

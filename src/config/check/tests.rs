@@ -436,6 +436,7 @@ const CHANGES: &[(&str, Change)] = &[
 ];
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes")]
 fn each_option_changes_what_it_says() {
     for (line, change) in CHANGES {
         let mut expected = defaults();

@@ -560,6 +560,7 @@ fn aliases_and_texts_do_no_harm() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes")]
 fn truncated_replies_are_asked_for_over_tcp() {
     for cut in 0..=62 {
         let mut driver = Driver::with("a.bl");

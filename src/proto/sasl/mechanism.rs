@@ -131,6 +131,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes minutes")]
     fn keeps_known_names_once_however_many_there_are() {
         let names = ["login", "X", "PLAIN", "LOGIN", "plain"].repeat(10_000);
         assert_eq!(

@@ -287,6 +287,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes minutes")]
     fn limits_hold_per_reply() {
         let stream = b"250 x\r\n".repeat(OCTETS_MAX / 3);
         assert_eq!(read_all(&[&stream]).len(), OCTETS_MAX / 3);

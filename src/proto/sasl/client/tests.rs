@@ -181,6 +181,7 @@ fn never_shows_a_secret_in_clear_unasked() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes")]
 fn says_why_there_is_nothing_to_try() {
     let secure = terms("", Channel::Encrypted);
     let failure = |offered: &str| exchange(bob(), offered, &secure).unwrap_err();
