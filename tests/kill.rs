@@ -122,6 +122,12 @@ fn all_arrived(acknowledged: &Mutex<Vec<String>>, arrived: &[Arrived]) {
 }
 
 pub(crate) fn drain(spool: &Scratch, sink: &Sink) {
+    let log = forward_all(spool, sink);
+    assert_eq!(spool.names(), [""; 0], "{log:#?}");
+}
+
+/// Forwards all that is there, and returns what was logged.
+fn forward_all(spool: &Scratch, sink: &Sink) -> Vec<String> {
     let mut server = Server::start(spool, &["--forward", "--forward-to", &sink.address()]);
     server.program.wait_for("not tried");
     server.program.terminate();
@@ -130,7 +136,7 @@ pub(crate) fn drain(spool: &Scratch, sink: &Sink) {
         "{:#?}",
         server.program.log()
     );
-    assert_eq!(spool.names(), [""; 0], "{:#?}", server.program.log());
+    server.program.log()
 }
 
 #[test]
@@ -222,6 +228,11 @@ fn killed_while_filters_replace_files_it_loses_nothing() {
     for seed in 200..200 + 2 * KILLS as u64 {
         round(&spool, &arguments, seed, &acknowledged);
     }
-    drain(&spool, &sink);
+    let log = forward_all(&spool, &sink);
+    // A `mv` that is slower than the end of its script brings an envelope back whose
+    // message has been sent meanwhile; without a content it is put aside.
+    let mut names = spool.names();
+    names.retain(|name| !name.ends_with(".envelope.bad"));
+    assert_eq!(names, [""; 0], "{log:#?}");
     all_arrived(&acknowledged, &sink.arrived());
 }

@@ -183,12 +183,13 @@ fn who_is_not_there_cannot_be_become() {
         return;
     }
     let scratch = Scratch::new();
+    let spool = packaged_spool(&scratch);
     for (user, expected) in [
         ("no-such-user", "no such user: no-such-user"),
         ("0:1", "0:1 would be root"),
     ] {
         let option = format!("--user={user}");
-        let output = launch(&packaged_spool(&scratch), &[&option]);
+        let output = launch(&spool, &[&option]);
         let text = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{text}");
         assert!(text.contains(expected), "{text}");
