@@ -1,11 +1,10 @@
 //! Told to stop, the program finishes what is in flight and begins nothing.
 #![cfg(unix)]
 
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::support::client::Client;
-use crate::support::program::{Program, Scratch, Server, program};
+use crate::support::program::{Program, Scratch, Server};
 use crate::support::sink::{Answer, Sink};
 
 const MESSAGE: &[u8] = b"Subject: x\r\n\r\nhello\r\n";
@@ -33,8 +32,10 @@ fn told_to_stop_it_says_so_and_exits_cleanly() {
 #[test]
 fn told_to_stop_it_hears_whatever_its_parent_has_blocked() {
     let spool = Scratch::new();
-    let mut command = Command::new("env");
-    command.arg("--block-signal").arg(program());
+    let mut command = std::process::Command::new("env");
+    command
+        .arg("--block-signal")
+        .arg(crate::support::program::program());
     let mut server = Server::start_with(command, &spool, &[]);
     server.program.terminate();
     server.program.wait_for("told to stop");

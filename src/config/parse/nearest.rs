@@ -23,18 +23,19 @@ pub(super) fn name(typed: &str) -> Option<String> {
         let is_flag = option.argument == Argument::None;
         return is_flag.then(|| format!("{}=no", option.long));
     }
+    let most = edits_max(typed.len());
     let distance = |long: &str| {
-        let begins = typed.len() >= BEGINNING_MIN && long.starts_with(&typed);
-        if begins {
-            1
-        } else {
-            edits(typed.as_bytes(), long.as_bytes())
+        if typed.len() >= BEGINNING_MIN && long.starts_with(&typed) {
+            return Some(1);
         }
+        // Each letter too many or too few is an edit; files may be full of wrong names.
+        let is_near = typed.len().abs_diff(long.len()) <= most;
+        let distance = is_near.then(|| edits(typed.as_bytes(), long.as_bytes()));
+        distance.filter(|distance| *distance <= most)
     };
     table::options()
-        .map(|option| (distance(option.long), option.long))
+        .filter_map(|option| Some((distance(option.long)?, option.long)))
         .min_by_key(|(distance, _)| *distance)
-        .filter(|(distance, _)| *distance <= edits_max(typed.len()))
         .map(|(_, long)| long.to_owned())
 }
 
