@@ -20,7 +20,7 @@ pub enum Backend {
 
 impl Backend {
     /// All there are, the preferred one first.
-    pub const ALL: [Backend; 3] = [Backend::Rustls, Backend::OpenSsl, Backend::MbedTls];
+    pub(super) const ALL: [Backend; 3] = [Backend::Rustls, Backend::OpenSsl, Backend::MbedTls];
 
     /// Its keyword, which is also the feature to build it in with.
     pub fn feature(self) -> &'static str {
