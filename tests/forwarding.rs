@@ -433,9 +433,95 @@ fn a_server_that_is_not_there_keeps_only_its_own_mail() {
     assert_eq!((status, sink.arrived().len()), (1, 2), "{log}");
     assert_eq!(ending(&spool, ".envelope").len(), 2);
     assert!(
-        log.contains("2 sent, 0 deferred, 0 failed, 2 not tried: cannot"),
+        log.contains("2 sent, 2 deferred, 0 failed, 0 not tried: cannot"),
         "{log}"
     );
+}
+
+/// Has all messages in the spool go to that address.
+fn direct_all(spool: &Scratch, address: &str) {
+    let to = format!("ForwardToAddress: {address}");
+    let count = ending(spool, ".envelope").len();
+    (0..count).for_each(|index| edit(spool, index, "ForwardToAddress: ", &to));
+}
+
+#[test]
+fn each_message_whose_own_server_cannot_be_reached_has_an_attempt_more() {
+    let spool = Scratch::new();
+    // More than are put off at once.
+    store(&spool, 50);
+    let address = dead();
+    direct_all(&spool, &address);
+    let sink = Sink::start();
+    for attempts in ["1", "2"] {
+        let (status, log) = forward(&spool, &sink.address(), &[]);
+        assert_eq!((status, sink.arrived().len()), (1, 0), "{log}");
+        assert!(log.contains("50 deferred, 0 failed, 0 not tried"), "{log}");
+        let line = format!("next-hop={address} reason=\"cannot connect to");
+        assert_eq!(log.matches(&line).count(), 50, "{log}");
+        for name in ending(&spool, ".envelope") {
+            let text = read(&spool, &name);
+            let count = format!("Attempts: {attempts}\r\n");
+            assert!(text.contains(&count), "{text}");
+            assert!(text.contains("LastReply: cannot connect to"), "{text}");
+        }
+    }
+    // They are not due now, and nobody asks.
+    let options = ["--poll", "100ms", "--forward-to", &sink.address()];
+    let server = Server::start(&spool, &options);
+    let waits = "no messages to send, 50 waiting for their next attempt";
+    server.program.wait_for_nth(waits, 2);
+    drop(server);
+    let listener = TcpListener::bind(&address).unwrap();
+    let sink = Sink::on(listener, &EXTENSIONS, |_, _| Answer::Usual);
+    assert_eq!(forward(&spool, &dead(), &[]).0, 0);
+    assert_eq!((sink.arrived().len(), spool.names()), (50, Vec::new()));
+}
+
+#[test]
+fn a_message_whose_own_server_never_answers_is_given_up_and_its_sender_told() {
+    let spool = Scratch::new();
+    store(&spool, 1);
+    direct_all(&spool, &dead());
+    for attempt in 1..=5 {
+        assert_eq!(ending(&spool, ".envelope").len(), 1, "{attempt}");
+        if let Some(last) = value(&spool, "LastAttempt") {
+            // As if it had been in 1970: counts as a quarter of the period.
+            edit(&spool, 0, &format!("LastAttempt: {last}"), "LastAttempt: 5");
+        }
+        let options = ["--retry-period", "1000", "--bounce"];
+        let (status, log) = forward(&spool, &dead(), &options);
+        assert_eq!(status, 1, "{log}");
+        let given_up = log.contains("reason=\"given up after 5 attempts: cannot connect to");
+        assert_eq!(given_up, attempt == 5, "{log}");
+    }
+    // What is there now is the notification.
+    assert_eq!(ending(&spool, ".bad"), [""; 0]);
+    let sink = Sink::start();
+    assert_eq!(forward(&spool, &sink.address(), &[]).0, 0);
+    assert_eq!(recipients(&[&sink]), ["me@src.test"]);
+}
+
+#[test]
+fn a_message_with_a_login_of_its_own_that_is_refused_is_not_given_up() {
+    let (spool, directory) = (Scratch::new(), Scratch::new());
+    store(&spool, 1);
+    let sink = Sink::scripted(&["AUTH PLAIN"], |_, command| {
+        match command.starts_with("AUTH") {
+            true => Answer::Reply("535 5.7.8 no".to_owned()),
+            false => Answer::Usual,
+        }
+    });
+    direct_all(&spool, &sink.address());
+    let secrets = directory.join("secrets");
+    fs::write(&secrets, "client plain me secret\n").unwrap();
+    let options = ["--client-auth", &secrets];
+    let (status, log) = forward(&spool, &dead(), &options);
+    assert!(
+        status == 1 && log.contains("0 deferred, 0 failed, 1 not tried"),
+        "{log}"
+    );
+    assert_eq!(value(&spool, "Attempts"), None);
 }
 
 #[test]

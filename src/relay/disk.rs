@@ -14,6 +14,7 @@ use super::admin::queue;
 use super::bounce::Bounce;
 use super::context::Context;
 use super::filter_files;
+use super::forwarder::PutOff;
 use super::limits::{CHUNK, HEADER_LOOK_MAX, LOADED_OCTETS_MAX};
 use super::mail::{Ending, Fate, Line, Mail, Way};
 use super::maildrop;
@@ -52,6 +53,8 @@ pub enum Job {
     Survey(Spool, Vec<StoredId>),
     /// Give a message up before any attempt.
     Refuse(Spool, StoredId, OneLine),
+    /// Record that messages could not be tried.
+    PutOff(Box<PutOff>),
     /// Lock messages, one after the other, and read of each its envelope and first
     /// chunk, until that is [`LOADED_OCTETS_MAX`].
     /// Those that are to go another way by now are left for the next pass.
@@ -95,6 +98,8 @@ pub enum Done {
     Surveyed(Vec<Surveyed>),
     /// Of [`Job::Refuse`]: whether it has been done.
     Refused(bool),
+    /// Of [`Job::PutOff`]: those that this has been recorded of.
+    PutOff(Vec<Settled>),
     /// Of [`Job::Lock`].
     Loaded(Batch),
     /// Of [`Job::Read`].
@@ -236,6 +241,7 @@ impl Job {
             Job::ScanAfter(spool, last, max) => Done::Scanned(scan_after(&spool, &last, max)),
             Job::Survey(spool, ids) => Done::Surveyed(spool.survey(ids)),
             Job::Refuse(spool, id, reason) => Done::Refused(refuse(&spool, &id, &reason)),
+            Job::PutOff(put_off) => Done::PutOff(put_off.run()),
             Job::Lock(spool, ids, way) => Done::Loaded(load_all(&spool, ids, &way)),
             Job::Read(mail) => Done::Read(read(mail)),
             Job::Settle(outgoing, settlement) => Done::Settled(settle(*outgoing.mail, *settlement)),
@@ -429,7 +435,8 @@ impl Outgoing {
     }
 }
 
-fn settle(mail: Locked, settlement: Settlement) -> Settled {
+/// Does to the files of a message what has been decided.
+pub(super) fn settle(mail: Locked, settlement: Settlement) -> Settled {
     let id = mail.id().clone();
     let (fate, result) = match settlement {
         Settlement::Untouched => (None, mail.release(None)),

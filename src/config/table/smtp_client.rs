@@ -61,8 +61,8 @@ pub(super) const OPTIONS: &[Opt] = &[
         argument: Required("time"),
         summary: "seconds before a message is given up",
         doc: "Limits for how many seconds a message is tried again that the remote server puts \
-            off, before it has failed; 0 means for ever. The default is 432000, which are five \
-            days.",
+            off, or whose own server cannot be reached, before it has failed; 0 means for ever. \
+            The default is 432000, which are five days.",
         ..Opt::FLAG
     },
     Opt {

@@ -103,6 +103,13 @@ impl Lane {
         self.fresh.len() + self.retries.len()
     }
 
+    /// Gives up all messages that wait; those that have not been tried come first.
+    pub(super) fn leave_all(&mut self) -> VecDeque<StoredId> {
+        let mut all = std::mem::take(&mut self.fresh);
+        all.append(&mut self.retries);
+        all
+    }
+
     /// Whether there is nothing left to do.
     pub(super) fn is_idle(&self) -> bool {
         self.queued() == 0 && self.seats.is_empty()

@@ -13,6 +13,7 @@ use crate::relay::context::Context;
 use crate::relay::disk;
 use crate::relay::mail::{Ending, Line, Mail};
 use crate::relay::session::Message;
+use crate::relay::settlement::Terms;
 use crate::relay::smtp_client::{Route, SmtpClient};
 use crate::store::{Routing, Spool, StoredId};
 use crate::sys::random;
@@ -136,11 +137,16 @@ impl Means {
         until.filter(|_| !hops.iter().any(may_try))
     }
 
+    /// What becomes of mail that cannot be delivered.
+    pub(super) fn terms(&self) -> Terms {
+        self.route.terms.clone()
+    }
+
     /// Has a message routed, if there are filters to do it.
     pub(super) fn route(&self, id: StoredId, routing: Routing, context: &mut Context) {
         if let Some(chain) = &self.route.filters {
             let mail = (self.spool(), id, routing);
-            let how = (Arc::clone(chain), self.route.terms.clone());
+            let how = (Arc::clone(chain), self.terms());
             context.begin(Box::new(Router::new(mail, how, self.token)));
         }
     }

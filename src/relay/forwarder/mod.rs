@@ -9,6 +9,7 @@ mod means;
 mod pace;
 mod pass;
 mod pauses;
+mod put_off;
 mod retry;
 mod router;
 mod window;
@@ -31,6 +32,7 @@ use means::Means;
 use pass::Pass;
 
 pub use means::Traffic;
+pub use put_off::PutOff;
 pub use retry::{next_attempt, spent};
 
 /// How often there is a pass that nobody has asked for while the usual next hops are
@@ -264,6 +266,9 @@ impl Forwarder {
                     context.watch.counters.settled(Fate::Failed);
                 }
                 pass.refused(is_recorded);
+            }
+            (Some(disk::Done::PutOff(settled)), Some(pass)) => {
+                pass.put_off(settled, means, context);
             }
             (Some(disk::Done::Synced(result)), Some(pass)) => {
                 if let Err(trouble) = result {

@@ -13,10 +13,11 @@
 use std::collections::{HashSet, VecDeque};
 use std::time::Instant;
 
+use crate::base::OneLine;
 use crate::event::Token;
 use crate::relay::context::Context;
-use crate::relay::disk;
-use crate::relay::mail::{Ending, Fate, Line, PassReport, Way};
+use crate::relay::disk::{self, Settled};
+use crate::relay::mail::{Ending, Fate, Line, Mail, PassReport, Way};
 use crate::relay::session::Message;
 use crate::store::{Routing, StoredId, Surveyed};
 use crate::warning;
@@ -24,6 +25,7 @@ use crate::warning;
 use super::lane::{IDLE_MAX, Lane, Seat, Waiting};
 use super::means::{Begun, LANES_MAX, LINES_MAX, Means, nowhere};
 use super::pauses::{Hop, Trouble};
+use super::put_off::Unreachable;
 use super::retry;
 use super::router::ROUTERS_MAX;
 use super::window::{Need, Window};
@@ -45,6 +47,8 @@ pub(super) struct Pass {
     filtered: HashSet<StoredId>,
     /// Messages that are being given up, since there is nowhere for them to go.
     refusing: usize,
+    /// Messages with a server of their own that cannot be reached.
+    unreachable: Unreachable,
     /// What it has come to so far.
     pub(super) report: PassReport,
     /// When the first of the messages that wait is due, in seconds since 1970.
@@ -75,6 +79,7 @@ impl Pass {
             routers: 0,
             filtered: HashSet::new(),
             refusing: 0,
+            unreachable: Unreachable::default(),
             report: PassReport::default(),
             next_due: None,
             next_hop_at: None,
@@ -158,8 +163,10 @@ impl Pass {
         };
         let may_try = |hop: &Hop| means.pauses.may_try(hop, context.now, self.asked);
         if !hops.iter().any(may_try) {
-            self.report.waiting += 1;
-            self.note_hop(means.pauses.until(&hops));
+            if !self.unreachable.take_in(&seen.routing, &seen.id) {
+                self.report.waiting += 1;
+                self.note_hop(means.pauses.until(&hops));
+            }
             return Ok(());
         }
         if self.lanes.len() >= LANES_MAX {
@@ -244,13 +251,14 @@ impl Pass {
             self.look_ahead(means, context);
             self.route(means, context);
             self.staff(means, context);
+            self.unreachable.go_on(means, context);
         }
         self.serve(means, context);
         while self.clear(means, context) {}
     }
 
     fn look_ahead(&mut self, means: &Means, context: &mut Context) {
-        let queued = self.queued() + self.unrouted.len();
+        let queued = self.queued() + self.unrouted.len() + self.unreachable.waiting();
         if !self.unplaced.is_empty() {
             return;
         }
@@ -301,14 +309,21 @@ impl Pass {
         }
     }
 
-    /// Leaves the messages of a lane for another time.
+    /// Leaves the messages of a lane for another time. Where they have a server of
+    /// their own that cannot be reached, that is an attempt at each.
     fn close(&mut self, place: usize, means: &Means) {
         let lane = &mut self.lanes[place];
-        let left = lane.queued();
-        (lane.fresh, lane.retries) = (VecDeque::new(), VecDeque::new());
-        self.report.left += left;
+        let ids = lane.leave_all();
         let until = means.pauses.until(&lane.hops);
         let trouble = lane.trouble.take();
+        let has_its_own = !lane.routing.address.is_empty();
+        match &trouble {
+            Some(why) if has_its_own && means.pauses.are_out_of_reach(&lane.hops) => {
+                let why = OneLine::escaped(why.clone());
+                self.unreachable.add(lane.routing.clone(), why, ids);
+            }
+            _ => self.report.left += ids.len(),
+        }
         self.note_hop(until);
         self.note_trouble(trouble);
     }
@@ -441,6 +456,28 @@ impl Pass {
         }
     }
 
+    /// Messages whose server cannot be reached have been put off.
+    pub(super) fn put_off(
+        &mut self,
+        settled: Vec<Settled>,
+        means: &mut Means,
+        context: &mut Context,
+    ) {
+        self.report.left += self.unreachable.done(settled.len());
+        for one in settled {
+            if let Mail::Settled {
+                line,
+                id,
+                fate,
+                recorded,
+            } = one.report(0)
+            {
+                context.watch.counters.settled(fate);
+                self.settled((line, &id), fate, recorded, means);
+            }
+        }
+    }
+
     /// A session is over.
     pub(super) fn client_over(
         &mut self,
@@ -482,8 +519,10 @@ impl Pass {
     pub(super) fn is_over(&self, is_stopping: bool) -> bool {
         let is_quiet = self.lanes.iter().all(|lane| lane.seats.is_empty())
             && !self.window.is_busy()
+            && self.unreachable.is_quiet()
             && self.refusing + self.routers == 0;
-        is_quiet && (is_stopping || (self.is_sorted() && self.lanes.is_empty()))
+        let is_done = self.is_sorted() && self.lanes.is_empty() && self.unreachable.waiting() == 0;
+        is_quiet && (is_stopping || is_done)
     }
 
     /// Goes no further, for this reason.
@@ -496,6 +535,7 @@ impl Pass {
     /// A job of the pass has died, and nobody knows which.
     pub(super) fn job_died(&mut self) {
         self.window.forget_jobs();
+        self.unreachable.forget_jobs();
         self.give_up("internal error".to_owned());
     }
 
@@ -503,11 +543,11 @@ impl Pass {
     pub(super) fn stop(&mut self) {
         self.is_stopped = true;
         let sorted = self.queued() + self.unplaced.len() + self.unrouted.len();
-        self.report.left += self.window.stop() + sorted;
+        self.report.left += self.window.stop() + self.unreachable.stop() + sorted;
         self.unrouted.clear();
         self.unplaced.clear();
         for lane in &mut self.lanes {
-            (lane.fresh, lane.retries) = (VecDeque::new(), VecDeque::new());
+            lane.leave_all();
         }
     }
 
@@ -517,7 +557,8 @@ impl Pass {
             self.report.left += lane.queued();
             self.note_trouble(lane.trouble);
         }
-        self.report.left += self.window.len() + self.unplaced.len() + self.unrouted.len();
+        self.report.left += self.window.len() + self.unreachable.stop();
+        self.report.left += self.unplaced.len() + self.unrouted.len();
         self.report
     }
 

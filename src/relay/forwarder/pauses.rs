@@ -99,6 +99,12 @@ impl Pauses {
         })
     }
 
+    /// Whether none of these hops could be reached when it was last tried.
+    pub(super) fn are_out_of_reach(&self, hops: &[Hop]) -> bool {
+        let mut pauses = hops.iter().map(|hop| self.by_hop.get(hop));
+        pauses.all(|pause| pause.is_some_and(|pause| pause.trouble == Trouble::Route))
+    }
+
     /// When the next of these hops may be tried again; nothing where none of them
     /// is paused.
     pub(super) fn until(&self, hops: &[Hop]) -> Option<Instant> {
@@ -167,6 +173,20 @@ mod tests {
         pauses.fail(hop(1), Trouble::Route, now, 0);
         pauses.forget_logins();
         assert!(!pauses.may_try(&hop(1), now, None));
+    }
+
+    #[test]
+    fn hops_are_out_of_reach_if_none_of_them_could_be_reached() {
+        let (now, mut pauses) = (Instant::now(), Pauses::default());
+        let both = [hop(1), hop(2)];
+        pauses.fail(hop(1), Trouble::Route, now, 0);
+        assert!(pauses.are_out_of_reach(&both[..1]) && !pauses.are_out_of_reach(&both));
+        pauses.fail(hop(2), Trouble::Login, now, 0);
+        assert!(!pauses.are_out_of_reach(&both));
+        pauses.fail(hop(2), Trouble::Route, now, 0);
+        assert!(pauses.are_out_of_reach(&both));
+        pauses.succeed(&hop(1));
+        assert!(!pauses.are_out_of_reach(&both));
     }
 
     #[test]

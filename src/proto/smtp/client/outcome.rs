@@ -121,8 +121,8 @@ pub enum RecipientOutcome {
     Held,
 }
 
-/// What became of a message.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What became of a message; of one that was not tried, by default.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
     /// One entry per recipient, in the order of the message.
     pub recipients: Vec<RecipientOutcome>,
