@@ -7,7 +7,7 @@ use std::io::{self, ErrorKind, Read, Write};
 
 use super::address::Target;
 use super::connector::{Connector, Progress, TIMEOUT_MAX};
-use super::resolver::resolve;
+use super::patient_lookup::resolve_within;
 use crate::sys;
 use crate::sys::patience::{Impatience, Patience};
 use crate::sys::poll::{self, Entry};
@@ -38,8 +38,7 @@ impl<'a> Dialogue<'a> {
     pub fn connect(target: &Target, patience: Patience<'a>) -> Result<Dialogue<'a>, Trouble> {
         let addresses = match target {
             Target::Unix(path) => vec![Address::Unix(path.clone())],
-            Target::HostPort(host_port) => resolve(host_port, None)
-                .map_err(|error| Trouble::Connect(error.to_string()))?
+            Target::HostPort(host_port) => resolve_within(host_port, patience)?
                 .into_iter()
                 .map(Address::Tcp)
                 .collect(),

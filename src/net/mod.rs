@@ -1,9 +1,9 @@
 //! Addresses, listeners, connecting and resolving.
 //!
 //! [`activation`], [`address`], [`local`] and [`name_servers`] are pure. [`resolver`],
-//! [`answers`] and [`dialogue`] block and belong on a worker; [`listener`] and [`connector`]
-//! never block and belong to the loop, which asks them for their sockets and deadlines
-//! each turn.
+//! [`answers`], [`patient_lookup`] and [`dialogue`] block and belong on a worker;
+//! [`listener`] and [`connector`] never block and belong to the loop, which asks them for
+//! their sockets and deadlines each turn.
 #![forbid(unsafe_code)]
 
 pub mod activation;
@@ -14,4 +14,5 @@ pub mod dialogue;
 pub mod listener;
 pub mod local;
 pub mod name_servers;
+pub mod patient_lookup;
 pub mod resolver;
