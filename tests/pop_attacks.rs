@@ -135,6 +135,27 @@ fn a_directory_exchanged_during_a_session_changes_nothing() {
 }
 
 #[test]
+fn a_guesser_that_does_not_wait_learns_nothing_and_is_counted() {
+    let spool = Scratch::new();
+    let pop_server = PopServer::start(&spool, &[]);
+    let connect = || {
+        let mut pop = pop_server.connect();
+        pop.ok("USER alice");
+        pop
+    };
+    connect().err("PASS wrong");
+    for guess in ["a", "b"] {
+        let attempt = format!("PASS {guess}\r\n");
+        connect().write(attempt.as_bytes()).unwrap();
+    }
+    let (mut pop, began) = (connect(), Instant::now());
+    pop.ok("PASS secret");
+    assert!(began.elapsed() >= Duration::from_secs(1));
+    let failure = "failed authentication of remote client";
+    pop_server.server.program.wait_for_nth(failure, 3);
+}
+
+#[test]
 fn guesses_are_slowed_down_and_logged() {
     let spool = Scratch::new();
     let pop_server = PopServer::start(&spool, &["--log-address"]);

@@ -1,5 +1,5 @@
-//! Clients that authenticate: the check of what they say, and the wait of those
-//! who have failed.
+//! Clients that authenticate: the wait of those whose address has failed lately, the
+//! check of what they say, and the wait of those who fail.
 
 use std::time::Instant;
 
@@ -22,8 +22,22 @@ pub enum Login {
     /// There is none.
     #[default]
     Idle,
+    /// Its address has failed: it is not looked at before that time.
+    Waiting {
+        /// When it began.
+        began: Instant,
+        /// When it is looked at.
+        until: Instant,
+        /// Which secrets it is for.
+        site: SiteId,
+        /// What the client says.
+        credentials: Box<Credentials>,
+    },
     /// A worker checks it.
-    Checking,
+    Checking {
+        /// When it began.
+        began: Instant,
+    },
     /// It has failed, and the client is not told before that time.
     Held {
         /// When it is told.
@@ -34,29 +48,80 @@ pub enum Login {
 }
 
 impl Login {
-    /// When an answer that is held back is to be given.
+    /// When something is to be done though nothing happens: see [`Login::go_on`].
     pub fn deadline(&self) -> Option<Instant> {
         match self {
-            Login::Held { until, .. } => Some(*until),
-            Login::Idle | Login::Checking => None,
+            Login::Held { until, .. } | Login::Waiting { until, .. } => Some(*until),
+            Login::Idle | Login::Checking { .. } => None,
         }
     }
 
     /// Whether a worker is at it.
     pub fn is_checking(&self) -> bool {
-        matches!(self, Login::Checking)
+        matches!(self, Login::Checking { .. })
     }
 
-    /// Has a worker check what the client says.
+    /// Whether it has yet to be known what comes of it. A client that does not wait
+    /// for that has made its attempt all the same.
+    pub fn is_undecided(&self) -> bool {
+        matches!(self, Login::Checking { .. } | Login::Waiting { .. })
+    }
+
+    /// Has what the client says checked, as soon as its address may try again. It is
+    /// this that waits and not only the answer of those who fail: or else silence
+    /// would be an answer.
     pub fn check(
         &mut self,
         site: SiteId,
+        credentials: Box<Credentials>,
+        client: (Token, &Peer),
+        context: &mut Context,
+    ) {
+        let began = context.now;
+        let wait = context.security.throttle.wait(began, client.1.ip());
+        if wait.is_zero() {
+            self.look((began, site), credentials, client, context);
+            return;
+        }
+        *self = Login::Waiting {
+            began,
+            until: began + wait,
+            site,
+            credentials,
+        };
+    }
+
+    /// Its time has come: what waited is looked at, and an answer that was held back
+    /// is given.
+    pub fn go_on(&mut self, client: (Token, &Peer), context: &mut Context) -> Option<Answer> {
+        match std::mem::take(self) {
+            Login::Waiting {
+                began,
+                site,
+                credentials,
+                ..
+            } => {
+                self.look((began, site), credentials, client, context);
+                None
+            }
+            Login::Held { answer, .. } => Some(answer),
+            other => {
+                *self = other;
+                None
+            }
+        }
+    }
+
+    /// Has a worker check what the client says.
+    fn look(
+        &mut self,
+        (began, site): (Instant, SiteId),
         credentials: Box<Credentials>,
         (token, peer): (Token, &Peer),
         context: &mut Context,
     ) {
         if context.security.site(site).asks_pam() {
-            *self = Login::Checking;
+            *self = Login::Checking { began };
             let job = passwords::Job {
                 credentials,
                 peer: peer.remote_ip(),
@@ -67,7 +132,7 @@ impl Login {
         }
         match context.security.check(site, context.now, credentials) {
             Some(job) => {
-                *self = Login::Checking;
+                *self = Login::Checking { began };
                 context.submit(token, Job::Security(job));
             }
             None => self.hold(Answer::Unavailable, context.now),
@@ -127,15 +192,6 @@ impl Login {
         self.delay(answer, peer, context);
     }
 
-    /// The answer that has been held back for long enough.
-    pub fn release(&mut self) -> Option<Answer> {
-        let Login::Held { answer, .. } = *self else {
-            return None;
-        };
-        *self = Login::Idle;
-        Some(answer)
-    }
-
     /// The check itself has failed, which is no fault of the client.
     pub fn uncheck(&mut self) -> Answer {
         *self = Login::Idle;
@@ -143,11 +199,15 @@ impl Login {
     }
 
     /// Counts a failure, and lets the client wait for as long as its address has
-    /// earned.
+    /// earned; what the attempt has waited already counts.
     fn delay(&mut self, answer: Answer, peer: &Peer, context: &mut Context) {
         context.watch.counters.authentication_failures += 1;
         let delay = context.security.throttle.failed(context.now, peer.ip());
-        self.hold(answer, context.now + delay);
+        let began = match self {
+            Login::Checking { began } => *began,
+            _ => context.now,
+        };
+        self.hold(answer, (began + delay).max(context.now));
     }
 
     fn hold(&mut self, answer: Answer, until: Instant) {

@@ -265,7 +265,7 @@ impl PopServer {
     fn is_done(&self) -> bool {
         let is_busy = self.away_since.is_some()
             || self.sending.is_wanted
-            || self.login.is_checking()
+            || self.login.is_undecided()
             || self.machine.has_more_to_say();
         let has_heard = self.starved || self.reason.is_some();
         !is_busy && has_heard && self.connection.output.is_empty()
@@ -426,7 +426,8 @@ impl Session for PopServer {
         } else if is_due(self.encryption.deadline()) {
             self.time_out_handshake(context);
         } else if is_due(self.login.deadline()) {
-            if let Some(answer) = self.login.release() {
+            let client = (self.token, &self.peer);
+            if let Some(answer) = self.login.go_on(client, context) {
                 self.answer_login(Err(answer), context);
             }
         } else {

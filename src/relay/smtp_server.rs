@@ -539,7 +539,7 @@ impl Session for SmtpServer {
         } else if is_due(self.encryption.deadline()) {
             self.time_out_handshake(context);
         } else if is_due(self.login.deadline()) {
-            self.release(context);
+            self.go_on_with_login(context);
         } else {
             self.act(context, |machine, actions| machine.timeout(now, actions));
         }

@@ -1,9 +1,11 @@
 //! How often and how fast peers may try: against guessing of passwords.
 //!
-//! [`Attempts`] belongs to one connection, [`Throttle`] to the server. Answers
-//! that say a peer has failed are held back for the time that
-//! [`Throttle::failed`] gives. As that grows with all failures of the peer's
-//! address, on whatever connection, a peer cannot win by opening many.
+//! [`Attempts`] belongs to one connection, [`Throttle`] to the server. An attempt of
+//! an address that has failed waits for the time that [`Throttle::wait`] gives before
+//! it is looked at, so that nothing is learnt by not waiting; and the answer to one
+//! that fails is held back until the time is over that [`Throttle::failed`] gives.
+//! As both grow with all failures of the peer's address, on whatever connection, a
+//! peer does not win by opening connections one after the other.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -15,7 +17,7 @@ pub const FAILURES_MAX: u8 = 3;
 /// Addresses that are remembered at most.
 pub const ADDRESSES_MAX: usize = 4096;
 
-/// The longest time that an answer is held back.
+/// The longest time that an attempt waits, or its answer is held back.
 pub const DELAY_MAX: Duration = Duration::from_secs(30);
 
 /// After this time without a failure, one failure is forgotten.
@@ -53,8 +55,8 @@ struct Failures {
 }
 
 impl Throttle {
-    /// Counts a failure and says for how long to hold back its answer: 1 second
-    /// for the first, then 2, 4, 8, up to [`DELAY_MAX`].
+    /// Counts a failure and says how long its answer comes after the attempt at the
+    /// earliest: 1 second for the first, then 2, 4, 8, up to [`DELAY_MAX`].
     pub fn failed(&mut self, now: Instant, peer: IpAddr) -> Duration {
         let network = network(peer);
         if !self.failures.contains_key(&network) && self.failures.len() >= ADDRESSES_MAX {
@@ -83,14 +85,11 @@ impl Throttle {
         }
     }
 
-    /// For how long an answer to the next failure of this peer would be held back;
-    /// also the time by which to hold back work that is costly.
-    pub fn next_delay(&self, now: Instant, peer: IpAddr) -> Duration {
-        let count = self
-            .failures
-            .get(&network(peer))
-            .map_or(0, |entry| entry.at(now).count);
-        delay(count + 1)
+    /// How long the next attempt of this peer waits before it is looked at: as long as
+    /// the answer to its last failure took, less what time has forgiven.
+    pub fn wait(&self, now: Instant, peer: IpAddr) -> Duration {
+        let entry = self.failures.get(&network(peer));
+        delay(entry.map_or(0, |entry| entry.at(now).count))
     }
 
     /// Forgets addresses that are forgiven, or else the one that has failed the
@@ -124,9 +123,10 @@ impl Failures {
 }
 
 fn delay(failures: u32) -> Duration {
-    let seconds = 1u64
-        .checked_shl(failures.saturating_sub(1))
-        .unwrap_or(u64::MAX);
+    let Some(doublings) = failures.checked_sub(1) else {
+        return Duration::ZERO;
+    };
+    let seconds = 1u64.checked_shl(doublings).unwrap_or(u64::MAX);
     Duration::from_secs(seconds.min(DELAY_MAX.as_secs()))
 }
 
@@ -169,7 +169,8 @@ mod tests {
             .collect();
         assert_eq!(delays[..7], [1, 2, 4, 8, 16, 30, 30]);
         assert!(delays[7..].iter().all(|delay| *delay == 30));
-        assert_eq!(throttle.next_delay(now, address(1)), seconds(30));
+        assert_eq!(throttle.wait(now, address(1)), seconds(30));
+        assert_eq!(throttle.wait(now, address(2)), Duration::ZERO);
         assert_eq!(
             throttle.failed(now, address(2)),
             seconds(1),
@@ -183,21 +184,17 @@ mod tests {
         for _ in 0..4 {
             let _ = throttle.failed(start, address(1));
         }
-        let at = |secs| {
-            throttle
-                .next_delay(start + seconds(secs), address(1))
-                .as_secs()
-        };
+        let at = |secs| throttle.wait(start + seconds(secs), address(1)).as_secs();
         assert_eq!(
             [at(0), at(119), at(120), at(240), at(480), at(1_000_000)],
-            [16, 16, 8, 4, 1, 1]
+            [8, 8, 4, 2, 0, 0]
         );
         assert_eq!(
             throttle.failed(start + seconds(240), address(1)),
             seconds(4)
         );
         // A clock that goes back does no harm.
-        assert_eq!(throttle.next_delay(start, address(1)), seconds(8));
+        assert_eq!(throttle.wait(start, address(1)), seconds(4));
     }
 
     #[test]
@@ -207,8 +204,8 @@ mod tests {
             let _ = throttle.failed(start, address(1));
         }
         assert_eq!(
-            throttle.next_delay(start + seconds(3600), address(1)),
-            seconds(1)
+            throttle.wait(start + seconds(3600), address(1)),
+            Duration::ZERO
         );
     }
 
@@ -250,7 +247,7 @@ mod tests {
             let _ = throttle.failed(now + seconds(1), address(number));
         }
         assert_eq!(throttle.failures.len(), ADDRESSES_MAX);
-        assert_eq!(throttle.next_delay(now, address(0)), seconds(30));
+        assert_eq!(throttle.wait(now, address(0)), seconds(16));
         // Those that are forgiven go first, all at once.
         let _ = throttle.failed(now + seconds(200), address(u32::MAX));
         assert_eq!(throttle.failures.len(), 2);

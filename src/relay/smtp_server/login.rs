@@ -38,7 +38,7 @@ impl SmtpServer {
         });
     }
 
-    /// Has a worker check what the client says.
+    /// Has what the client says checked.
     pub(super) fn authenticate(&mut self, credentials: Box<Credentials>, context: &mut Context) {
         let site = self.service.site;
         let client = (self.token, &self.peer);
@@ -63,9 +63,10 @@ impl SmtpServer {
         self.login.hold_back(answer, &self.peer, context);
     }
 
-    /// Gives the answer that has been held back for long enough.
-    pub(super) fn release(&mut self, context: &mut Context) {
-        if let Some(answer) = self.login.release() {
+    /// Looks at what has waited for long enough, or gives the answer that has.
+    pub(super) fn go_on_with_login(&mut self, context: &mut Context) {
+        let client = (self.token, &self.peer);
+        if let Some(answer) = self.login.go_on(client, context) {
             self.answer_login(Err(answer), context);
         }
     }
