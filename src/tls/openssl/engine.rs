@@ -52,6 +52,7 @@ impl OpenSslEngine {
     /// Works off what has been received, until there is plaintext to be read.
     fn advance(&mut self) -> Result<(), Error> {
         while self.wants_input() {
+            forget_errors();
             let step = match self.progress.is_handshaking() {
                 true => self.stream.do_handshake(),
                 false => self.read_record(),
@@ -84,6 +85,7 @@ impl OpenSslEngine {
     }
 
     fn say_goodbye(&mut self) {
+        forget_errors();
         // Whether the peer has said the same is looked at where it is read; and there is
         // nobody to tell where there is no room left for an alert.
         let _ = self.stream.shutdown();
@@ -127,6 +129,7 @@ impl Engine for OpenSslEngine {
                 break;
             }
             let record = &rest[..rest.len().min(RECORD_PLAIN_MAX)];
+            forget_errors();
             match self.stream.ssl_write(record) {
                 Ok(count) => rest = &rest[count..],
                 Err(error) => drop(self.fail(&error)),
@@ -152,6 +155,13 @@ impl Engine for OpenSslEngine {
     fn wants_output(&self) -> bool {
         !self.stream.get_ref().waiting.is_empty()
     }
+}
+
+/// Empties the thread's queue of errors, as has to be done before each call of whose
+/// result OpenSSL is asked (SSL_get_error(3)): what it did not like about a client's
+/// certificate stays there, though any certificate will do.
+fn forget_errors() {
+    drop(ErrorStack::get());
 }
 
 fn agreed(ssl: &SslRef, trust: Trust) -> Session {

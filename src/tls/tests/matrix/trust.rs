@@ -232,6 +232,9 @@ fn a_client_is_asked_but_may_have_any_certificate(pair: Pair) {
             let file = std::fs::read_to_string(files(certificate).chain).unwrap();
             assert_eq!(peer.pem.as_deref(), Some(&*file));
         }
+        // Of all that is wrong nothing is left for what comes after the handshake.
+        let misled = ask(pair, &asking, "misled-chain", version);
+        assert_eq!(misled.unwrap().unwrap().trust, Trust::Unverified);
         let peer = ask(pair, &asking, "client", version).unwrap().unwrap();
         let names: Vec<String> = peer.names.iter().map(|name| name.to_string()).collect();
         assert_eq!(names, ["client.example"]);
