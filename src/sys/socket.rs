@@ -34,9 +34,9 @@ impl Listener {
     /// Listens at the address (port 0: one that is free) and nowhere else: an
     /// IPv6 wildcard does not cover IPv4.
     ///
-    /// A socket of the unix domain gets mode 0770. One that an earlier process
-    /// left behind is replaced, one that is in use gives `AddrInUse`. The file is
-    /// removed with the listener, if it is still the same.
+    /// A socket of the unix domain gets mode 0770 less the process's umask. One that an
+    /// earlier process left behind is replaced, one that is in use gives `AddrInUse`. The
+    /// file is removed with the listener, if it is still the same.
     pub fn bind(address: &Address, backlog: i32) -> io::Result<Listener> {
         let listening = match address {
             Address::Tcp(address) => {

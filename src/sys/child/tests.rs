@@ -70,6 +70,15 @@ fn no_descriptor_is_inherited() {
         // that came from whoever started the process.
         let inherited = unsafe { libc::dup(0) };
         assert!(text("exec ls /proc/self/fd").contains(&format!("{inherited}\n")));
+        // SAFETY: as above. One that is above what the limit is lowered to.
+        let high = unsafe { libc::fcntl(0, libc::F_DUPFD, 200) };
+        assert!(high >= 200);
+        let limit = libc::rlimit {
+            rlim_cur: 100,
+            rlim_max: 100,
+        };
+        // SAFETY: the pointer is to a live variable.
+        assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) }, 0);
         crate::sys::process::keep_descriptors();
         // The fourth is that of the listing itself.
         assert_eq!(text("exec ls /proc/self/fd"), "0\n1\n2\n3\n");

@@ -9,6 +9,8 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::ptr;
 
+use super::process::descriptors_end;
+
 /// Which side of a fork this is.
 pub(super) enum Fork {
     /// The one that was there before, and the number of the other one.
@@ -99,27 +101,54 @@ pub(super) fn new_session() -> io::Result<()> {
 
 /// Closes all descriptors but the standard ones and these. Whatever owned one of
 /// them must never be dropped.
-pub(super) fn close_others(mut keep: Vec<RawFd>, end: RawFd) {
+pub(super) fn close_others(mut keep: Vec<RawFd>) {
     keep.sort_unstable();
     let mut first = libc::STDERR_FILENO + 1;
-    for kept in keep.into_iter().chain([end]) {
+    for kept in keep.into_iter().chain([RawFd::MAX]) {
         if first < kept {
             close_range(first, kept - 1);
         }
-        first = kept + 1;
+        first = kept.saturating_add(1);
     }
 }
 
 fn close_range(first: RawFd, last: RawFd) {
-    #[cfg(target_os = "linux")]
-    // SAFETY: the call takes no pointers; nobody uses the descriptors again, by the
-    // promise of the caller's caller.
-    if unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) } == 0 {
+    if have_closed(first, last, When::Now) {
         return;
     }
-    for fd in first..=last {
-        // SAFETY: as above; where there is none nothing happens.
+    for fd in first..=last.min(descriptors_end()) {
+        // SAFETY: the call takes no pointers; nobody uses the descriptor again, by the
+        // promise of the caller's caller, and where there is none nothing happens.
         unsafe { libc::close(fd) };
+    }
+}
+
+/// When descriptors are closed.
+#[derive(Clone, Copy)]
+pub(super) enum When {
+    /// At once; nobody may use them again.
+    Now,
+    /// As soon as a program is started in the process.
+    AtStart,
+}
+
+/// Has the system close all descriptors from the first to the last, those included that
+/// are above their limit, which may have been lowered since; says whether it can do that.
+pub(super) fn have_closed(first: RawFd, last: RawFd, when: When) -> bool {
+    #[cfg(target_os = "linux")]
+    {
+        let flags = match when {
+            When::Now => 0,
+            When::AtStart => libc::CLOSE_RANGE_CLOEXEC,
+        };
+        // SAFETY: the call takes no pointers; nobody uses what is closed again, as the
+        // caller says.
+        unsafe { libc::syscall(libc::SYS_close_range, first, last, flags) == 0 }
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = (first, last, when);
+        false
     }
 }
 

@@ -43,7 +43,6 @@ use super::open::{open_for_reading, open_log_alone};
 use super::pam;
 use super::pam::checks::Checks;
 use super::privileges::hide_memory;
-use super::process::descriptors_end;
 use super::reach;
 
 /// The octets of a request and of an answer.
@@ -250,7 +249,7 @@ fn prepare(
         .chain(pid_file.into_iter().flat_map(PidFile::descriptors))
         .chain(notify::descriptor())
         .collect();
-    fork::close_others(keep, descriptors_end());
+    fork::close_others(keep);
     fork::close_standard(libc::STDIN_FILENO)?;
     fork::close_standard(libc::STDOUT_FILENO)?;
     if !division.keeps_standard_error {

@@ -2,6 +2,7 @@
 
 use std::ffi::{CStr, c_int};
 use std::io;
+use std::os::fd::RawFd;
 
 use super::fork;
 pub(in crate::sys) use super::names::canonical_name;
@@ -97,14 +98,18 @@ pub(in crate::sys) fn ensure_standard_descriptors() -> io::Result<()> {
 }
 
 pub(in crate::sys) fn keep_descriptors() {
-    for fd in libc::STDERR_FILENO + 1..descriptors_end() {
+    let first = libc::STDERR_FILENO + 1;
+    if fork::have_closed(first, RawFd::MAX, fork::When::AtStart) {
+        return;
+    }
+    for fd in first..descriptors_end() {
         // SAFETY: the call takes no pointers; where there is no such descriptor it
         // fails and nothing happens.
         unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) };
     }
 }
 
-/// The number after the last that a descriptor may have.
+/// The number after the last that a new descriptor may have.
 pub(super) fn descriptors_end() -> c_int {
     let mut limit = libc::rlimit {
         rlim_cur: 0,

@@ -16,7 +16,6 @@ use crate::sys::poll::Entry;
 use crate::sys::process;
 use crate::sys::unix::child::{ENVIRONMENT, UMASK, die_with_parent};
 use crate::sys::unix::fork::{self, Fork};
-use crate::sys::unix::process::descriptors_end;
 use crate::sys::unix::signal;
 
 /// How long the question may take to arrive: it is there when the check begins.
@@ -220,7 +219,7 @@ fn prepare(keep: [RawFd; 2]) -> io::Result<()> {
     die_with_parent();
     fork::new_session()?;
     signal::catch_no_more()?;
-    fork::close_others(keep.to_vec(), descriptors_end());
+    fork::close_others(keep.to_vec());
     // Modules are not to speak in our name.
     fork::close_standard(libc::STDERR_FILENO)?;
     process::set_umask(UMASK);

@@ -50,20 +50,14 @@ const LIMITED: &[Limited] = &[
         0,
         &[libc::PR_SET_NAME.unsigned_abs(), PR_SET_VMA],
     ),
-    Limited::one_of(
-        libc::SYS_socket,
-        0,
-        &[
-            libc::AF_UNIX.unsigned_abs(),
-            libc::AF_INET.unsigned_abs(),
-            libc::AF_INET6.unsigned_abs(),
-            libc::AF_NETLINK.unsigned_abs(),
-        ],
-    ),
+    // To whom signals go for a descriptor: it would be a way to send some.
+    Limited::none_of(libc::SYS_fcntl, 1, &[F_SETOWN, F_SETOWN_EX]),
     Limited::one_of(libc::SYS_ioctl, 1, &[FIONBIO, FIONREAD, FIOCLEX, TCGETS]),
     Limited::without_bits(libc::SYS_mprotect, 2, libc::PROT_EXEC.unsigned_abs()),
 ];
 
+const F_SETOWN: u32 = 8;
+const F_SETOWN_EX: u32 = 15;
 const FIONBIO: u32 = 0x5421;
 const FIONREAD: u32 = 0x541b;
 const FIOCLEX: u32 = 0x5451;
@@ -97,7 +91,6 @@ const ALLOWED: &[c_long] = &[
     libc::SYS_pread64,
     libc::SYS_pwrite64,
     libc::SYS_getdents64,
-    libc::SYS_fcntl,
     libc::SYS_flock,
     libc::SYS_ftruncate,
     libc::SYS_fallocate,
@@ -197,6 +190,8 @@ const ALLOWED_OF_OLD: &[c_long] = &[];
 enum Test {
     /// It is one of these.
     OneOf(&'static [u32]),
+    /// It is none of these.
+    NoneOf(&'static [u32]),
     /// It has any of these bits.
     With(u32),
     /// It has none of them.
@@ -213,6 +208,15 @@ struct Limited {
 impl Limited {
     const fn one_of(call: c_long, argument: u32, values: &'static [u32]) -> Limited {
         let test = Test::OneOf(values);
+        Limited {
+            call,
+            argument,
+            test,
+        }
+    }
+
+    const fn none_of(call: c_long, argument: u32, values: &'static [u32]) -> Limited {
+        let test = Test::NoneOf(values);
         Limited {
             call,
             argument,
@@ -269,10 +273,10 @@ fn program() -> Vec<sock_filter> {
     for call in ALLOWED.iter().chain(ALLOWED_OF_OLD) {
         program.extend([jump(BPF_JEQ, number(*call), 0, 1), give(ALLOW)]);
     }
-    for limited in LIMITED {
-        let block = block(limited);
+    let limited = LIMITED.iter().map(|one| (one.call, block(one)));
+    for (call, block) in limited.chain([(libc::SYS_socket, of_socket())]) {
         let length = u8::try_from(block.len()).expect("invariant: a block is short");
-        program.push(jump(BPF_JEQ, number(limited.call), 0, length));
+        program.push(jump(BPF_JEQ, number(call), 0, length));
         program.extend(block);
     }
     // Its flags are in memory, where they cannot be looked at; without it the C
@@ -297,10 +301,34 @@ fn block(limited: &Limited) -> Vec<sock_filter> {
                 block.extend([jump(BPF_JEQ, *value, 0, 1), give(ALLOW)]);
             }
         }
+        Test::NoneOf(values) => {
+            for value in values {
+                block.extend([jump(BPF_JEQ, *value, 0, 1), give(fail(libc::EPERM))]);
+            }
+            block.push(give(ALLOW));
+            return block;
+        }
         Test::With(bits) => block.extend([jump(BPF_JSET, bits, 0, 1), give(ALLOW)]),
         Test::Without(bits) => block.extend([jump(BPF_JSET, bits, 1, 0), give(ALLOW)]),
     }
     block.push(give(fail(libc::EPERM)));
+    block
+}
+
+/// What socket(2) may be asked for. Of the kernel's own sockets it is the one that tells
+/// of addresses and routes, which the C library asks when names are looked up.
+fn of_socket() -> Vec<sock_filter> {
+    let mut block = vec![load(ARGUMENTS)];
+    for family in [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6] {
+        block.extend([jump(BPF_JEQ, family.unsigned_abs(), 0, 1), give(ALLOW)]);
+    }
+    block.extend([
+        jump(BPF_JEQ, libc::AF_NETLINK.unsigned_abs(), 0, 3),
+        load(ARGUMENTS + 8 * 2),
+        jump(BPF_JEQ, libc::NETLINK_ROUTE.unsigned_abs(), 0, 1),
+        give(ALLOW),
+        give(fail(libc::EPERM)),
+    ]);
     block
 }
 
@@ -475,6 +503,23 @@ mod tests {
             (libc::SYS_clone, at(0, libc::SIGCHLD), no),
             (libc::SYS_socket, at(0, libc::AF_INET6), yes),
             (libc::SYS_socket, at(0, libc::AF_PACKET), no),
+            (libc::SYS_socket, at(0, libc::AF_NETLINK), yes),
+            (
+                libc::SYS_socket,
+                [
+                    libc::AF_NETLINK.unsigned_abs(),
+                    0,
+                    libc::NETLINK_NETFILTER.unsigned_abs(),
+                    0,
+                    0,
+                    0,
+                ],
+                no,
+            ),
+            (libc::SYS_fcntl, at(1, libc::F_SETFL), yes),
+            (libc::SYS_fcntl, at(1, libc::F_SETLEASE), yes),
+            (libc::SYS_fcntl, at(1, 8), no),
+            (libc::SYS_fcntl, at(1, 15), no),
             (libc::SYS_prctl, at(0, libc::PR_SET_NAME), yes),
             (libc::SYS_prctl, at(0, libc::PR_SET_DUMPABLE), no),
             (libc::SYS_ioctl, at(1, 0x5421), yes),

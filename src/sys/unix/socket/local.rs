@@ -3,8 +3,8 @@
 use std::fs;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
-use std::os::fd::AsRawFd;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
@@ -12,8 +12,8 @@ use super::raw::{self, RawAddress};
 use crate::sys::address::Address;
 use crate::sys::platform::poll::RawSocket;
 
-/// Who may connect: the owner and the group.
-const MODE: u32 = 0o770;
+/// Who may connect at most: the owner and the group.
+const MODE: libc::mode_t = 0o770;
 
 /// A listener that removes its file when it goes.
 #[derive(Debug)]
@@ -45,6 +45,7 @@ impl LocalListener {
     pub(in crate::sys) fn bind(path: &Path, backlog: i32) -> io::Result<LocalListener> {
         let address = RawAddress::of_path(path)?;
         let socket = raw::open(address.family())?;
+        limit_mode(&socket);
         match raw::bind(&socket, &address) {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_abandoned(path) => {
                 fs::remove_file(path)?;
@@ -58,9 +59,6 @@ impl LocalListener {
             path: path.to_owned(),
             identity: Some(Identity::of(path)?),
         };
-        // Nobody can connect before the listen, so nobody can before the mode is
-        // right, whatever the umask.
-        fs::set_permissions(path, fs::Permissions::from_mode(MODE))?;
         raw::listen(&local.listener, backlog)?;
         Ok(local)
     }
@@ -97,6 +95,15 @@ impl Drop for LocalListener {
             let _ = fs::remove_file(&self.path);
         }
     }
+}
+
+/// Has the file that is bound get no more than [`MODE`], whatever the umask, on systems
+/// that make it with the mode of the socket (Linux does); elsewhere the umask decides.
+/// The mode is not set afterwards, by the name: it may be of another file by then, put
+/// there by whoever may write to the directory, and we may be root.
+fn limit_mode(socket: &OwnedFd) {
+    // SAFETY: the call takes no pointers.
+    let _ = unsafe { libc::fchmod(socket.as_raw_fd(), MODE) };
 }
 
 /// Whether the path is a socket on which nobody listens any more.

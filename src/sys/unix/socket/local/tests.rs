@@ -1,8 +1,10 @@
 use std::mem;
+use std::os::unix::fs::PermissionsExt;
 
 use super::*;
+use crate::sys::process;
 use crate::sys::socket::{Listener, Stream};
-use crate::sys::testing::await_socket;
+use crate::sys::testing::{alone, await_socket};
 use crate::sys::unix::testing::TempDir;
 
 fn listen(path: &Path) -> io::Result<Listener> {
@@ -59,13 +61,27 @@ fn carries_octets_both_ways() {
 
 #[test]
 fn is_for_owner_and_group_and_goes_with_the_listener() {
-    let directory = TempDir::new();
-    let path = directory.join("socket");
-    let listener = listen(&path).unwrap();
-    let mode = fs::metadata(&path).unwrap().permissions().mode();
-    assert_eq!(mode & 0o777, 0o770);
-    drop(listener);
-    assert!(!path.exists());
+    let name = "is_for_owner_and_group_and_goes_with_the_listener";
+    alone(
+        &format!("sys::unix::socket::local::tests::{name}"),
+        &[],
+        || {
+            let directory = TempDir::new();
+            let path = directory.join("socket");
+            let masks = [(0o007, 0o770), (0o027, 0o750)];
+            let all = masks
+                .into_iter()
+                .chain(cfg!(target_os = "linux").then_some((0, 0o770)));
+            for (mask, expected) in all {
+                process::set_umask(mask);
+                let listener = listen(&path).unwrap();
+                let mode = fs::metadata(&path).unwrap().permissions().mode();
+                assert_eq!(mode & 0o777, expected);
+                drop(listener);
+                assert!(!path.exists());
+            }
+        },
+    );
 }
 
 #[test]
