@@ -130,15 +130,25 @@ impl Connection {
         })
     }
 
-    /// Tells the peer that nothing more will come, first in the words of TLS if
-    /// there is any. To be called once the output has been flushed.
-    pub fn shut_down_output(&mut self) {
+    /// Whether the system has been given all that there is to say, what TLS has made of
+    /// it included.
+    pub fn is_flushed(&self) -> bool {
+        let has_unsent = self.tls.as_ref().is_some_and(|layer| layer.has_unsent());
+        self.output.is_empty() && !has_unsent
+    }
+
+    /// Tells the peer that nothing more will come, first in the words of TLS if there
+    /// is any. To be called once the output has been flushed, and again after the next
+    /// [`Connection::flush`] where it does not say that it is done.
+    pub fn shut_down_output(&mut self) -> bool {
         if let Some(layer) = &mut self.tls {
-            // A peer that cannot take it now is about to lose the connection anyway.
-            let _ = layer.close_notify(&self.stream);
+            // A peer that has gone already does not need to be told.
+            if layer.close_notify(&self.stream).is_ok() && layer.has_unsent() {
+                return false;
+            }
         }
-        // A peer that has gone already does not need to be told.
         let _ = self.stream.shutdown_write();
+        true
     }
 }
 

@@ -63,16 +63,10 @@ impl Parting {
         if connection.flush().is_err() {
             return true;
         }
-        if !connection.output.is_empty() {
+        if !connection.is_flushed() || !connection.shut_down_output() {
             return self.flush_by <= now;
         }
-        let until = match self.linger_until {
-            Some(until) => until,
-            None => {
-                connection.shut_down_output();
-                *self.linger_until.insert(now + LINGER_MAX)
-            }
-        };
+        let until = *self.linger_until.get_or_insert(now + LINGER_MAX);
         self.peer_has_gone || until <= now
     }
 }

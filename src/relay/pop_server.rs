@@ -268,7 +268,7 @@ impl PopServer {
             || self.login.is_undecided()
             || self.machine.has_more_to_say();
         let has_heard = self.starved || self.reason.is_some();
-        !is_busy && has_heard && self.connection.output.is_empty()
+        !is_busy && has_heard && self.connection.is_flushed()
     }
 
     fn flush(&mut self, now: Instant) {
@@ -284,7 +284,8 @@ impl PopServer {
 
     fn close(&mut self, has_gone: bool, context: &mut Context) {
         self.flush(context.now);
-        let flushed = self.connection.output.is_empty();
+        // What TLS has taken has not been sent for that.
+        let flushed = self.connection.is_flushed() && self.connection.shut_down_output();
         self.close_by.get_or_insert(context.now + CLOSE_MAX);
         if has_gone || self.broken || (flushed && !self.must_linger(context.now)) {
             self.finish();
@@ -311,10 +312,7 @@ impl PopServer {
         if matches!(self.reason, Some(CloseReason::Quit)) && self.connection.input.is_empty() {
             return false;
         }
-        if self.linger_until.is_none() {
-            self.connection.shut_down_output();
-            self.linger_until = Some(now + LINGER_MAX);
-        }
+        self.linger_until.get_or_insert(now + LINGER_MAX);
         true
     }
 

@@ -142,7 +142,7 @@ impl AdminServer {
     /// Decides whether the session goes on.
     fn settle(&mut self, context: &mut Context) {
         let may_be_done = self.input_ended && !self.machine.is_busy() && self.list.is_none();
-        if self.parting.is_none() && may_be_done && self.connection.output.is_empty() {
+        if self.parting.is_none() && may_be_done && self.connection.is_flushed() {
             self.act(context, |machine, actions| machine.peer_closed(actions));
         }
         if let Some(parting) = &mut self.parting {

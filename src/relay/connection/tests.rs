@@ -241,3 +241,30 @@ fn what_came_before_writing_failed_can_be_read() {
     assert_eq!(arrival, Arrival::Bytes);
     assert_eq!(pair.client.input.as_slice(), b"250 ok\r\n");
 }
+
+#[test]
+fn what_tls_has_taken_has_not_been_sent_for_that() {
+    let Some(mut pair) = encrypted() else { return };
+    pair.shake_hands();
+    assert!(pair.server.is_flushed());
+    let mut sent = 0;
+    // Nobody reads, so the socket is full sooner or later.
+    while pair.server.is_flushed() || !pair.server.output.is_empty() {
+        sent += pair.server.output.push(&[b'x'; 1000]);
+        pair.server.flush().unwrap();
+    }
+    assert!(pair.server.interest(false).unwrap().write);
+    assert!(!pair.server.shut_down_output(), "there is no room for it");
+    let mut received = 0;
+    let end = wait(|| {
+        pair.server.flush().unwrap();
+        if pair.server.is_flushed() {
+            pair.server.shut_down_output();
+        }
+        let arrival = pair.client.read(&mut pair.scratch).unwrap();
+        received += pair.client.input.len();
+        pair.client.input.clear();
+        matches!(arrival, Arrival::End | Arrival::Truncated).then_some(arrival)
+    });
+    assert_eq!((end, received), (Arrival::End, sent));
+}

@@ -44,7 +44,12 @@ impl TlsLayer {
 
     pub(super) fn wants_to_write(&self, output: &ByteQueue) -> bool {
         let may_speak = !output.is_empty() && !self.engine.is_handshaking();
-        may_speak || !self.waiting.is_empty() || self.engine.wants_output()
+        may_speak || self.has_unsent()
+    }
+
+    /// Whether ciphertext waits for the socket.
+    pub(super) fn has_unsent(&self) -> bool {
+        !self.waiting.is_empty() || self.engine.wants_output()
     }
 
     #[cfg(test)]
