@@ -465,6 +465,7 @@ fn apply(settings: &mut Settings, name: &str, value: &str) -> Result<(), String>
         "command-swallow-max" => settings.limits.command_swallow_max = size()?,
         "content-swallow-max" => settings.limits.content_swallow_max = number()?,
         "recipients-max" => settings.limits.recipients_max = size()?,
+        "refused-max" => settings.limits.refused_max = small()?,
         "transactions-max" => settings.limits.transactions_max = small()?,
         "junk-max" => settings.limits.junk_max = small()?,
         "errors-max" => settings.limits.errors_max = small()?,

@@ -19,6 +19,8 @@ pub enum CloseReason {
     TooManyErrors,
     /// Too many commands that lead nowhere.
     TooMuchJunk,
+    /// Too many recipients that were refused, without a message.
+    TooManyRefused,
     /// Too many transactions in one session.
     TooManyTransactions,
     /// A command line, or refused content, went on beyond the limit.
@@ -70,6 +72,7 @@ impl CloseReason {
                 "smtp protocol done: too many protocol errors from the client"
             }
             CloseReason::TooMuchJunk => "smtp protocol done: too many commands without a message",
+            CloseReason::TooManyRefused => "smtp protocol done: too many refused recipients",
             CloseReason::TooManyTransactions => "smtp protocol done: too many transactions",
             CloseReason::Overflow => "smtp protocol done: server protocol overflow",
             CloseReason::BareLineEnd => "smtp protocol done: command line with a bare cr or lf",
@@ -101,6 +104,7 @@ impl CloseReason {
             CloseReason::SlowContent => Some(replies::TOO_SLOW),
             CloseReason::TooManyErrors => Some(replies::TOO_MANY_ERRORS),
             CloseReason::TooMuchJunk => Some(replies::TOO_MUCH_JUNK),
+            CloseReason::TooManyRefused => Some(replies::TOO_MANY_REFUSED),
             CloseReason::TooManyTransactions => Some(replies::TOO_MANY_TRANSACTIONS),
             CloseReason::Overflow => Some(replies::OVERFLOW),
             CloseReason::BareLineEnd => Some(replies::BARE_LINE_END),

@@ -282,8 +282,11 @@ impl Machine {
             }
         };
         self.state = state;
-        if self.core.counts.errors >= self.core.settings.limits.errors_max {
+        let (counts, limits) = (&self.core.counts, &self.core.settings.limits);
+        if counts.errors >= limits.errors_max {
             self.hang_up(CloseReason::TooManyErrors, out);
+        } else if counts.refused >= limits.refused_max {
+            self.hang_up(CloseReason::TooManyRefused, out);
         }
         go_on
     }
@@ -381,6 +384,8 @@ struct Counts {
     errors: u32,
     junk: u32,
     transactions: u32,
+    /// Recipients that were refused since the last message was stored.
+    refused: u32,
     /// How many of the next 503 replies only follow from an earlier refusal.
     // RFC 2920 3.1: a client that pipelines sends the rest of the group anyway.
     forgiven: usize,

@@ -59,6 +59,7 @@ replies! {
     TOO_SLOW = 421 (4 . 2) "message content too slow, closing connection";
     TOO_MANY_ERRORS = 421 (7 . 0) "too many errors, closing connection";
     TOO_MUCH_JUNK = 421 (7 . 0) "too many commands without a message, closing connection";
+    TOO_MANY_REFUSED = 421 (7 . 0) "too many refused recipients, closing connection";
     TOO_MANY_TRANSACTIONS = 421 (7 . 0) "too many transactions, closing connection";
     TOO_MANY_FAILURES = 421 (7 . 0) "too many failed authentications, closing connection";
     OVERFLOW = 421 (7 . 0) "too much input, closing connection";

@@ -97,6 +97,8 @@ pub struct Limits {
     pub content_swallow_max: u64,
     /// The most recipients of a transaction; one more gets 452.
     pub recipients_max: usize,
+    /// How many refused recipients without a message in between end the session.
+    pub refused_max: u32,
     /// The most MAIL commands of a session.
     pub transactions_max: u32,
     /// How many protocol errors end the session.
@@ -122,6 +124,7 @@ impl Default for Limits {
             },
             content_swallow_max: CONTENT_SWALLOW_MAX,
             recipients_max: RECIPIENTS_MAX,
+            refused_max: REFUSED_MAX,
             transactions_max: TRANSACTIONS_MAX,
             errors_max: ERRORS_MAX,
             junk_max: JUNK_MAX,
@@ -153,6 +156,9 @@ const CONTENT_SWALLOW_MAX: u64 = 64 * 1024 * 1024;
 
 /// RFC 5321 4.5.3.1.8 asks for at least 100.
 const RECIPIENTS_MAX: usize = 1000;
+
+/// Room for the worst of lists, not for those who try all names that there may be.
+const REFUSED_MAX: u32 = 5000;
 
 /// A day of mail at one message every nine seconds.
 const TRANSACTIONS_MAX: u32 = 10_000;

@@ -80,6 +80,7 @@ pub(super) fn rcpt(turn: &mut Turn<'_>, session: Session, argument: &[u8]) -> St
     let recipient = match read_rcpt(turn.settings(), &transaction, argument) {
         Ok(recipient) => recipient,
         Err(reply) => {
+            turn.core.counts.refused += 1;
             turn.say(reply);
             return Session::Transaction(hello, transaction).stay();
         }

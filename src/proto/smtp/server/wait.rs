@@ -62,7 +62,10 @@ impl Wait {
 // RFC 5321 4.2.5: after 250 the message is ours to deliver.
 fn stored(turn: &mut Turn<'_>, hello: Hello, result: Result<OneLine, Reply>) -> Step {
     let reply = match result {
-        Ok(id) => replies::stored(turn.settings(), &id),
+        Ok(id) => {
+            turn.core.counts.refused = 0;
+            replies::stored(turn.settings(), &id)
+        }
         Err(reply) => reply,
     };
     turn.send(reply);
@@ -94,7 +97,10 @@ fn recipient_verified(
             transaction.recipients.push(Recipient { address, local });
             turn.say(replies::RECIPIENT_OK);
         }
-        Err(reply) => turn.send(reply),
+        Err(reply) => {
+            turn.core.counts.refused += 1;
+            turn.send(reply);
+        }
     }
     Session::Transaction(hello, transaction).stay()
 }
