@@ -73,9 +73,9 @@ impl LocalListener {
     }
 
     pub(in crate::sys) fn accept(&self) -> io::Result<(LocalStream, Address)> {
-        let (stream, peer) = self.listener.accept()?;
+        let (stream, _) = self.listener.accept()?;
         stream.set_nonblocking(true)?;
-        Ok((LocalStream(stream), to_address(&peer)))
+        Ok((LocalStream(stream), Address::Unix(NAMELESS.into())))
     }
 
     pub(in crate::sys) fn local_address(&self) -> Address {
@@ -155,9 +155,13 @@ impl LocalStream {
     }
 }
 
-/// A client has no name unless it took one, and is shown as `/` then.
+/// What a socket without a name is shown as, and every client: those have no name unless
+/// they take one, and then any that they like, such as the address of somebody else.
+const NAMELESS: &str = "/";
+
 fn to_address(address: &SocketAddr) -> Address {
-    Address::Unix(address.as_pathname().unwrap_or(Path::new("/")).to_owned())
+    let path = address.as_pathname().unwrap_or(Path::new(NAMELESS));
+    Address::Unix(path.to_owned())
 }
 
 #[cfg(test)]

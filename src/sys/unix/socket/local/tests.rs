@@ -85,6 +85,22 @@ fn is_for_owner_and_group_and_goes_with_the_listener() {
 }
 
 #[test]
+fn a_client_cannot_choose_what_it_is_called() {
+    let directory = TempDir::new();
+    let (path, own) = (directory.join("socket"), directory.join("203.0.113.77"));
+    let listener = listen(&path).unwrap();
+    // Only a bound socket has a name, and std binds none that connects.
+    let address = RawAddress::of_path(&own).unwrap();
+    let socket = raw::open(address.family()).unwrap();
+    raw::bind(&socket, &address).unwrap();
+    raw::connect(&socket, &RawAddress::of_path(&path).unwrap()).unwrap();
+    await_socket(listener.raw(), true, false);
+    let (server, peer) = listener.accept().unwrap();
+    assert_eq!(server.peer_address().unwrap(), Address::Unix(own));
+    assert_eq!(peer.to_string(), "/");
+}
+
+#[test]
 fn replaces_what_an_earlier_process_left() {
     let directory = TempDir::new();
     let path = directory.join("socket");
