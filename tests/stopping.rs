@@ -1,6 +1,7 @@
 //! Told to stop, the program finishes what is in flight and begins nothing.
 #![cfg(unix)]
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::support::client::Client;
@@ -58,6 +59,44 @@ fn told_to_stop_it_lets_a_message_in_flight_finish() {
     assert!(reply.starts_with("250 "), "{reply}");
     assert!(server.program.wait().success());
     assert_eq!(spool.names().len(), 2);
+}
+
+#[test]
+fn told_to_stop_twice_it_says_so_to_those_who_are_in_the_middle_of_something() {
+    let spool = Scratch::new();
+    let mut server = Server::start(&spool, &["--server-smtp-config", "+chunking"]);
+    let steps = ["MAIL FROM:<a@b.test>", "RCPT TO:<c@d.test>", "BDAT 2\r\nx:"];
+    let mut clients: Vec<Client> = (0..4)
+        .map(|count| {
+            let mut client = Client::connect(server.port);
+            client.hello();
+            for step in &steps[..count.min(2)] {
+                client.expect(step, "250 ");
+            }
+            client
+        })
+        .collect();
+    let begun = clients.split_off(1);
+    let mut begun = begun.into_iter();
+    let [mail, mut content, mut chunk] = std::array::from_fn(|_| begun.next().unwrap());
+    content.expect("DATA", "354 ");
+    chunk.write(steps[2].as_bytes()).unwrap();
+    assert!(chunk.reply().unwrap().starts_with("250 "));
+    server.program.terminate();
+    assert!(clients[0].reply().unwrap().starts_with("421 4.3.2 "));
+    drop(clients);
+    // At once would be taken for the same signal.
+    thread::sleep(Duration::from_millis(700));
+    server.program.terminate();
+    for mut client in [mail, content, chunk] {
+        assert!(client.reply().unwrap().starts_with("421 4.3.2 "));
+        assert!(client.reply().is_err());
+    }
+    assert!(server.program.wait().success());
+    assert_eq!(spool.names(), [""; 0]);
+    server
+        .program
+        .wait_for_nth("smtp protocol done: shutting down", 4);
 }
 
 #[test]

@@ -69,13 +69,17 @@ pub struct Context {
     pub(super) started: Vec<Started>,
 }
 
+fn scratch() -> Box<[u8]> {
+    vec![0; BUFFER_MAX].into_boxed_slice()
+}
+
 impl Context {
     /// Makes the context of a loop that begins at `now`.
     pub fn new(now: Instant, clock: fn() -> WallClock, pools: Pools) -> Context {
         Context {
             now,
             name_servers: Vec::new(),
-            scratch: vec![0; BUFFER_MAX].into_boxed_slice(),
+            scratch: scratch(),
             unit: None,
             stopping: false,
             security: Security::default(),
@@ -89,6 +93,13 @@ impl Context {
             is_reloading: false,
             posts: VecDeque::new(),
             started: Vec::new(),
+        }
+    }
+
+    /// Makes the scratch anew if somebody has not given it back.
+    pub fn renew_scratch(&mut self) {
+        if self.scratch.is_empty() {
+            self.scratch = scratch();
         }
     }
 

@@ -89,6 +89,10 @@ pub const POP_STEPS_MAX: u32 = 16;
 /// How long sessions may take to finish once the program was told to stop.
 pub const SHUTDOWN_MAX: Duration = Duration::from_secs(10);
 
+/// How much of that is left when sessions are told that the rest of their work has no
+/// time any more.
+pub const FAREWELL: Duration = Duration::from_secs(1);
+
 /// The same once it was told so again.
 pub const HURRIED_SHUTDOWN_MAX: Duration = Duration::from_secs(1);
 

@@ -14,7 +14,7 @@ use crate::{debug, error, info, verbose};
 
 use super::context::Context;
 use super::disk;
-use super::limits::{HURRIED_SHUTDOWN_MAX, SAME_SIGNAL_MAX, SHUTDOWN_MAX};
+use super::limits::{FAREWELL, HURRIED_SHUTDOWN_MAX, SAME_SIGNAL_MAX, SHUTDOWN_MAX};
 use super::session::{Kind, Message, Session};
 
 /// A session in its slot.
@@ -57,6 +57,8 @@ pub struct Relay {
     stop_at: Option<Instant>,
     /// When the program was told to stop.
     told_at: Option<Instant>,
+    /// When those that are still there are told so.
+    farewell_at: Option<Instant>,
     heartbeat: Option<Heartbeat>,
 }
 
@@ -76,6 +78,7 @@ impl Relay {
             signals,
             context,
             stop_at: None,
+            farewell_at: None,
             told_at: None,
             heartbeat: None,
         }
@@ -119,12 +122,15 @@ impl Relay {
             self.heed_signals();
             self.context.collect();
             self.deliver();
-            self.expire();
+            // What has come in counts, though the time may be over by now: it is the
+            // program that was late, as when it was frozen for a while.
             for event in &ready {
                 self.on_ready(*event);
             }
+            self.expire();
             self.deliver();
             self.obey();
+            self.say_farewell_if_due();
         }
         verbose!("all sessions are closed");
         Ok(self.context.status())
@@ -143,7 +149,8 @@ impl Relay {
     fn next_deadline(&mut self) -> Option<Instant> {
         let timer = self.next_timer().map(|(deadline, _)| deadline);
         let heartbeat = self.heartbeat.as_ref().map(|beat| beat.next);
-        [timer, self.stop_at, heartbeat].into_iter().flatten().min()
+        let all = [timer, self.stop_at, self.farewell_at, heartbeat];
+        all.into_iter().flatten().min()
     }
 
     fn beat_if_due(&mut self) {
@@ -197,6 +204,7 @@ impl Relay {
             info!("told to stop again: not waiting much longer");
             let soon = now + HURRIED_SHUTDOWN_MAX;
             self.stop_at = self.stop_at.map(|stop_at| stop_at.min(soon));
+            self.farewell_at = self.farewell_at.map(|farewell_at| farewell_at.min(now));
         }
     }
 
@@ -204,9 +212,23 @@ impl Relay {
         notify::tell(State::Stopping);
         self.context.stopping = true;
         self.stop_at = Some(self.context.now + SHUTDOWN_MAX);
+        self.farewell_at = Some(self.context.now + SHUTDOWN_MAX - FAREWELL);
+        self.each(|session, context| session.on_shutdown(context));
+    }
+
+    /// Tells those that are still there that there is no more time, while there is still
+    /// some for what they have to say.
+    fn say_farewell_if_due(&mut self) {
+        let now = self.context.now;
+        if self.farewell_at.take_if(|at| *at <= now).is_some() {
+            self.each(|session, context| session.on_time_up(context));
+        }
+    }
+
+    fn each(&mut self, act: impl Fn(&mut dyn Session, &mut Context)) {
         let tokens: Vec<Token> = self.sessions.iter().map(|(token, _)| token).collect();
         for token in tokens {
-            self.dispatch(token, |session, context| session.on_shutdown(context));
+            self.dispatch(token, &act);
         }
     }
 
@@ -246,19 +268,21 @@ impl Relay {
         });
     }
 
+    /// Tells all whose time has come, each once: who wants to go on at once does so in
+    /// the next turn, after others have had theirs.
     fn expire(&mut self) {
         let now = self.context.now;
+        let mut all = Vec::new();
         while let Some((deadline, token)) = self.next_timer() {
             let Some(slot) = self.sessions.get_mut(token).filter(|_| deadline <= now) else {
-                return;
+                break;
             };
             slot.armed = None;
-            let due = slot
-                .session
-                .deadline()
-                .is_some_and(|deadline| deadline <= now);
+            all.push(token);
+        }
+        for token in all {
             self.dispatch(token, |session, context| {
-                if due {
+                if session.deadline().is_some_and(|deadline| deadline <= now) {
                     session.on_timeout(context);
                 }
             });
@@ -278,6 +302,8 @@ impl Relay {
         let over = result.is_err() || slot.session.is_over();
         if result.is_err() {
             error!("a session was closed because of an internal error");
+            // It may have had that in its hands.
+            self.context.renew_scratch();
             self.context.posts.extend(slot.session.last_words());
             if matches!(slot.kind, Kind::Listener | Kind::Forwarder) {
                 // Without it the program is of little use; whoever watches over it
@@ -317,9 +343,12 @@ mod tests {
     use crate::relay::lookup::LookupWork;
     use crate::relay::passwords::PasswordWork;
     use crate::relay::programs::ProgramWork;
-    use crate::sys::socket::wake_pair;
+    use crate::sys::socket::{Address, Stream, wake_pair};
     use crate::sys::{signal, time};
+    use std::io::Write;
+    use std::net::TcpListener;
     use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     /// Ends when it is told to, or panics then.
     struct Dummy {
@@ -386,9 +415,82 @@ mod tests {
         Relay::new(Poller::new(receiver), signals, context)
     }
 
+    /// Whose time has come, again and again, and who has input.
+    struct Late {
+        due: Instant,
+        stream: Stream,
+        timeouts: Arc<AtomicUsize>,
+        heard: Arc<AtomicUsize>,
+    }
+
+    impl Session for Late {
+        fn kind(&self) -> Kind {
+            Kind::SmtpClient
+        }
+
+        fn start(&mut self, _token: Token, _context: &mut Context) {}
+
+        fn interest(&self, _now: Instant) -> Option<Interest> {
+            Some(Interest {
+                socket: self.stream.raw(),
+                read: true,
+                write: false,
+            })
+        }
+
+        fn deadline(&self) -> Option<Instant> {
+            Some(self.due)
+        }
+
+        fn on_ready(&mut self, _ready: Ready, _context: &mut Context) {
+            self.heard.fetch_add(1, Ordering::Relaxed);
+        }
+
+        fn on_timeout(&mut self, _context: &mut Context) {
+            let earlier = self.timeouts.fetch_add(1, Ordering::Relaxed);
+            assert!(earlier < 100, "there is no end to it");
+        }
+
+        fn on_message(&mut self, _message: Message, _context: &mut Context) {}
+
+        fn on_shutdown(&mut self, _context: &mut Context) {}
+
+        fn is_over(&self) -> bool {
+            self.heard.load(Ordering::Relaxed) > 0
+        }
+    }
+
     #[test]
-    fn a_panic_ends_one_session_and_who_counts_on_it_is_told() {
+    fn sessions_get_their_turns() {
         let mut relay = relay();
+        a_panic_ends_one_session_and_who_counts_on_it_is_told(&mut relay);
+        who_wants_to_go_on_at_once_lets_others_have_their_turn(&mut relay);
+    }
+
+    fn who_wants_to_go_on_at_once_lets_others_have_their_turn(relay: &mut Relay) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = Address::Tcp(listener.local_addr().unwrap());
+        let stream = Stream::connect(&address, None).unwrap();
+        let (mut peer, _) = listener.accept().unwrap();
+        let (timeouts, heard) = (Arc::default(), Arc::default());
+        relay.add(Box::new(Late {
+            due: relay.context.now,
+            stream,
+            timeouts: Arc::clone(&timeouts),
+            heard: Arc::clone(&heard),
+        }));
+        let count = |counter: &AtomicUsize| counter.load(Ordering::Relaxed);
+        for turn in 1..=2 {
+            relay.expire();
+            assert_eq!(count(&timeouts), turn);
+        }
+        // What has come in counts for more than that its time is over.
+        peer.write_all(b"250 ok\r\n").unwrap();
+        relay.run().unwrap();
+        assert_eq!((count(&timeouts), count(&heard)), (2, 1));
+    }
+
+    fn a_panic_ends_one_session_and_who_counts_on_it_is_told(relay: &mut Relay) {
         let heir = relay.add(Box::new(Dummy {
             heir: None,
             over: false,
@@ -397,7 +499,9 @@ mod tests {
             heir: Some(heir),
             over: false,
         }));
+        relay.context.scratch = Box::default();
         relay.deliver();
+        assert!(!relay.context.scratch.is_empty());
         assert!(relay.sessions.is_empty(), "both are over");
         assert_eq!(relay.run().unwrap(), 0);
     }

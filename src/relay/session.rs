@@ -112,6 +112,9 @@ pub trait Session {
     /// The program stops: finish what is in flight, begin nothing.
     fn on_shutdown(&mut self, context: &mut Context);
 
+    /// There is no more time for what is in flight: a last word, and no more.
+    fn on_time_up(&mut self, _context: &mut Context) {}
+
     /// Whether it is over and may be dropped.
     fn is_over(&self) -> bool;
 

@@ -327,7 +327,8 @@ impl SmtpServer {
         if !self.broken && self.connection.flush().is_err() {
             self.broken = true;
         }
-        let flushed = self.connection.output.is_empty();
+        // What TLS has taken has not been sent for that.
+        let flushed = self.connection.is_flushed() && self.connection.shut_down_output();
         self.close_by.get_or_insert(context.now + CLOSE_MAX);
         if has_gone || self.broken || (flushed && !self.must_linger(context.now)) {
             self.finish(context);
@@ -360,10 +361,7 @@ impl SmtpServer {
         if matches!(self.reason, Some(CloseReason::Quit)) && self.connection.input.is_empty() {
             return false;
         }
-        if self.linger_until.is_none() {
-            self.connection.shut_down_output();
-            self.linger_until = Some(now + LINGER_MAX);
-        }
+        self.linger_until.get_or_insert(now + LINGER_MAX);
         true
     }
 
@@ -600,6 +598,12 @@ impl Session for SmtpServer {
 
     fn on_shutdown(&mut self, context: &mut Context) {
         self.leaving = true;
+        self.settle(context);
+    }
+
+    // RFC 5321 3.8: with 421, whatever the client is in the middle of.
+    fn on_time_up(&mut self, context: &mut Context) {
+        self.act(context, Machine::shut_down);
         self.settle(context);
     }
 
