@@ -10,7 +10,7 @@ use crate::proto::dnsbl;
 use crate::relay::clients::Clients;
 use crate::relay::limits::SESSIONS_PER_CLIENT_MAX;
 use crate::relay::listener::{Door, ServerListener};
-use crate::relay::listening::{self, ListeningError, Place};
+use crate::relay::listening::{self, Claims, ListeningError, Place};
 use crate::relay::lookup;
 use crate::relay::name_servers::NameServerWatch;
 use crate::relay::pop_server::host::PopHost;
@@ -57,6 +57,7 @@ pub(super) fn listeners(
     serve: &Serve,
     told: Option<u32>,
     user: Option<&User>,
+    claims: &mut Claims,
 ) -> Result<Vec<(ServerName, Vec<Listener>)>, Failure> {
     let variable = |name: &str| std::env::var(name).ok();
     let places = places(serve);
@@ -68,7 +69,7 @@ pub(super) fn listeners(
     };
     let listeners = with_group(user, || {
         listening::check_handed(&handed, &servers)?;
-        listening::listen(&places, &handed)
+        listening::listen(&places, &handed, claims)
     })?;
     Ok(servers.into_iter().zip(listeners).collect())
 }
@@ -77,9 +78,12 @@ pub(super) fn listeners(
 pub(super) fn metrics_listeners(
     serve: &Serve,
     user: Option<&User>,
+    claims: &mut Claims,
 ) -> Result<Vec<Listener>, Failure> {
     match &serve.metrics {
-        Some(metrics) => with_group(user, || listening::listen_for_metrics(&metrics.listen)),
+        Some(metrics) => with_group(user, || {
+            listening::listen_for_metrics(&metrics.listen, claims)
+        }),
         None => Ok(Vec::new()),
     }
 }
