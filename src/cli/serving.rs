@@ -20,6 +20,7 @@ use crate::relay::smtp_server::host::SmtpHost;
 use crate::relay::watch::switches::Switches;
 use crate::sys;
 use crate::sys::privileges::{self, User};
+use crate::warning;
 
 use super::startup::Failure;
 
@@ -128,7 +129,18 @@ pub(super) fn block_lists(smtp: Option<&SmtpServer>) -> Result<Arc<[dnsbl::Confi
     let texts = smtp.map_or(&[][..], |smtp| &smtp.dnsbl);
     let lists = dnsbl::Config::parse_all(texts.iter().map(String::as_str));
     let fail = |error| Failure::new(format!("--dnsbl: {error}"));
-    lists.map(Arc::from).map_err(fail)
+    let lists = lists.map_err(fail)?;
+    for list in lists
+        .iter()
+        .filter(|list| list.threshold() > 0 && !list.can_block())
+    {
+        warning!(
+            "--dnsbl: no client is ever blocked where {} lists have to agree and there are only {}",
+            list.threshold(),
+            list.zones().len()
+        );
+    }
+    Ok(lists.into())
 }
 
 /// How many sockets the check of one client may have open at once.
