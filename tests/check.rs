@@ -9,7 +9,7 @@ use std::process::Command;
 use crate::support::process::{
     DAEMON, ONE_PROCESS, launch, owners, pid_in, skip_unless_root, start,
 };
-use crate::support::program::{Scratch, program};
+use crate::support::program::{Scratch, program, run};
 
 /// Checks the configuration; gives the exit status, the listing and the complaints.
 fn check(spool: &str, more: &[&str]) -> (i32, String, String) {
@@ -67,15 +67,60 @@ fn a_check_may_be_made_beside_the_running_program() {
     let pid_file = scratch.join("relay.pid");
     let arguments = [ONE_PROCESS, &["--pid-file", &pid_file]].concat();
     let (relay, port) = start(&spool, &arguments);
-    let mut command = Command::new(program());
-    command.args(["--check", "--spool-dir", &spool, "--interface=127.0.0.1"]);
-    command.args(&arguments).arg(format!("--port={port}"));
-    let output = command.output().unwrap();
-    let text = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(0), "{text}");
+    let beside = |interface: &str, more: &[&str]| {
+        let port = port.to_string();
+        let mut command = Command::new(program());
+        command.args(["--check", "--spool-dir", &spool, "--interface", interface]);
+        let output = command.args(&arguments).args(["--port", &port]).args(more);
+        let output = output.output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        (output.status.code(), text)
+    };
+    let (status, text) = beside("127.0.0.1", &[]);
+    assert_eq!(status, Some(0), "{text}");
     assert!(text.contains("is the program running?"), "{text}");
     assert!(text.contains("running already as process"), "{text}");
     assert_eq!(pid_in(&pid_file), relay.id());
+
+    // What the running program has does not hide what is wrong with the rest.
+    let (status, text) = beside("127.0.0.1,192.0.2.1", &[]);
+    assert_eq!(status, Some(2), "{text}");
+    assert!(
+        text.contains("error: cannot listen on 192.0.2.1:"),
+        "{text}"
+    );
+    let (status, text) = beside("127.0.0.1,bogus0", &[]);
+    assert_eq!(status, Some(2), "{text}");
+    let port = port.to_string();
+    let (status, text) = beside("127.0.0.1", &["--admin", &port]);
+    assert_eq!(status, Some(2), "{text}");
+    assert!(text.contains("this program is to listen on"), "{text}");
+}
+
+#[test]
+fn configurations_that_want_the_same_address_are_told_of() {
+    let scratch = Scratch::new();
+    for name in ["in", "out"] {
+        fs::create_dir(scratch.path().join(name)).unwrap();
+    }
+    let socket = scratch.join("socket");
+    let file = scratch.join("relay.conf");
+    let text: String = ["in", "out"]
+        .map(|name| {
+            let folder = scratch.join(name);
+            format!("{name}-spool-dir {folder}\n{name}-interface {socket}\n")
+        })
+        .concat();
+    fs::write(&file, text).unwrap();
+    let expected = format!(
+        "error: configuration \"out\": cannot listen on {socket}: this program is to \
+         listen on {socket} already: "
+    );
+    for mode in ["--check", "--no-daemon"] {
+        let (status, _, text) = run(&[mode, "--user=root", &file]);
+        assert_eq!(status, 2, "{text}");
+        assert!(text.contains(&expected), "{text}");
+    }
 }
 
 #[test]

@@ -485,6 +485,15 @@ fn mistakes_are_told_at_start() {
 }
 
 #[test]
+fn lists_that_can_never_block_are_told_of() {
+    in_private_network(|| {
+        let spool = Scratch::new();
+        let server = serve(&spool, &["127.0.0.1:5353,1000,3,a.test", "b.test"]);
+        server.wait_for("warning: --dnsbl: no client is ever blocked where 3 lists have to agree");
+    });
+}
+
+#[test]
 fn one_client_cannot_take_all_sessions() {
     in_private_network(|| {
         let spool = Scratch::new();

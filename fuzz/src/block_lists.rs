@@ -30,7 +30,7 @@ pub(crate) fn block_lists(data: &[u8]) {
     };
     assert!((1..=ZONES_MAX).contains(&config.zones().len()));
     assert!(config.timeout() <= TIMEOUT_MAX);
-    let many = vec![option.as_str(); OPTIONS_MAX + 1];
+    let many = vec![option.as_str(); OPTIONS_MAX.max(ZONES_MAX) + 1];
     assert!(Config::parse_all(many).is_err());
     let client = match data.len() % 2 {
         0 => IpAddr::from([192, 0, 2, 1]),

@@ -16,6 +16,7 @@ use crate::relay::access::{self, Access};
 use crate::relay::forwarder::Forwarder;
 use crate::relay::instance;
 use crate::relay::limits;
+use crate::relay::listening::Claims;
 use crate::relay::run::Relay;
 use crate::relay::security::Site;
 use crate::relay::verification::Verifier;
@@ -24,7 +25,6 @@ use crate::store::Spool;
 use crate::sys::privileges::User;
 use crate::sys::random;
 use crate::sys::socket::Address;
-use crate::sys::stderr;
 use crate::warning;
 
 use super::own_name::own_name;
@@ -55,24 +55,23 @@ pub(super) struct Checked {
 impl Opened {
     /// Opens it all, with the sockets that the parent process has opened if they are
     /// for this configuration; that process has told of them to the process `told`.
-    /// What is created belongs to the user's group. Starts no thread. Blocks.
+    /// What is created belongs to the user's group. `claims` are those of the process
+    /// so far. Starts no thread. Blocks.
     pub(super) fn new(
         config: &Config,
         told: Option<u32>,
         user: Option<&User>,
+        claims: &mut Claims,
     ) -> Result<Opened, Failure> {
         let smtp = smtp_of(config);
         let block_lists = serving::block_lists(smtp)?;
-        let listeners = match &config.serve {
-            Some(serve) => serving::listeners(serve, told, user),
-            None => Ok(Vec::new()),
+        let (listeners, metrics) = match &config.serve {
+            Some(serve) => (
+                serving::listeners(serve, told, user, claims)?,
+                serving::metrics_listeners(serve, user, claims)?,
+            ),
+            None => (Vec::new(), Vec::new()),
         };
-        let listeners = unless_tried(config, listeners)?;
-        let metrics = match &config.serve {
-            Some(serve) => serving::metrics_listeners(serve, user),
-            None => Ok(Vec::new()),
-        };
-        let metrics = unless_tried(config, metrics)?;
         let site = match smtp {
             Some(smtp) => instance::site(config, smtp).map_err(Failure::new)?,
             None => Site::default(),
@@ -227,21 +226,6 @@ fn recover(spool: &Spool) -> Result<(), Failure> {
     let report = spool.recover().map_err(fail)?;
     report.lines.iter().for_each(|line| warning!("{line}"));
     Ok(())
-}
-
-/// Goes on without a listener where that is only tried, and the program may be
-/// running.
-fn unless_tried<T: Default>(config: &Config, result: Result<T, Failure>) -> Result<T, Failure> {
-    match result {
-        Err(failure) if failure.is_in_use && config.process.check => {
-            let text = failure.text;
-            stderr::write_line(&format!(
-                "emailrelay: warning: {text}: is the program running?"
-            ));
-            Ok(T::default())
-        }
-        result => result,
-    }
 }
 
 /// Where the SMTP server listens, but for sockets of the unix domain.

@@ -10,7 +10,7 @@ use crate::proto::dnsbl;
 use crate::relay::clients::Clients;
 use crate::relay::limits::SESSIONS_PER_CLIENT_MAX;
 use crate::relay::listener::{Door, ServerListener};
-use crate::relay::listening::{self, ListeningError, Place};
+use crate::relay::listening::{self, Claims, ListeningError, Place};
 use crate::relay::lookup;
 use crate::relay::name_servers::NameServerWatch;
 use crate::relay::pop_server::host::PopHost;
@@ -20,6 +20,7 @@ use crate::relay::smtp_server::host::SmtpHost;
 use crate::relay::watch::switches::Switches;
 use crate::sys;
 use crate::sys::privileges::{self, User};
+use crate::warning;
 
 use super::startup::Failure;
 
@@ -57,6 +58,7 @@ pub(super) fn listeners(
     serve: &Serve,
     told: Option<u32>,
     user: Option<&User>,
+    claims: &mut Claims,
 ) -> Result<Vec<(ServerName, Vec<Listener>)>, Failure> {
     let variable = |name: &str| std::env::var(name).ok();
     let places = places(serve);
@@ -68,7 +70,7 @@ pub(super) fn listeners(
     };
     let listeners = with_group(user, || {
         listening::check_handed(&handed, &servers)?;
-        listening::listen(&places, &handed)
+        listening::listen(&places, &handed, claims)
     })?;
     Ok(servers.into_iter().zip(listeners).collect())
 }
@@ -77,9 +79,12 @@ pub(super) fn listeners(
 pub(super) fn metrics_listeners(
     serve: &Serve,
     user: Option<&User>,
+    claims: &mut Claims,
 ) -> Result<Vec<Listener>, Failure> {
     match &serve.metrics {
-        Some(metrics) => with_group(user, || listening::listen_for_metrics(&metrics.listen)),
+        Some(metrics) => with_group(user, || {
+            listening::listen_for_metrics(&metrics.listen, claims)
+        }),
         None => Ok(Vec::new()),
     }
 }
@@ -124,7 +129,18 @@ pub(super) fn block_lists(smtp: Option<&SmtpServer>) -> Result<Arc<[dnsbl::Confi
     let texts = smtp.map_or(&[][..], |smtp| &smtp.dnsbl);
     let lists = dnsbl::Config::parse_all(texts.iter().map(String::as_str));
     let fail = |error| Failure::new(format!("--dnsbl: {error}"));
-    lists.map(Arc::from).map_err(fail)
+    let lists = lists.map_err(fail)?;
+    for list in lists
+        .iter()
+        .filter(|list| list.threshold() > 0 && !list.can_block())
+    {
+        warning!(
+            "--dnsbl: no client is ever blocked where {} lists have to agree and there are only {}",
+            list.threshold(),
+            list.zones().len()
+        );
+    }
+    Ok(lists.into())
 }
 
 /// How many sockets the check of one client may have open at once.

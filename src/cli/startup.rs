@@ -17,7 +17,7 @@ use crate::relay::filters::FilterWork;
 use crate::relay::limits::{
     DISK_THREADS_MAX, FILTER_THREADS_MAX, LOOKUP_THREADS_MAX, PROGRAM_THREADS_MAX, sessions_max,
 };
-use crate::relay::listening::ListeningError;
+use crate::relay::listening::{Claims, ListeningError};
 use crate::relay::lookup::LookupWork;
 use crate::relay::passwords::PasswordWork;
 use crate::relay::programs::ProgramWork;
@@ -49,9 +49,6 @@ const NOT_BOUND: u8 = 2;
 pub(super) struct Failure {
     pub(super) status: u8,
     pub(super) text: String,
-    /// Whether it is an address where somebody listens already, such as this very
-    /// program.
-    pub(super) is_in_use: bool,
 }
 
 impl Failure {
@@ -59,7 +56,6 @@ impl Failure {
         Failure {
             status: FAILURE,
             text: text.to_string(),
-            is_in_use: false,
         }
     }
 
@@ -68,13 +64,12 @@ impl Failure {
         Failure {
             status: NOT_BOUND,
             text: error.to_string(),
-            is_in_use: error.is_in_use(),
         }
     }
 
     /// Tells of it, and gives the exit status.
     fn tell(self, program: &str) -> u8 {
-        let Failure { status, text, .. } = self;
+        let Failure { status, text } = self;
         stderr::write_line(&format!("{program}: error: {text}"));
         status
     }
@@ -194,9 +189,10 @@ fn serve(
     let descriptors = process::raise_descriptor_limit();
     let user = identity::target(&first.process)?;
     let user = user.as_ref();
+    let mut claims = Claims::default();
     let opened = each(configs, |index, config| {
         // Sockets that systemd has opened do not say which configuration they are for.
-        Opened::new(config, (index == 0).then_some(started), user)
+        Opened::new(config, (index == 0).then_some(started), user, &mut claims)
     })?;
     let pid_file = identity::pid_file(&first.process, user)?;
     let plans = Plans {

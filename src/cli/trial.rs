@@ -2,6 +2,7 @@
 //! nothing is served, nobody is told, and nothing stays.
 
 use crate::config::Config;
+use crate::relay::listening::Claims;
 use crate::sys::pid_file::{self, PidFile};
 use crate::sys::privileges;
 use crate::sys::{reason, stderr};
@@ -21,9 +22,17 @@ pub(super) fn run(configs: &[Config], program: &str) -> Result<(), Failure> {
     prepare();
     let user = identity::target(&first.process)?;
     let user = user.as_ref();
+    let mut claims = Claims::of_a_trial();
     let opened = each(configs, |index, config| {
-        Opened::new(config, (index == 0).then(std::process::id), user)
-    })?;
+        let told = (index == 0).then(std::process::id);
+        Opened::new(config, told, user, &mut claims)
+    });
+    for error in claims.take_in_use() {
+        stderr::write_line(&format!(
+            "{program}: warning: {error}: is the program running?"
+        ));
+    }
+    let opened = opened?;
     if let Some(path) = &first.process.pid_file {
         match PidFile::write(path) {
             Ok(file) => drop(file),

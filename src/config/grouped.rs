@@ -2,9 +2,11 @@
 //!
 //! `--in-spool-dir` makes a configuration of the name `in`, and `--in-port` is its
 //! port. Options without a prefix are for the configuration without a name, if
-//! `--spool-dir` makes one, or else for the first that has one. What concerns the
-//! process as a whole (its log, its user) is given without a prefix, or with that of
-//! the first configuration.
+//! `--spool-dir` makes one, or else for the first that has one. Which that is has to
+//! be known from all places before those without a prefix are sorted in, each place by
+//! itself, so that the command line hides the file however either writes an option.
+//! What concerns the process as a whole (its log, its user) is given without a prefix,
+//! or with that of the first configuration.
 
 use std::sync::Arc;
 
@@ -32,8 +34,8 @@ pub(super) struct Named<'a> {
     pub(super) option: &'static Opt,
 }
 
-/// All options that were given in one place or in several, by configuration, in the
-/// order in which those were named.
+/// All options that were given in one place or in several, by configuration: first
+/// those that are made there, in the order in which they are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Grouped(Vec<(Arc<str>, Raw)>);
 
@@ -77,14 +79,11 @@ fn is_name(text: &str) -> bool {
 impl Grouped {
     /// Adds what was given to what was given before in the same place.
     pub(super) fn add(&mut self, named: Named<'_>, given: Given) -> Result<(), Kind> {
-        self.of(named.configuration).add(named.option, given)
-    }
-
-    /// Adds the options of `lower` that were not given here.
-    pub(super) fn put_above(&mut self, lower: Grouped) {
-        for (name, raw) in lower.0 {
-            self.of(&name).put_above(raw);
+        let added = self.of(named.configuration).add(named.option, given);
+        if named.option.long == MAKER {
+            self.0.sort_by_key(|(_, raw)| raw.first(MAKER).is_none());
         }
+        added
     }
 
     /// The options without a prefix.
@@ -101,56 +100,90 @@ impl Grouped {
         &mut self.0[place].1
     }
 
-    /// Sorts the options by what they are for.
-    pub(super) fn into_configurations(mut self) -> Result<Vec<Configuration>, Vec<Problem>> {
-        let plain = std::mem::take(self.plain());
-        let named = self.0.into_iter().filter(|(name, _)| !name.is_empty());
-        let mut named: Vec<Configuration> = named
-            .map(|(name, raw)| Configuration {
-                name: Some(name),
-                raw,
-            })
-            .collect();
-        if named.is_empty() {
-            return Ok(vec![Configuration {
-                name: None,
-                raw: plain,
-            }]);
+    /// The names of the configurations that are made here, in order.
+    fn made(&self) -> impl Iterator<Item = &Arc<str>> {
+        let made = self.0.iter().filter(|(_, raw)| raw.first(MAKER).is_some());
+        made.map(|(name, _)| name)
+    }
+
+    /// Gives the options without a prefix to the configuration of that name, before
+    /// those that it has; says where it has others already.
+    fn give_plain_to(&mut self, first: &Arc<str>) -> Vec<Problem> {
+        if first.is_empty() {
+            return Vec::new();
         }
-        let mut problems: Vec<Problem> = named.iter().flat_map(Configuration::unfounded).collect();
-        if named.len() > CONFIGURATIONS_MAX {
+        let prefixed = std::mem::take(self.of(first));
+        let mut all = std::mem::take(self.plain());
+        let problems = all.append(prefixed);
+        *self.of(first) = all;
+        self.0.retain(|(name, _)| !name.is_empty());
+        let of_it = |problem: Problem| problem.of(Some(Arc::clone(first)));
+        problems.into_iter().map(of_it).collect()
+    }
+
+    /// The options of each configuration, if they make sense together.
+    fn into_configurations(
+        self,
+        mut problems: Vec<Problem>,
+    ) -> Result<Vec<Configuration>, Vec<Problem>> {
+        let configuration = |(name, raw): (Arc<str>, Raw)| Configuration {
+            name: Some(name).filter(|name| !name.is_empty()),
+            raw,
+        };
+        let all = self.0.into_iter().map(configuration);
+        let mut all: Vec<Configuration> = all.collect();
+        if all.len() > CONFIGURATIONS_MAX {
             let kind = Kind::TooManyConfigurations {
                 configurations_max: CONFIGURATIONS_MAX,
             };
             problems.push(Problem::new(Origin::CommandLine, None, kind));
         }
-        let process = take_plain(plain, &mut named);
-        problems.extend(named.iter().skip(1).flat_map(Configuration::misplaced));
+        problems.extend(all.iter().skip(1).flat_map(Configuration::misplaced));
         if !problems.is_empty() {
             return Err(problems);
         }
-        share(process, &mut named);
-        Ok(named)
+        if let [first, _, ..] = &mut all[..] {
+            let process = first.raw.split_off(table::is_process_wide);
+            share(process, &mut all);
+        }
+        Ok(all)
     }
 }
 
-/// Gives the options without a prefix to the configuration that they are for, and
-/// returns those for the process.
-fn take_plain(mut plain: Raw, named: &mut Vec<Configuration>) -> Raw {
-    let mut process = plain.split_off(table::is_process_wide);
-    if plain.first(MAKER).is_some() {
-        let nameless = Configuration {
-            name: None,
-            raw: plain,
-        };
-        named.insert(0, nameless);
-    } else if let Some(first) = named.first_mut() {
-        let mut own = first.raw.split_off(table::is_process_wide);
-        std::mem::swap(&mut own, &mut process);
-        process.put_above(own);
-        first.raw.put_above(plain);
+/// The options without a prefix that were given in these places, the highest first.
+pub(super) fn plain(layers: &mut [Grouped]) -> Raw {
+    let mut all = Raw::default();
+    for layer in layers {
+        all.put_above(layer.plain().clone());
     }
-    process
+    all
+}
+
+/// Puts together what was given in these places, the highest first, and sorts it by
+/// what it is for. The lowest, which is the file, decides about the order: one more
+/// option on the command line must not make another configuration the first, to which
+/// all that has no prefix would move.
+pub(super) fn configurations(mut layers: Vec<Grouped>) -> Result<Vec<Configuration>, Vec<Problem>> {
+    let made: Vec<Arc<str>> = layers
+        .iter()
+        .rev()
+        .flat_map(Grouped::made)
+        .cloned()
+        .collect();
+    let nameless = made.iter().find(|name| name.is_empty());
+    let first = nameless.or(made.first()).cloned().unwrap_or_default();
+    let problems = layers
+        .iter_mut()
+        .flat_map(|layer| layer.give_plain_to(&first));
+    let problems = problems.collect();
+    let mut all = Grouped::default();
+    for name in std::iter::once(&first).chain(&made) {
+        all.of(name);
+    }
+    for (name, raw) in layers.into_iter().flat_map(|layer| layer.0) {
+        all.of(&name).put_above(raw);
+    }
+    all.into_configurations(problems)
 }
 
 /// Gives what is for the process to all, with what any configuration implies of it.
@@ -173,29 +206,21 @@ fn share(mut process: Raw, configurations: &mut [Configuration]) {
 }
 
 impl Configuration {
-    /// All of its options, where nothing makes a configuration of them.
-    fn unfounded(&self) -> Vec<Problem> {
-        if self.raw.first(MAKER).is_some() {
-            return Vec::new();
-        }
-        let name = self.name.as_deref().unwrap_or_default();
-        let maker = format!("--{name}-{MAKER}");
-        let problem = |option: &'static str| {
-            let maker = maker.clone();
-            let kind = Kind::NoConfiguration { maker };
-            Problem::new(self.raw.origin(option), Some(option), kind).of(self.name.clone())
-        };
-        self.raw.names().map(problem).collect()
-    }
-
-    /// Options of the process where they do not belong.
+    /// Options of the process, which are for the first configuration, or all where
+    /// nothing makes a configuration of them.
     fn misplaced(&self) -> Vec<Problem> {
-        let process_wide = self.raw.names().filter(|name| table::is_process_wide(name));
-        let problem = |name| {
-            let kind = Kind::ForTheProcess;
-            Problem::new(self.raw.origin(name), Some(name), kind).of(self.name.clone())
+        let is_made = self.raw.first(MAKER).is_some();
+        let kind = || match (is_made, &self.name) {
+            (false, Some(name)) => Kind::NoConfiguration {
+                maker: format!("--{name}-{MAKER}"),
+            },
+            _ => Kind::ForTheProcess,
         };
-        process_wide.map(problem).collect()
+        let misplaced = self.raw.names();
+        let misplaced = misplaced.filter(|name| !is_made || table::is_process_wide(name));
+        let problem =
+            |name| Problem::new(self.raw.origin(name), Some(name), kind()).of(self.name.clone());
+        misplaced.map(problem).collect()
     }
 }
 

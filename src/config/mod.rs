@@ -153,21 +153,21 @@ pub fn resolve(
         return Outcome::Print(text);
     }
     let (variables, more) = parse::environment::variables(context, &mut read);
-    options.put_above(variables);
+    let mut layers = vec![options, variables];
     problems.extend(more.into_vec());
     // After a mistake the word may not be the name of a file at all.
     let file = file.filter(|_| problems.is_empty());
     match file.map(|file| read_file(&file, context, &mut read)) {
-        Some(Ok(lower)) => options.put_above(lower),
+        Some(Ok(lower)) => layers.push(lower),
         Some(Err(more)) => problems.extend(more),
         None => {}
     }
     if problems.is_empty()
-        && let Some(text) = text_to_print(options.plain(), context, &mut read)
+        && let Some(text) = text_to_print(&grouped::plain(&mut layers), context, &mut read)
     {
         return Outcome::Print(text);
     }
-    match configurations(options, context) {
+    match configurations(layers, context) {
         Ok((configs, advice, text)) if problems.is_empty() => {
             let is_check = configs.iter().any(|config| config.process.check);
             match configs.iter().any(Config::has_work) {
@@ -183,12 +183,12 @@ pub fn resolve(
 
 /// Checks each configuration, and shows them all.
 fn configurations(
-    options: Grouped,
+    layers: Vec<Grouped>,
     context: &Context,
 ) -> Result<(Vec<Config>, Vec<Advice>, String), Vec<Problem>> {
     let mut text = String::new();
     let (mut configs, mut advice, mut problems) = (Vec::new(), Vec::new(), Vec::new());
-    for Configuration { name, raw } in options.into_configurations()? {
+    for Configuration { name, raw } in grouped::configurations(layers)? {
         match check::check(&raw, context) {
             Ok((config, warnings)) => {
                 text += &explain::listing(&raw, name.as_deref(), context.platform);

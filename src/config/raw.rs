@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 
 use super::option::{Argument, Opt};
-use super::problem::{Kind, Origin, Syntax, shown};
+use super::problem::{Kind, Origin, Problem, Syntax, shown};
 use super::table;
 
 /// The longest value, in octets.
@@ -119,6 +119,21 @@ impl Raw {
             _ => values.push(given),
         }
         Ok(())
+    }
+
+    /// Adds what was given in the same place in another way; says what cannot be.
+    pub(super) fn append(&mut self, other: Raw) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        for (name, values) in other.0 {
+            let option = table::find(name).expect("invariant: it was found before");
+            for given in values {
+                let origin = given.origin.clone();
+                if let Err(kind) = self.add(option, given) {
+                    problems.push(Problem::new(origin, Some(name), kind));
+                }
+            }
+        }
+        problems
     }
 
     /// Adds the options of `lower` that were not given here.

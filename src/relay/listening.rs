@@ -1,5 +1,7 @@
 //! From `--interface` to listening sockets.
 
+mod claims;
+
 use std::collections::HashSet;
 use std::error::Error;
 use std::fmt;
@@ -16,11 +18,20 @@ use crate::sys;
 use crate::sys::interface::{self, InterfaceAddress};
 use crate::sys::socket::Address;
 
+pub use claims::Claims;
+
 /// Why the program does not listen where it was told to.
 #[derive(Debug)]
 pub enum ListeningError {
     /// An address could not be bound.
     Listen(ListenError),
+    /// The process itself listens there, or is to.
+    Twice {
+        /// The address.
+        address: Address,
+        /// The one that leaves no room for it.
+        own: Address,
+    },
     /// The zone of an address is not known.
     Zone(ResolveError),
     /// An interface has no address to listen on.
@@ -56,17 +67,18 @@ pub struct Place<'a> {
 pub fn listen(
     places: &[Place<'_>],
     handed: &[Handed],
+    claims: &mut Claims,
 ) -> Result<Vec<Vec<Listener>>, ListeningError> {
     // Inherited sockets come first, before one of ours can have the number of one.
     let mut listeners = Vec::new();
     for place in places {
-        listeners.push(inherited(place, handed)?);
+        listeners.push(inherited(place, handed, claims)?);
     }
     for (place, listeners) in places.iter().zip(&mut listeners) {
         if !place.addresses.is_empty() {
-            listeners.extend(listen_at(place)?);
+            listeners.extend(listen_at(place, claims)?);
         } else if listeners.is_empty() {
-            *listeners = by_default(place.server, place.port)?;
+            *listeners = by_default(place, claims)?;
         }
     }
     Ok(listeners)
@@ -93,7 +105,11 @@ fn server_of(handed: &Handed) -> ServerName {
 }
 
 /// The sockets of a server that the program was started with.
-fn inherited(place: &Place<'_>, handed: &[Handed]) -> Result<Vec<Listener>, ListeningError> {
+fn inherited(
+    place: &Place<'_>,
+    handed: &[Handed],
+    claims: &mut Claims,
+) -> Result<Vec<Listener>, ListeningError> {
     let given = place.addresses.iter().filter_map(|address| match address {
         ListenAddress::Inherited(descriptor) => Some(*descriptor),
         _ => None,
@@ -103,17 +119,17 @@ fn inherited(place: &Place<'_>, handed: &[Handed]) -> Result<Vec<Listener>, List
     let handed = handed.iter().filter(is_ours);
     given
         .chain(handed.map(|handed| handed.descriptor))
-        .map(|descriptor| Ok(Listener::inherit(descriptor)?))
+        .map(|descriptor| claims.inherit(descriptor))
         .collect()
 }
 
-fn listen_at(place: &Place<'_>) -> Result<Vec<Listener>, ListeningError> {
+fn listen_at(place: &Place<'_>, claims: &mut Claims) -> Result<Vec<Listener>, ListeningError> {
     let mut listeners = Vec::new();
     let mut seen = HashSet::new();
     for address in place.addresses {
         for address in resolved(address, place.port)? {
             if seen.insert(address.clone()) {
-                listeners.push(Listener::bind(&address)?);
+                listeners.extend(claims.bind(&address)?);
             }
         }
     }
@@ -182,56 +198,58 @@ fn of_interface(
 }
 
 /// Listens everywhere; but where administrators are served only for this system.
-fn by_default(server: ServerName, port: u16) -> Result<Vec<Listener>, ListeningError> {
-    match server {
+fn by_default(place: &Place<'_>, claims: &mut Claims) -> Result<Vec<Listener>, ListeningError> {
+    match place.server {
         ServerName::Smtp | ServerName::Pop => {
-            let both: [IpAddr; 2] = [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()];
-            families(both, |ip| bind(ip, port))
+            let both = [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()];
+            families(both, |ip| bind(ip, place.port, claims))
         }
-        ServerName::Admin => on_loopback(port),
+        ServerName::Admin => on_loopback(place.port, claims),
     }
 }
 
 /// Listens where metrics are served.
-pub fn listen_for_metrics(address: &MetricsAddress) -> Result<Vec<Listener>, ListeningError> {
-    Ok(match address {
-        MetricsAddress::Loopback(port) => on_loopback(*port)?,
-        MetricsAddress::Ip(literal, port) => {
-            vec![Listener::bind(&Address::Tcp(of_literal(literal, *port)?))?]
-        }
-        MetricsAddress::Unix(path) => vec![Listener::bind(&Address::Unix(path.clone()))?],
-    })
+pub fn listen_for_metrics(
+    address: &MetricsAddress,
+    claims: &mut Claims,
+) -> Result<Vec<Listener>, ListeningError> {
+    let address = match address {
+        MetricsAddress::Loopback(port) => return on_loopback(*port, claims),
+        MetricsAddress::Ip(literal, port) => Address::Tcp(of_literal(literal, *port)?),
+        MetricsAddress::Unix(path) => Address::Unix(path.clone()),
+    };
+    Ok(claims.bind(&address)?.into_iter().collect())
 }
 
-fn on_loopback(port: u16) -> Result<Vec<Listener>, ListeningError> {
-    let both: [IpAddr; 2] = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
-    families(both, |ip| bind(ip, port))
+fn on_loopback(port: u16, claims: &mut Claims) -> Result<Vec<Listener>, ListeningError> {
+    let both = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+    families(both, |ip| bind(ip, port, claims))
 }
 
-fn bind(ip: IpAddr, port: u16) -> Result<Listener, ListenError> {
-    Listener::bind(&Address::Tcp(SocketAddr::new(ip, port)))
+fn bind(ip: IpAddr, port: u16, claims: &mut Claims) -> Result<Option<Listener>, ListeningError> {
+    claims.bind(&Address::Tcp(SocketAddr::new(ip, port)))
 }
 
 /// Listens at addresses of both families, or of the one that there is.
 fn families<L>(
     both: [IpAddr; 2],
-    bind: impl Fn(IpAddr) -> Result<L, ListenError>,
+    mut bind: impl FnMut(IpAddr) -> Result<Option<L>, ListeningError>,
 ) -> Result<Vec<L>, ListeningError> {
-    let mut listeners = Vec::new();
+    let mut found = Vec::new();
     let mut missing = None;
     for ip in both {
         match bind(ip) {
-            Ok(listener) => listeners.push(listener),
-            Err(error) if error.is_family_missing() => {
+            Ok(listener) => found.push(listener),
+            Err(ListeningError::Listen(error)) if error.is_family_missing() => {
                 info!("this system has no addresses of that kind: {error}");
                 missing = Some(error);
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(error),
         }
     }
     match missing {
-        Some(error) if listeners.is_empty() => Err(error.into()),
-        _ => Ok(listeners),
+        Some(error) if found.is_empty() => Err(error.into()),
+        _ => Ok(found.into_iter().flatten().collect()),
     }
 }
 
@@ -241,17 +259,15 @@ impl From<ListenError> for ListeningError {
     }
 }
 
-impl ListeningError {
-    /// Whether somebody else listens there.
-    pub fn is_in_use(&self) -> bool {
-        matches!(self, ListeningError::Listen(error) if error.is_in_use())
-    }
-}
-
 impl fmt::Display for ListeningError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ListeningError::Listen(error) => error.fmt(f),
+            ListeningError::Twice { address, own } => write!(
+                f,
+                "cannot listen on {address}: this program is to listen on {own} already: choose \
+                 another address or port"
+            ),
             ListeningError::Zone(error) => write!(f, "cannot listen: {error}"),
             ListeningError::Interface { item, reason } => {
                 write!(f, "cannot listen on interface [{item}]: {reason}")
@@ -270,7 +286,9 @@ impl Error for ListeningError {
         match self {
             ListeningError::Listen(error) => Some(error),
             ListeningError::Zone(error) => Some(error),
-            ListeningError::Interface { .. } | ListeningError::OtherServer { .. } => None,
+            ListeningError::Twice { .. }
+            | ListeningError::Interface { .. }
+            | ListeningError::OtherServer { .. } => None,
         }
     }
 }
@@ -288,8 +306,8 @@ mod tests {
 
     fn try_families(v4: Option<io::ErrorKind>, v6: Option<io::ErrorKind>) -> Option<usize> {
         let bind = |ip: IpAddr| match if ip.is_ipv4() { v4 } else { v6 } {
-            None => Ok(()),
-            Some(kind) => Err(fake(kind, ip)),
+            None => Ok(Some(())),
+            Some(kind) => Err(fake(kind, ip).into()),
         };
         let both: [IpAddr; 2] = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
         families(both, bind).ok().map(|listeners| listeners.len())

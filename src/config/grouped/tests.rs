@@ -88,12 +88,102 @@ fn a_mode_of_one_says_what_the_process_does() {
     assert!(configs[0].forward.is_none() && configs[1].forward.is_some());
 }
 
+/// A file with two configurations, the first of which has options without a prefix.
+const FILE: &str = "in-spool-dir a\nsize 7\nin-port 10025\nout-spool-dir b\nout-port 10587\n";
+
+fn size(config: &Config) -> Option<u64> {
+    config
+        .serve
+        .as_ref()
+        .unwrap()
+        .smtp
+        .as_ref()
+        .unwrap()
+        .size_max
+}
+
 #[test]
 fn files_and_command_line_go_together() {
-    let file = "in-spool-dir a\nin-port 10025\nout-spool-dir b\nout-port 10587\n";
-    let configs = configs("-t --out-port 587 f", file);
-    assert_eq!(names(&configs), [Some("out"), Some("in")]);
-    assert_eq!((port(&configs[0]), port(&configs[1])), (587, 10025));
+    let configs = configs("-t --out-port 587 f", FILE);
+    assert_eq!(names(&configs), [Some("in"), Some("out")]);
+    assert_eq!((port(&configs[0]), port(&configs[1])), (10025, 587));
+    assert_eq!((size(&configs[0]), size(&configs[1])), (Some(7), None));
+}
+
+#[test]
+fn the_file_says_which_is_the_first() {
+    let order = |line: &str, variables: &[&str], file: &str| {
+        let environment = variables.iter().map(|name| {
+            let name = format!("EMAILRELAY_OPTION_{name}_SPOOL_DIR");
+            (name, OsString::from("v"))
+        });
+        let context = Context {
+            base_dir: Some("/home/me".into()),
+            environment: environment.collect(),
+            ..Context::new(Platform::Unix)
+        };
+        let words = line.split_whitespace().map(OsString::from);
+        match resolve(words, &context, |_| Ok(file.as_bytes().to_vec())) {
+            Outcome::Run(configs, _) => {
+                let names = names(&configs).into_iter();
+                names
+                    .map(|name| name.unwrap_or("-"))
+                    .collect::<Vec<_>>()
+                    .join(" ")
+            }
+            other => panic!("{line}: {other:?}"),
+        }
+    };
+    for (line, variables, file, expected) in [
+        ("-t --out-spool-dir c f", &[][..], FILE, "in out"),
+        ("-t --new-spool-dir c f", &["ANY"], FILE, "in out any new"),
+        ("-t --out-spool-dir c --in-spool-dir d", &[], "", "out in"),
+        ("-t --b-size 1 --a-size 1", &["A", "B"], "", "a b"),
+        // What makes a configuration counts, not the first of its options.
+        (
+            "-t --b-size 1 --a-spool-dir a --b-spool-dir b",
+            &[],
+            "",
+            "a b",
+        ),
+        ("-t --spool-dir c f", &[], FILE, "- in out"),
+    ] {
+        assert_eq!(order(line, variables, file), expected, "{line}");
+    }
+}
+
+#[test]
+fn what_is_above_hides_what_is_below_with_and_without_the_prefix() {
+    for (line, file) in [
+        ("-t --port 2525 f", FILE),
+        ("-t --in-port 2525 f", "port 1\nin-spool-dir a\n"),
+        (
+            "-t --port 2525 --in-port 2525 f",
+            "port 1\nin-spool-dir a\n",
+        ),
+    ] {
+        assert_eq!(port(&configs(line, file)[0]), 2525, "{line}");
+    }
+    let quiet = configs("-t --log=no f", "in-spool-dir a\nin-log\n");
+    assert!(!quiet[0].log.enabled);
+}
+
+#[test]
+fn two_values_in_one_place_are_told_of_with_and_without_the_prefix() {
+    let file = "in-port 1\nin-spool-dir a\nport 2\nin-filter exit:0\nfilter exit:1\n";
+    let Outcome::Fail(problems) = outcome("-t f", file) else {
+        panic!("it was taken");
+    };
+    let [problem] = &problems[..] else {
+        panic!("{problems:?}");
+    };
+    assert_eq!(
+        problem.to_string(),
+        "/home/me/f:1: --in-port: given as \"2\" on line 3 and as \"1\": it takes only one value"
+    );
+    let lists = configs("-t f", "in-spool-dir a\nin-filter exit:0\nfilter exit:1\n");
+    let serve = lists[0].serve.as_ref().unwrap();
+    assert_eq!(serve.smtp.as_ref().unwrap().filters.len(), 2);
 }
 
 #[test]

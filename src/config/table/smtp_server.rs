@@ -76,7 +76,9 @@ pub(super) const OPTIONS: &[Opt] = &[
             milliseconds (5000, or 5s) and the address and port of a DNS server (that of the \
             system). The older order is understood as well: server, time limit, number, lists. \
             A client is let in when the lists do not answer in time, unless the time limit has \
-            a minus sign; with a number of 0 the lists are only asked and logged.",
+            a minus sign; with a number of 0 the lists are only asked and logged. Given again, \
+            the option adds its lists to those before if it has nothing else; otherwise it is a \
+            check of its own, and the client has to pass them all.",
         ..Opt::FLAG
     },
     Opt {

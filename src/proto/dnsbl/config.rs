@@ -5,7 +5,7 @@ use super::{Error, OPTIONS_MAX, TIMEOUT_DEFAULT, TIMEOUT_MAX, ZONE_NAME_MAX, ZON
 use crate::base::ascii;
 use crate::proto::dns::{self, Name};
 
-/// One `--dnsbl` option.
+/// One `--dnsbl` option, with the zones of those behind it that have nothing else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     zones: Vec<Name>,
@@ -31,24 +31,27 @@ impl Config {
     /// # Errors
     /// The first field that is not as it should be.
     pub fn parse(text: &str) -> Result<Config, Error> {
-        let fields: Vec<&str> = text.split(',').map(str::trim).collect();
+        let fields = split(text);
         match fields.split_first() {
             Some((server, rest)) if looks_like_server(server) => parse_server_first(server, rest),
             _ => parse_zones_first(&fields),
         }
     }
 
-    /// Reads all options.
+    /// Reads all options. One of zones alone goes on with those of the one before, as
+    /// if there were a comma between them.
     ///
     /// # Errors
     /// Where there are too many, and as [`Config::parse`].
     pub fn parse_all<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Vec<Config>, Error> {
-        let mut configs = Vec::new();
+        let mut configs: Vec<Config> = Vec::new();
         for text in texts {
-            if configs.len() == OPTIONS_MAX {
-                return Err(Error::TooManyOptions);
+            let count = configs.len();
+            match configs.last_mut() {
+                Some(last) if has_only_zones(text) => last.add_zones(text)?,
+                _ if count == OPTIONS_MAX => return Err(Error::TooManyOptions),
+                _ => configs.push(Config::parse(text)?),
             }
-            configs.push(Config::parse(text)?);
         }
         Ok(configs)
     }
@@ -85,6 +88,23 @@ impl Config {
     pub fn can_block(&self) -> bool {
         (1..=self.zones.len()).contains(&self.threshold)
     }
+
+    fn add_zones(&mut self, text: &str) -> Result<(), Error> {
+        self.zones.extend(parse_zones(&split(text))?);
+        match self.zones.len() <= ZONES_MAX {
+            true => Ok(()),
+            false => Err(Error::TooManyZones),
+        }
+    }
+}
+
+fn split(text: &str) -> Vec<&str> {
+    text.split(',').map(str::trim).collect()
+}
+
+fn has_only_zones(text: &str) -> bool {
+    let is_other = |field: &&str| looks_like_server(field) || looks_numeric(field);
+    !split(text).iter().any(is_other)
 }
 
 fn parse_server_first(server: &str, rest: &[&str]) -> Result<Config, Error> {

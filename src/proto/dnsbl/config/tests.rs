@@ -230,14 +230,32 @@ fn zones_have_limits() {
 
 #[test]
 fn options_have_a_limit() {
-    let some = ["a.test"; OPTIONS_MAX];
+    let some = ["a.test,1"; OPTIONS_MAX];
     assert_eq!(Config::parse_all(some).unwrap().len(), OPTIONS_MAX);
-    let many = ["a.test"; OPTIONS_MAX + 1];
+    let many = ["a.test,1"; OPTIONS_MAX + 1];
     assert_eq!(Config::parse_all(many), Err(Error::TooManyOptions));
     assert_eq!(
         Config::parse_all(["a.test", ""]).map(drop),
         Config::parse("").map(drop)
     );
+}
+
+#[test]
+fn zones_alone_go_on_with_those_before() {
+    let all = |texts: &[&str]| Config::parse_all(texts.iter().copied()).unwrap();
+    for (texts, expected) in [
+        (&["1.2.3.4,1000,2,a", "b"][..], "1.2.3.4,1000,2,a,b"),
+        (&["a", "b,c", "d"], "a,b,c,d"),
+        (&["a,2,1000,1.2.3.4", "b"], "a,b,2,1000,1.2.3.4"),
+    ] {
+        assert_eq!(all(texts), [parse(expected)], "{texts:?}");
+    }
+    let two = all(&["a", "b,1", "c"]);
+    assert_eq!(two, [parse("a"), parse("b,c,1")]);
+    let many = ["a"; ZONES_MAX];
+    assert_eq!(all(&many)[0].zones().len(), ZONES_MAX);
+    let many = Config::parse_all(["a"; ZONES_MAX + 1]);
+    assert_eq!(many, Err(Error::TooManyZones));
 }
 
 #[test]

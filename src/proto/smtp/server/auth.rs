@@ -32,7 +32,10 @@ pub(super) fn auth(turn: &mut Turn<'_>, session: Session, argument: &[u8]) -> St
     let refusal = match name {
         _ if turn.must_encrypt() => Some(replies::TLS_REQUIRED),
         // RFC 4954 4: once is enough, until TLS makes the client a stranger again.
-        _ if turn.core.access.is_authenticated() => Some(replies::OUT_OF_SEQUENCE),
+        _ if turn.core.access.is_authenticated() => {
+            turn.warn("too many AUTH requests".to_owned());
+            Some(replies::OUT_OF_SEQUENCE)
+        }
         b"" => Some(replies::BAD_ARGUMENT),
         _ => None,
     };
