@@ -1,0 +1,107 @@
+use super::super::faulty::Faulty;
+use super::*;
+use crate::store::{Commit, Envelope, Staged};
+
+const NAME: &str = "emailrelay.9.5.10000000009";
+
+fn spool(disk: &Faulty) -> Spool {
+    Spool::with_fs(Box::new(disk.clone()), PathBuf::from("/spool"), 1)
+}
+
+/// A message that filters are at work on.
+fn staged(spool: &Spool) -> Staged {
+    let commit = Commit {
+        writer: spool.create(),
+        last: b"text".to_vec(),
+        envelope: Envelope::default(),
+    };
+    Staged::write(commit).unwrap()
+}
+
+/// What is in a sub-directory, without its name.
+fn names(disk: &Faulty, mailbox: &str) -> Vec<String> {
+    let names = disk.listing().into_keys();
+    let start = format!("{mailbox}/");
+    let below = names.filter_map(|name| name.strip_prefix(&start).map(str::to_owned));
+    below.collect()
+}
+
+#[test]
+fn a_copy_that_is_published_by_half_is_taken_away() {
+    let disk = Faulty::new();
+    let id = StoredId::parse(NAME.as_bytes()).unwrap();
+    let half = || {
+        disk.plant(&format!("alice/{NAME}.content.new"), Kind::File, b"x");
+        let mut copy = Copy {
+            place: spool(&disk).mailboxes().place,
+            mailbox: b"alice".to_vec(),
+            shape: Shape::Pair {
+                id: id.clone(),
+                has_content: true,
+            },
+            state: State::Written,
+        };
+        // There is no envelope that could get its name.
+        copy.publish().unwrap_err();
+    };
+    disk.plant_directory("alice", &[]);
+    half();
+    assert_eq!(names(&disk, "alice"), [""; 0]);
+    // The envelope of an earlier copy keeps a content.
+    let earlier = ["content", "envelope"].map(|suffix| format!("{NAME}.{suffix}"));
+    disk.plant_directory("alice", &earlier);
+    half();
+    assert_eq!(names(&disk, "alice"), earlier);
+}
+
+#[test]
+fn what_unfinished_copies_have_left_goes() {
+    let disk = Faulty::new();
+    let (ours, whole) = (NAME, "emailrelay.9.5.10000000010");
+    let left_behind = [
+        format!("{ours}.content"),
+        format!("{ours}.envelope.new"),
+        format!("{ours}.content.new"),
+        format!("{whole}.envelope.new"),
+    ];
+    let others = [
+        "emailrelay.9.5.1.content".to_owned(),
+        "emailrelay.9.5.1.envelope.new".to_owned(),
+        format!("{whole}.content"),
+        format!("{whole}.envelope"),
+        "emailrelay.9.5.10000000011.content".to_owned(),
+    ];
+    disk.plant_directory("alice", &[&left_behind[..], &others].concat());
+    let directory = disk.open_subdirectory(b"alice").unwrap();
+    tidy(directory.as_ref(), LEFT_BEHIND_SECONDS).unwrap();
+    assert_eq!(
+        names(&disk, "alice").len(),
+        left_behind.len() + others.len()
+    );
+    tidy(directory.as_ref(), 0).unwrap();
+    assert_eq!(names(&disk, "alice"), others);
+}
+
+#[test]
+fn copies_are_there_once_they_are_published() {
+    let disk = Faulty::new();
+    disk.plant_directory("alice", &[]);
+    let spool = spool(&disk);
+    let mailboxes = spool.mailboxes();
+    assert_eq!(mailboxes.names().unwrap(), [b"alice"]);
+    let staged = staged(&spool);
+    let draft = spool.draft(staged.id(), Suffix::EnvelopeNew);
+    for (way, expected) in [
+        (Way::Copied, &["content", "envelope"][..]),
+        (Way::Linked, &["content", "envelope"]),
+        (Way::Shared, &["envelope"]),
+    ] {
+        let mut copy = mailboxes.copy(b"alice", &draft, way).unwrap();
+        copy.publish().unwrap();
+        let id = staged.id();
+        let expected: Vec<_> = expected.iter().map(|end| format!("{id}.{end}")).collect();
+        assert_eq!(names(&disk, "alice"), expected);
+        drop(copy);
+        assert_eq!(names(&disk, "alice"), [""; 0]);
+    }
+}
