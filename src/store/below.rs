@@ -118,7 +118,8 @@ impl Mailboxes {
         }
     }
 
-    /// The names of all sub-directories but those that start with a dot, sorted.
+    /// The names of all sub-directories, sorted, but for those that start with a dot or
+    /// that this program may not enter.
     pub fn names(&self) -> Result<Vec<Vec<u8>>, Error> {
         let (directory, shown) = (self.place.fs(), self.place.shown());
         let mut others = Vec::new();
@@ -131,7 +132,7 @@ impl Mailboxes {
         directory.names(&mut visit).at(Operation::List, shown)?;
         let is_mailbox = |name: &Vec<u8>| {
             let about = directory.metadata(name);
-            about.is_ok_and(|about| about.kind == Kind::Directory)
+            about.is_ok_and(|about| about.kind == Kind::Directory) && !self.is_shut(name)
         };
         let are_too_many = others.len() > NAMES_MAX;
         others.retain(is_mailbox);
@@ -179,6 +180,13 @@ impl Mailboxes {
         let copy = copy(Shape::Pair { id, has_content });
         copy.write_pair(directory.as_ref(), draft, way)?;
         Ok(copy)
+    }
+
+    fn is_shut(&self, name: &[u8]) -> bool {
+        match (&self.place, self.place.fs().open_subdirectory(name)) {
+            (Place::Spool(files), Err(error)) => files.is_shut(name, &error),
+            _ => false,
+        }
     }
 
     /// Removes what copies that were never finished have left in a mailbox, once in

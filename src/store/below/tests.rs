@@ -105,3 +105,13 @@ fn copies_are_there_once_they_are_published() {
         assert_eq!(names(&disk, "alice"), [""; 0]);
     }
 }
+
+#[test]
+fn a_sub_directory_that_may_not_be_entered_is_no_mailbox() {
+    let disk = Faulty::new();
+    for name in ["alice", "lost+found", ".hidden"] {
+        disk.plant_directory(name, &[]);
+    }
+    disk.shut("lost+found");
+    assert_eq!(spool(&disk).mailboxes().names().unwrap(), [b"alice"]);
+}
