@@ -165,7 +165,7 @@ impl Mailboxes {
             shape,
             state: State::Written,
         };
-        if is_maildir(directory.as_ref()) {
+        if is_maildir(directory.as_ref()).at(Operation::Examine, mailbox)? {
             let name = maildir_name();
             let copy = copy(Shape::Maildir { name: name.clone() });
             copy.give_content(copy.part(TMP)?.as_ref(), &name, draft, way)?;
@@ -224,11 +224,18 @@ impl Place {
     }
 }
 
-/// Whether it has the three directories of a maildir.
-fn is_maildir(directory: &dyn Fs) -> bool {
-    [b"cur", TMP, NEW]
-        .into_iter()
-        .all(|name| directory.open_subdirectory(name).is_ok())
+/// Whether it has the three directories of a maildir. That this cannot be told is an
+/// error: no reader of a maildir would find the files of a mailbox.
+fn is_maildir(directory: &dyn Fs) -> io::Result<bool> {
+    for name in [b"cur", TMP, NEW] {
+        match directory.metadata(name) {
+            Ok(about) if about.kind == Kind::Directory => {}
+            Ok(_) => return Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(true)
 }
 
 /// Removes what has been there unfinished for so many seconds.

@@ -1,4 +1,4 @@
-use super::super::faulty::Faulty;
+use super::super::faulty::{Fault, Faulty};
 use super::*;
 use crate::store::{Commit, Envelope, Staged};
 
@@ -114,4 +114,32 @@ fn a_sub_directory_that_may_not_be_entered_is_no_mailbox() {
     }
     disk.shut("lost+found");
     assert_eq!(spool(&disk).mailboxes().names().unwrap(), [b"alice"]);
+}
+
+#[test]
+fn nothing_that_fails_makes_a_maildir_a_mailbox() {
+    let disk = Faulty::new();
+    disk.plant_directory("alice", &[]);
+    for name in ["alice/cur", "alice/tmp", "alice/new"] {
+        disk.plant_directory(name, &[]);
+    }
+    let spool = spool(&disk);
+    let (mailboxes, staged) = (spool.mailboxes(), staged(&spool));
+    let draft = spool.draft(staged.id(), Suffix::EnvelopeNew);
+    let copy = || mailboxes.copy(b"alice", &draft, Way::Copied);
+    disk.set_fault(Fault::None);
+    assert!(matches!(copy().unwrap().shape, Shape::Maildir { .. }));
+    for at in 1..=disk.operations() {
+        disk.set_fault(Fault::Fail(at, io::ErrorKind::Other));
+        if let Ok(copy) = copy() {
+            assert!(matches!(copy.shape, Shape::Maildir { .. }), "{at}");
+        }
+    }
+    disk.set_fault(Fault::None);
+    for name in ["alice/tmp", "alice/new"] {
+        disk.shut(name);
+        let outcome = copy().map(|copy| matches!(copy.shape, Shape::Maildir { .. }));
+        // Mail is written to the one and only later moved to the other.
+        assert_ne!(outcome.ok(), Some(false), "{name}");
+    }
 }
