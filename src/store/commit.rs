@@ -276,17 +276,30 @@ impl Prepared {
 
     /// Opens again what was let go and then not read again.
     pub(super) fn take_back(&mut self) -> Result<(), Error> {
-        let (files, id) = (Arc::clone(self.writer.files()), self.writer.id().clone());
-        let now = |suffix| match files.metadata(&id, suffix)? {
-            Some(metadata) => Ok(metadata),
-            None => Err(io::ErrorKind::NotFound.into()).at(Operation::Open, &id.file_name(suffix)),
-        };
         if self.writer.is_let_go() {
-            self.adopt_content(now(Suffix::Content)?)?;
+            self.take_back_content()?;
         }
         match &self.envelope {
-            Some(file) if file.is_let_go() => self.adopt_envelope(&now(Suffix::EnvelopeNew)?),
+            Some(file) if file.is_let_go() => {
+                let seen = self.present(Suffix::EnvelopeNew)?;
+                self.adopt_envelope(&seen)
+            }
             _ => Ok(()),
+        }
+    }
+
+    /// Goes on with the content file that is there now.
+    pub(super) fn take_back_content(&mut self) -> Result<(), Error> {
+        let seen = self.present(Suffix::Content)?;
+        self.adopt_content(seen)
+    }
+
+    /// What is known of a file of that suffix, which must be there.
+    fn present(&self, suffix: Suffix) -> Result<Metadata, Error> {
+        let id = self.writer.id();
+        match self.writer.files().metadata(id, suffix)? {
+            Some(metadata) => Ok(metadata),
+            None => Err(io::ErrorKind::NotFound.into()).at(Operation::Open, &id.file_name(suffix)),
         }
     }
 

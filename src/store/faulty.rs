@@ -248,7 +248,10 @@ impl Faulty {
     fn run_hook(&self, operation: &'static str) {
         let hook = self.disk().hook.take_if(|(wanted, _)| *wanted == operation);
         if let Some((_, action)) = hook {
-            action(self);
+            action(&Faulty {
+                disk: Arc::clone(&self.disk),
+                prefix: Vec::new(),
+            });
         }
     }
 
