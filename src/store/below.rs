@@ -69,6 +69,8 @@ pub enum Way {
 pub struct Copy {
     place: Place,
     mailbox: Vec<u8>,
+    /// Which directory that is, by whatever path.
+    identity: (u64, u64),
     shape: Shape,
     state: State,
 }
@@ -156,12 +158,19 @@ impl Mailboxes {
         }
     }
 
-    /// Writes a copy of a message that nobody sees yet.
-    pub fn copy(&self, mailbox: &[u8], draft: &Draft, way: Way) -> Result<Copy, Error> {
+    /// Writes a copy of a message that nobody sees yet; none where an earlier filter's
+    /// is to appear there with the message, whose files it would replace.
+    pub fn copy(&self, mailbox: &[u8], draft: &Draft, way: Way) -> Result<Option<Copy>, Error> {
+        let about = self.place.fs().metadata(mailbox);
+        let identity = about.at(Operation::OpenDirectory, mailbox)?.identity;
+        if draft.files.held.has_copy_in(draft.id(), identity) {
+            return Ok(None);
+        }
         let directory = self.place.open(mailbox)?;
         let copy = |shape| Copy {
             place: self.place.clone(),
             mailbox: mailbox.to_vec(),
+            identity,
             shape,
             state: State::Written,
         };
@@ -169,7 +178,7 @@ impl Mailboxes {
             let name = maildir_name();
             let copy = copy(Shape::Maildir { name: name.clone() });
             copy.give_content(copy.part(TMP)?.as_ref(), &name, draft, way)?;
-            return Ok(copy);
+            return Ok(Some(copy));
         }
         self.tidy(mailbox, directory.as_ref());
         if let Place::Spool(files) = &self.place {
@@ -179,7 +188,7 @@ impl Mailboxes {
         let has_content = way != Way::Shared;
         let copy = copy(Shape::Pair { id, has_content });
         copy.write_pair(directory.as_ref(), draft, way)?;
-        Ok(copy)
+        Ok(Some(copy))
     }
 
     fn is_shut(&self, name: &[u8]) -> bool {
@@ -379,6 +388,10 @@ impl Copy {
         };
         self.state = State::Published;
         result.at(Operation::SyncDirectory, &self.mailbox)
+    }
+
+    pub(super) fn is_in(&self, identity: (u64, u64)) -> bool {
+        self.identity == identity
     }
 
     pub(super) fn shares_content(&self) -> bool {

@@ -58,6 +58,14 @@ impl Companion {
         }
     }
 
+    /// Whether it is a copy in that directory.
+    pub(super) fn is_copy_in(&self, identity: (u64, u64)) -> bool {
+        match self {
+            Companion::Message(_) => false,
+            Companion::Copy(copy) => copy.is_in(identity),
+        }
+    }
+
     /// Leaves it where it is.
     pub fn keep(&mut self) {
         match self {

@@ -323,6 +323,13 @@ impl HeldIds {
             .is_some_and(|attached| attached.iter().any(Companion::shares_content))
     }
 
+    /// Whether a copy in that directory is to appear together with that message.
+    pub(super) fn has_copy_in(&self, id: &StoredId, identity: (u64, u64)) -> bool {
+        let ids = self.ids();
+        ids.get(id)
+            .is_some_and(|attached| attached.iter().any(|one| one.is_copy_in(identity)))
+    }
+
     /// Adds companions to a message; gives them back if it is none of them.
     pub(super) fn attach(
         &self,

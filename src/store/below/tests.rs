@@ -1,5 +1,6 @@
 use super::super::faulty::{Fault, Faulty};
 use super::*;
+use crate::store::companions::Companion;
 use crate::store::{Commit, Envelope, Staged};
 
 const NAME: &str = "emailrelay.9.5.10000000009";
@@ -35,6 +36,7 @@ fn a_copy_that_is_published_by_half_is_taken_away() {
         let mut copy = Copy {
             place: spool(&disk).mailboxes().place,
             mailbox: b"alice".to_vec(),
+            identity: (0, 0),
             shape: Shape::Pair {
                 id: id.clone(),
                 has_content: true,
@@ -96,7 +98,7 @@ fn copies_are_there_once_they_are_published() {
         (Way::Linked, &["content", "envelope"]),
         (Way::Shared, &["envelope"]),
     ] {
-        let mut copy = mailboxes.copy(b"alice", &draft, way).unwrap();
+        let mut copy = mailboxes.copy(b"alice", &draft, way).unwrap().unwrap();
         copy.publish().unwrap();
         let id = staged.id();
         let expected: Vec<_> = expected.iter().map(|end| format!("{id}.{end}")).collect();
@@ -126,7 +128,10 @@ fn nothing_that_fails_makes_a_maildir_a_mailbox() {
     let spool = spool(&disk);
     let (mailboxes, staged) = (spool.mailboxes(), staged(&spool));
     let draft = spool.draft(staged.id(), Suffix::EnvelopeNew);
-    let copy = || mailboxes.copy(b"alice", &draft, Way::Copied);
+    let copy = || {
+        let copy = mailboxes.copy(b"alice", &draft, Way::Copied);
+        copy.map(|copy| copy.unwrap())
+    };
     disk.set_fault(Fault::None);
     assert!(matches!(copy().unwrap().shape, Shape::Maildir { .. }));
     for at in 1..=disk.operations() {
@@ -142,4 +147,28 @@ fn nothing_that_fails_makes_a_maildir_a_mailbox() {
         // Mail is written to the one and only later moved to the other.
         assert_ne!(outcome.ok(), Some(false), "{name}");
     }
+}
+
+#[test]
+fn a_mailbox_gets_one_copy_of_a_message_however_many_filters_make_one() {
+    let disk = Faulty::new();
+    disk.plant_directory("alice", &[]);
+    let spool = spool(&disk);
+    let staged = staged(&spool);
+    let draft = spool.draft(staged.id(), Suffix::EnvelopeNew);
+    let copy = || spool.mailboxes().copy(b"alice", &draft, Way::Copied);
+    let first = copy().unwrap().unwrap();
+    draft.attach(vec![Companion::Copy(first)]).unwrap();
+    assert!(copy().unwrap().is_none());
+    let receipt = crate::store::commit(vec![Box::new(staged)]).remove(0);
+    let id = receipt.unwrap().id;
+    let pair = ["content", "envelope"].map(|end| format!("{id}.{end}"));
+    assert_eq!(names(&disk, "alice"), pair);
+    // As with a client filter, at each attempt.
+    let draft = spool.draft(&id, Suffix::Envelope);
+    let again = spool.mailboxes().copy(b"alice", &draft, Way::Copied);
+    draft
+        .attach(vec![Companion::Copy(again.unwrap().unwrap())])
+        .unwrap();
+    assert_eq!(names(&disk, "alice"), pair);
 }

@@ -165,7 +165,7 @@ fn share_out(disk: &Faulty, spool: &Spool) -> Staged {
     let copies = ["alice", "bob"].map(|name| {
         disk.plant_directory(name, &[]);
         let copy = mailboxes.copy(name.as_bytes(), &draft, Way::Shared);
-        Companion::Copy(copy.unwrap())
+        Companion::Copy(copy.unwrap().unwrap())
     });
     draft.attach(copies.into()).unwrap();
     staged
