@@ -14,8 +14,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::draft::Draft;
 use super::error::{At, Error, Operation};
-use super::files::Files;
-use super::fs::{Fs, Kind, Metadata};
+use super::files::{ENVELOPES_BELOW, Files};
+use super::fs::{Fs, Kind, Metadata, has_name};
 use super::name::{StoredId, Suffix};
 use super::real::RealFs;
 use super::spool::{self, Spool};
@@ -281,14 +281,13 @@ fn is_old(about: &Metadata, seconds: i64) -> bool {
 
 /// Removes the content of a copy whose envelope never got its final name.
 fn remove_orphan(directory: &dyn Fs, id: &StoredId) -> io::Result<()> {
-    let has = |suffix| directory.metadata(&id.file_name(suffix)).is_ok();
-    let envelopes = [
-        Suffix::Envelope,
-        Suffix::EnvelopeBusy,
-        Suffix::EnvelopeBad,
-        Suffix::EnvelopeNew,
-    ];
-    match !envelopes.into_iter().any(has) && has(Suffix::Content) {
+    let has = |suffix| has_name(directory, &id.file_name(suffix));
+    for suffix in ENVELOPES_BELOW.into_iter().chain([Suffix::EnvelopeNew]) {
+        if has(suffix)? {
+            return Ok(());
+        }
+    }
+    match has(Suffix::Content)? {
         true => directory.remove(&id.file_name(Suffix::Content)),
         false => Ok(()),
     }

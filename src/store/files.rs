@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::envelope::{ENVELOPE_OCTETS_MAX, Reason};
 use super::error::{At, Error, Operation, reason};
-use super::fs::{File, Fs, Kind, Metadata};
+use super::fs::{File, Fs, Kind, Metadata, has_name};
 use super::measure::Measures;
 use super::name::{Ids, StoredId, Suffix};
 use super::staged::HeldIds;
@@ -19,8 +19,8 @@ pub(super) const ODDITIES_MAX: usize = 1000;
 /// How many messages are remembered that were delivered but could not be removed.
 pub(super) const UNDELETABLE_MAX: usize = 10_000;
 
-/// The suffixes of envelopes in sub-directories that need the content here.
-const SUBDIRECTORY_ENVELOPES: [Suffix; 4] = [
+/// The suffixes of envelopes in sub-directories that need a content, there or here.
+pub(super) const ENVELOPES_BELOW: [Suffix; 4] = [
     Suffix::Envelope,
     Suffix::EnvelopeBusy,
     Suffix::EnvelopeBad,
@@ -278,16 +278,13 @@ impl Files {
     /// content of its own. Where that cannot be told it is, but not in one of another
     /// user's that may not be entered: nothing was put there.
     pub(super) fn is_needed_below(&self, id: &StoredId) -> bool {
-        let names = SUBDIRECTORY_ENVELOPES.map(|suffix| id.file_name(suffix));
+        let names = ENVELOPES_BELOW.map(|suffix| id.file_name(suffix));
         let Some(subdirectories) = self.known().subdirectories.clone() else {
             return true;
         };
         let is_without_content = |subdirectory: &Vec<u8>| -> io::Result<bool> {
             let directory = self.fs.open_subdirectory(subdirectory)?;
-            let has = |name: &Vec<u8>| match directory.metadata(name) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-                result => result.map(|_| true),
-            };
+            let has = |name: &Vec<u8>| has_name(directory.as_ref(), name);
             for name in &names {
                 if has(name)? {
                     return Ok(!has(&id.file_name(Suffix::Content))?);

@@ -60,7 +60,9 @@ fn a_copy_that_is_published_by_half_is_taken_away() {
 fn what_unfinished_copies_have_left_goes() {
     let disk = Faulty::new();
     let (ours, whole) = (NAME, "emailrelay.9.5.10000000010");
+    let held = "emailrelay.9.5.10000000012";
     let left_behind = [
+        format!("{held}.envelope.new"),
         format!("{ours}.content"),
         format!("{ours}.envelope.new"),
         format!("{ours}.content.new"),
@@ -72,6 +74,8 @@ fn what_unfinished_copies_have_left_goes() {
         format!("{whole}.content"),
         format!("{whole}.envelope"),
         "emailrelay.9.5.10000000011.content".to_owned(),
+        format!("{held}.content"),
+        format!("{held}.envelope.hold"),
     ];
     disk.plant_directory("alice", &[&left_behind[..], &others].concat());
     let directory = disk.open_subdirectory(b"alice").unwrap();
