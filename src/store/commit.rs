@@ -10,7 +10,7 @@
 //! durable before any name becomes final; see [`super::local`].
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use super::companions::Companion;
@@ -132,15 +132,28 @@ impl Group {
     /// again: the system may have forgotten what it could not write.
     /// Up to `width` files are synced at the same time.
     pub(super) fn sync(&mut self, width: usize) {
+        self.sync_with(width, thread::Builder::new);
+    }
+
+    /// The same with threads of that kind. Those that cannot be had leave their shares
+    /// to the others, of which this one is one.
+    pub(super) fn sync_with(&mut self, width: usize, kind: fn() -> thread::Builder) {
         let threads = width.min(self.members.len() / SYNCS_PER_THREAD).max(1);
         let share = self.members.len().div_ceil(threads).max(1);
-        thread::scope(|scope| {
-            let mut shares = self.members.chunks_mut(share);
-            let first = shares.next();
-            for share in shares {
-                scope.spawn(|| step(share, Prepared::sync));
+        let shares = Mutex::new(self.members.chunks_mut(share));
+        let next = || shares.lock().unwrap_or_else(PoisonError::into_inner).next();
+        let work = || {
+            while let Some(share) = next() {
+                step(share, Prepared::sync);
             }
-            step(first.unwrap_or_default(), Prepared::sync);
+        };
+        thread::scope(|scope| {
+            for _ in 1..threads {
+                if kind().spawn_scoped(scope, work).is_err() {
+                    break;
+                }
+            }
+            work();
         });
     }
 
