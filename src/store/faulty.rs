@@ -128,6 +128,11 @@ impl Faulty {
         self.disk().trace.len()
     }
 
+    /// How many files and directories are open, with this one.
+    pub(super) fn handles(&self) -> usize {
+        Arc::strong_count(&self.disk)
+    }
+
     /// Which operations there were since the fault was set.
     pub(super) fn trace(&self) -> Vec<&'static str> {
         self.disk().trace.clone()

@@ -250,3 +250,40 @@ fn what_a_filter_leaves_that_takes_a_message_survives_a_power_cut() {
     let names: Vec<String> = disk.listing().into_keys().collect();
     assert!(!names.iter().any(|name| name.contains(&id.to_string())));
 }
+
+#[test]
+fn what_waits_for_its_message_keeps_nothing_open() {
+    let disk = Faulty::new();
+    let spool = spool(&disk, 1);
+    for place in ["alice", "bob", "bob/cur", "bob/tmp", "bob/new"] {
+        disk.plant_directory(place, &[]);
+    }
+    let staged = Staged::write(Commit {
+        writer: spool.create(),
+        last: BODY.to_vec(),
+        envelope: envelope(&["1@a.test", "2@b.test"]),
+    });
+    let staged = staged.unwrap();
+    let draft = spool.draft(staged.id(), Suffix::EnvelopeNew);
+    let open = disk.handles();
+    let mut sibling = draft.sibling().unwrap();
+    sibling.write(&envelope(&["2@b.test"])).unwrap();
+    let id = sibling.id().clone();
+    draft.attach(vec![Companion::Message(sibling)]).unwrap();
+    for mailbox in [b"alice".as_slice(), b"bob"] {
+        let copy = spool.mailboxes().copy(mailbox, &draft, Way::Copied);
+        let copy = copy.unwrap().unwrap();
+        draft.attach(vec![Companion::Copy(copy)]).unwrap();
+    }
+    assert_eq!(disk.handles(), open);
+    // Nobody takes it for what was left behind, even so, nor sends it yet.
+    spool.recover().unwrap();
+    super::spool(&disk, 2).recover().unwrap();
+    let new = [Suffix::Content, Suffix::EnvelopeNew];
+    assert_eq!(suffixes(&disk, &id), new);
+    let (from, to) = (Suffix::EnvelopeNew, Suffix::Envelope);
+    spool.files.rename(&id, from, to).unwrap();
+    assert!(matches!(spool.lock(&id), Ok(LockOutcome::HeldElsewhere)));
+    drop(staged);
+    assert!(matches!(spool.lock(&id), Ok(LockOutcome::Locked(_))));
+}
