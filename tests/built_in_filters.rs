@@ -130,6 +130,37 @@ fn a_content_that_copies_share_stays_where_they_look_for_it() {
 }
 
 #[test]
+fn a_mailbox_that_two_filters_serve_gets_the_message_once() {
+    let elsewhere = Scratch::new();
+    let path = elsewhere.path().to_str().unwrap().to_owned();
+    for (filter, arguments, found) in [
+        (
+            "copy:nodelete,deliver:",
+            &[][..],
+            &["content", "envelope"][..],
+        ),
+        ("copy:pop;nodelete,deliver:", &[], &["envelope"]),
+        ("deliver:nodelete,copy:", &[], &["content", "envelope"]),
+        ("copy:nodelete,copy:nodelete", &[], &["content", "envelope"]),
+        (
+            "copy:nodelete,deliver:",
+            &["--delivery-dir", path.as_str()],
+            &["content", "envelope"],
+        ),
+    ] {
+        let spool = Scratch::new();
+        fs::create_dir(spool.join("local1")).unwrap();
+        let fixture = Fixture::with(spool, filter, arguments);
+        fixture.accepts(&["local1@x.test"], b"Subject: x\r\n\r\ntext\r\n");
+        let place = fixture.spool.path().join("local1");
+        assert_eq!(suffixes(&place), found, "{filter}");
+    }
+    // That is another mailbox of the same name.
+    let place = elsewhere.path().join("local1");
+    assert_eq!(suffixes(&place), ["content", "envelope"]);
+}
+
+#[test]
 fn copies_may_be_links_beside_the_message() {
     let spool = Scratch::new();
     fs::create_dir(spool.join("alice")).unwrap();

@@ -127,6 +127,35 @@ fn what_cannot_be_copied_everywhere_is_copied_nowhere() {
     assert_eq!(filter_copy(&[&content(&scratch, &id)]).status, 100);
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_sub_directory_that_may_not_be_entered_is_passed_over() {
+    use crate::support::process::{DAEMON, skip_unless_root};
+    use std::os::unix::fs::{PermissionsExt, chown};
+    use std::os::unix::process::CommandExt;
+    if skip_unless_root() {
+        return;
+    }
+    let (scratch, id) = spool(".envelope.new");
+    for path in [scratch.path(), &scratch.path().join("alice")] {
+        chown(path, Some(DAEMON), Some(DAEMON)).unwrap();
+    }
+    // Root's, with no permission for anyone else.
+    let shut = scratch.path().join(".hidden");
+    fs::set_permissions(&shut, fs::Permissions::from_mode(0o700)).unwrap();
+    let mut command = Command::new(tool("emailrelay-filter-copy"));
+    command
+        .arg(content(&scratch, &id))
+        .uid(DAEMON)
+        .gid(DAEMON)
+        .current_dir("/");
+    let ran = run_with_input(&mut command, b"");
+    assert_eq!((ran.status, ran.output.as_str()), (100, ""), "{ran:?}");
+    let found = |name| crate::support::program::names(&scratch.path().join(name));
+    assert_eq!(found("alice"), [format!("{id}.envelope")]);
+    assert!(found(".hidden").is_empty());
+}
+
 #[test]
 fn arguments_that_are_no_message_fail_as_filters_do() {
     let (scratch, id) = spool(".envelope.new");

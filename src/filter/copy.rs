@@ -61,8 +61,10 @@ impl Copy {
         if self.way == Way::Shared {
             draft.content()?.sync()?;
         }
-        let copy = |name: &Vec<u8>| mailboxes.copy(name, draft, self.way).map(Companion::Copy);
-        let copies: Vec<Companion> = names.iter().map(copy).collect::<Result<_, _>>()?;
+        let mut copies = Vec::new();
+        for name in &names {
+            copies.extend(mailboxes.copy(name, draft, self.way)?.map(Companion::Copy));
+        }
         if self.stays {
             draft.attach(copies)?;
             return Ok(Verdict::Accept);

@@ -57,8 +57,7 @@ impl Deliver {
         let mut copies = Vec::new();
         for name in names.iter().map(OneLine::as_bytes) {
             mailboxes.create(name)?;
-            let copy = mailboxes.copy(name, draft, self.way)?;
-            copies.push(Companion::Copy(copy));
+            copies.extend(mailboxes.copy(name, draft, self.way)?.map(Companion::Copy));
         }
         let is_all = envelope.remote_recipients.is_empty();
         if is_all && !self.stays {

@@ -1,11 +1,13 @@
 //! Work on the spool directory, done by the workers.
 
+use std::io;
+
 use crate::base::OneLine;
 use crate::event::{Token, Work};
 use crate::proto::message::{HeaderLimits, Scan};
 use crate::store::{
-    self, Candidate, Commit, LockOutcome, Locked, READY_MAX, Reason, Receipt, Routing, Spool,
-    Staged, StoredId, Surveyed, Writer,
+    self, Candidate, Commit, LockOutcome, Locked, Operation, READY_MAX, Reason, Receipt, Routing,
+    Spool, Staged, StoredId, Suffix, Surveyed, Writer,
 };
 use crate::{error, info, warning};
 
@@ -418,20 +420,26 @@ fn read(mut outgoing: Box<Outgoing>) -> Chunk {
 }
 
 impl Outgoing {
+    /// A file that has become shorter is an error, or a part of it would be sent, and
+    /// then removed, as if it were all. The next attempt takes it as it is then.
     fn read(&mut self) -> Result<(Vec<u8>, bool), store::Error> {
         let wanted = usize::try_from(self.left).map_or(CHUNK, |left| left.min(CHUNK));
         let mut chunk = vec![0; wanted];
         let mut filled = 0;
         while filled < wanted {
             match self.mail.read(&mut chunk[filled..])? {
-                0 => break,
+                0 => {
+                    return Err(store::Error {
+                        operation: Operation::Read,
+                        name: self.mail.id().file_name(Suffix::Content),
+                        source: io::ErrorKind::UnexpectedEof.into(),
+                    });
+                }
                 count => filled += count,
             }
         }
-        chunk.truncate(filled);
         self.left -= filled as u64;
-        // A file that has become shorter ends where it ends.
-        Ok((chunk, self.left == 0 || filled < wanted))
+        Ok((chunk, self.left == 0))
     }
 }
 
@@ -553,3 +561,6 @@ pub fn abandon(message: Message, context: &mut Context) {
     };
     context.submit(Token::NOBODY, job);
 }
+
+#[cfg(test)]
+mod tests;

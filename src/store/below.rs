@@ -14,12 +14,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::draft::Draft;
 use super::error::{At, Error, Operation};
-use super::files::Files;
+use super::files::{ENVELOPES_BELOW, Files};
+use super::fs::{Fs, Kind, Metadata, has_name};
 use super::name::{StoredId, Suffix};
-use super::real::{DIRECTORY_MODE, MODE};
+use super::real::RealFs;
 use super::spool::{self, Spool};
 use crate::base::ascii;
-use crate::sys::file::{self, Directory, Kind, Metadata};
 use crate::sys::process;
 
 /// The most sub-directories that one message is copied into.
@@ -28,8 +28,15 @@ pub const COPIES_MAX: usize = 1000;
 /// After how many seconds a copy that was never finished is taken to be left behind.
 const LEFT_BEHIND_SECONDS: i64 = 10 * 60;
 
-/// The most names of a mailbox that are looked at to find what was left behind.
-const LEFT_BEHIND_MAX: usize = 100_000;
+/// The most names of a directory that are looked at to find mailboxes, or what was left
+/// behind.
+const NAMES_MAX: usize = 100_000;
+
+/// The directory of a maildir in which mail is written.
+const TMP: &[u8] = b"tmp";
+
+/// The one in which it is found.
+const NEW: &[u8] = b"new";
 
 /// A directory with mailboxes in it. Clones share what is known about it.
 #[derive(Clone)]
@@ -43,7 +50,7 @@ pub struct Mailboxes {
 enum Place {
     /// The spool directory itself.
     Spool(Arc<Files>),
-    Elsewhere(Arc<Directory>, PathBuf),
+    Elsewhere(Arc<RealFs>, PathBuf),
 }
 
 /// How a copy comes to its content.
@@ -57,11 +64,13 @@ pub enum Way {
     Shared,
 }
 
-/// A copy of a message. Dropped before it is kept, it is removed.
+/// A copy of a message. Dropped before it is kept, it is removed. Nothing of it is kept
+/// open, since a message may have very many.
 pub struct Copy {
-    directory: Directory,
-    /// What log lines call the directory.
-    shown: Vec<u8>,
+    place: Place,
+    mailbox: Vec<u8>,
+    /// Which directory that is, by whatever path.
+    identity: (u64, u64),
     shape: Shape,
     state: State,
 }
@@ -69,8 +78,8 @@ pub struct Copy {
 enum Shape {
     /// Content, unless it is shared, and envelope.
     Pair { id: StoredId, has_content: bool },
-    /// `tmp` is the copy's directory, this is `new`.
-    Maildir { new: Directory, name: Vec<u8> },
+    /// One file, in `tmp` or `new`.
+    Maildir { name: Vec<u8> },
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -84,7 +93,7 @@ enum State {
 
 impl fmt::Debug for Mailboxes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Mailboxes({})", ascii::escape(self.shown()))
+        write!(f, "Mailboxes({})", ascii::escape(self.place.shown()))
     }
 }
 
@@ -99,7 +108,7 @@ impl Mailboxes {
     /// The mailboxes in another directory.
     pub fn open(path: &Path) -> Result<Mailboxes, Error> {
         let name = path.as_os_str().as_encoded_bytes();
-        let directory = Directory::open(path).at(Operation::OpenDirectory, name)?;
+        let directory = RealFs::open(path).at(Operation::OpenDirectory, name)?;
         let place = Place::Elsewhere(Arc::new(directory), path.to_owned());
         Ok(Mailboxes::new(place))
     }
@@ -111,79 +120,87 @@ impl Mailboxes {
         }
     }
 
-    /// The names of all sub-directories but those that start with a dot, sorted.
+    /// The names of all sub-directories, sorted, but for those that start with a dot or
+    /// that this program may not enter.
     pub fn names(&self) -> Result<Vec<Vec<u8>>, Error> {
-        let (directory, shown) = (self.directory()?, self.shown());
-        let mut found = Vec::new();
-        for name in directory.names().at(Operation::List, shown)? {
-            let name = name.at(Operation::List, shown)?;
-            let is_file = StoredId::parse_name(&name).is_some();
-            if name.starts_with(b".") || is_file {
-                continue;
+        let (directory, shown) = (self.place.fs(), self.place.shown());
+        let mut others = Vec::new();
+        let mut visit = |name: &[u8]| {
+            let is_file = StoredId::parse_name(name).is_some();
+            if !name.starts_with(b".") && !is_file && others.len() <= NAMES_MAX {
+                others.push(name.to_vec());
             }
-            let about = directory.metadata(&name);
-            if !about.is_ok_and(|about| about.kind == Kind::Directory) {
-                continue;
-            }
-            if found.len() == COPIES_MAX {
-                let error = io::Error::other("too many sub-directories");
-                return Err(error).at(Operation::List, shown);
-            }
-            found.push(name);
+        };
+        directory.names(&mut visit).at(Operation::List, shown)?;
+        let is_mailbox = |name: &Vec<u8>| {
+            let about = directory.metadata(name);
+            about.is_ok_and(|about| about.kind == Kind::Directory) && !self.is_shut(name)
+        };
+        let are_too_many = others.len() > NAMES_MAX;
+        others.retain(is_mailbox);
+        if are_too_many || others.len() > COPIES_MAX {
+            let error = io::Error::other("too many sub-directories");
+            return Err(error).at(Operation::List, shown);
         }
-        found.sort();
-        Ok(found)
+        others.sort();
+        Ok(others)
     }
 
     /// Makes a mailbox unless it is there.
     pub fn create(&self, name: &[u8]) -> Result<(), Error> {
-        let directory = self.directory()?;
-        match directory.create_subdirectory(name, DIRECTORY_MODE) {
-            Ok(()) => directory.sync().at(Operation::SyncDirectory, self.shown()),
+        let directory = self.place.fs();
+        match directory.create_subdirectory(name) {
+            Ok(()) => directory
+                .sync()
+                .at(Operation::SyncDirectory, self.place.shown()),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
             Err(error) => Err(error).at(Operation::CreateDirectory, name),
         }
     }
 
-    /// Writes a copy of a message that nobody sees yet.
-    pub fn copy(&self, mailbox: &[u8], draft: &Draft, way: Way) -> Result<Copy, Error> {
-        let directory = self.directory()?;
-        let box_directory = directory
-            .open_subdirectory(mailbox)
-            .at(Operation::OpenDirectory, mailbox)?;
-        match maildir(&box_directory) {
-            Some((tmp, new)) => Copy::to_maildir(tmp, new, mailbox, draft, way),
-            None => {
-                self.tidy(mailbox, &box_directory);
-                if let Place::Spool(files) = &self.place {
-                    files.note_subdirectory(mailbox);
-                }
-                Copy::to_mailbox(box_directory, mailbox, draft, way)
-            }
+    /// Writes a copy of a message that nobody sees yet; none where an earlier filter's
+    /// is to appear there with the message, whose files it would replace.
+    pub fn copy(&self, mailbox: &[u8], draft: &Draft, way: Way) -> Result<Option<Copy>, Error> {
+        let about = self.place.fs().metadata(mailbox);
+        let identity = about.at(Operation::OpenDirectory, mailbox)?.identity;
+        if draft.files.held.has_copy_in(draft.id(), identity) {
+            return Ok(None);
         }
-    }
-
-    fn directory(&self) -> Result<&Directory, Error> {
-        match &self.place {
-            Place::Spool(files) => {
-                let directory = files.fs.directory();
-                directory.at(Operation::OpenDirectory, self.shown())
-            }
-            Place::Elsewhere(directory, _) => Ok(directory),
-        }
-    }
-
-    fn shown(&self) -> &[u8] {
-        let path = match &self.place {
-            Place::Spool(files) => &files.path,
-            Place::Elsewhere(_, path) => path,
+        let directory = self.place.open(mailbox)?;
+        let copy = |shape| Copy {
+            place: self.place.clone(),
+            mailbox: mailbox.to_vec(),
+            identity,
+            shape,
+            state: State::Written,
         };
-        path.as_os_str().as_encoded_bytes()
+        if is_maildir(directory.as_ref()).at(Operation::Examine, mailbox)? {
+            let name = maildir_name();
+            let copy = copy(Shape::Maildir { name: name.clone() });
+            copy.give_content(copy.part(TMP)?.as_ref(), &name, draft, way)?;
+            return Ok(Some(copy));
+        }
+        self.tidy(mailbox, directory.as_ref());
+        if let Place::Spool(files) = &self.place {
+            files.note_subdirectory(mailbox);
+        }
+        let id = draft.id().clone();
+        let has_content = way != Way::Shared;
+        let copy = copy(Shape::Pair { id, has_content });
+        copy.write_pair(directory.as_ref(), draft, way)?;
+        Ok(Some(copy))
+    }
+
+    fn is_shut(&self, name: &[u8]) -> bool {
+        match (&self.place, self.place.fs().open_subdirectory(name)) {
+            (Place::Spool(files), Err(error)) => files.is_shut(name, &error),
+            _ => false,
+        }
     }
 
     /// Removes what copies that were never finished have left in a mailbox, once in
     /// the life of this process.
-    fn tidy(&self, mailbox: &[u8], directory: &Directory) {
+    fn tidy(&self, mailbox: &[u8], directory: &dyn Fs) {
         let mut tidied = self.tidied.lock().unwrap_or_else(PoisonError::into_inner);
         let is_first = tidied.len() < COPIES_MAX && tidied.insert(mailbox.to_vec());
         drop(tidied);
@@ -194,25 +211,58 @@ impl Mailboxes {
     }
 }
 
-/// The two directories of a maildir that are written to, if it is one.
-fn maildir(directory: &Directory) -> Option<(Directory, Directory)> {
-    directory.open_subdirectory(b"cur").ok()?;
-    let tmp = directory.open_subdirectory(b"tmp").ok()?;
-    let new = directory.open_subdirectory(b"new").ok()?;
-    Some((tmp, new))
+impl Place {
+    fn fs(&self) -> &dyn Fs {
+        match self {
+            Place::Spool(files) => files.fs.as_ref(),
+            Place::Elsewhere(directory, _) => directory.as_ref(),
+        }
+    }
+
+    fn shown(&self) -> &[u8] {
+        let path = match self {
+            Place::Spool(files) => &files.path,
+            Place::Elsewhere(_, path) => path,
+        };
+        path.as_os_str().as_encoded_bytes()
+    }
+
+    fn open(&self, mailbox: &[u8]) -> Result<Box<dyn Fs>, Error> {
+        let opened = self.fs().open_subdirectory(mailbox);
+        opened.at(Operation::OpenDirectory, mailbox)
+    }
+}
+
+/// Whether it has the three directories of a maildir. That this cannot be told is an
+/// error: no reader of a maildir would find the files of a mailbox.
+fn is_maildir(directory: &dyn Fs) -> io::Result<bool> {
+    for name in [b"cur", TMP, NEW] {
+        match directory.metadata(name) {
+            Ok(about) if about.kind == Kind::Directory => {}
+            Ok(_) => return Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(true)
 }
 
 /// Removes what has been there unfinished for so many seconds.
-fn tidy(directory: &Directory, seconds: i64) -> io::Result<()> {
-    for name in directory.names()?.take(LEFT_BEHIND_MAX) {
-        let name = name?;
-        let Some((id, suffix)) = StoredId::parse_name(&name) else {
-            continue;
-        };
-        let is_unfinished = matches!(suffix, Suffix::EnvelopeNew | Suffix::ContentNew);
-        if !id.is_ours() || !is_unfinished {
-            continue;
+fn tidy(directory: &dyn Fs, seconds: i64) -> io::Result<()> {
+    let mut unfinished = Vec::new();
+    let mut count = 0;
+    directory.names(&mut |name| {
+        count += 1;
+        if let Some((id, suffix)) = StoredId::parse_name(name)
+            && matches!(suffix, Suffix::EnvelopeNew | Suffix::ContentNew)
+            && id.is_ours()
+            && count <= NAMES_MAX
+        {
+            unfinished.push((id, suffix));
         }
+    })?;
+    for (id, suffix) in unfinished {
+        let name = id.file_name(suffix);
         let about = directory.metadata(&name);
         if about.is_ok_and(|about| is_old(&about, seconds)) {
             directory.remove(&name)?;
@@ -230,84 +280,54 @@ fn is_old(about: &Metadata, seconds: i64) -> bool {
 }
 
 /// Removes the content of a copy whose envelope never got its final name.
-fn remove_orphan(directory: &Directory, id: &StoredId) -> io::Result<()> {
-    let has = |suffix| directory.metadata(&id.file_name(suffix)).is_ok();
-    let envelopes = [
-        Suffix::Envelope,
-        Suffix::EnvelopeBusy,
-        Suffix::EnvelopeBad,
-        Suffix::EnvelopeNew,
-    ];
-    match !envelopes.into_iter().any(has) && has(Suffix::Content) {
+fn remove_orphan(directory: &dyn Fs, id: &StoredId) -> io::Result<()> {
+    let has = |suffix| has_name(directory, &id.file_name(suffix));
+    for suffix in ENVELOPES_BELOW.into_iter().chain([Suffix::EnvelopeNew]) {
+        if has(suffix)? {
+            return Ok(());
+        }
+    }
+    match has(Suffix::Content)? {
         true => directory.remove(&id.file_name(Suffix::Content)),
         false => Ok(()),
     }
 }
 
 impl Copy {
-    fn to_mailbox(
-        directory: Directory,
-        mailbox: &[u8],
-        draft: &Draft,
-        way: Way,
-    ) -> Result<Copy, Error> {
-        let id = draft.id().clone();
-        let copy = Copy {
-            directory,
-            shown: mailbox.to_vec(),
-            shape: Shape::Pair {
-                id: id.clone(),
-                has_content: way != Way::Shared,
-            },
-            state: State::Written,
-        };
+    fn write_pair(&self, directory: &dyn Fs, draft: &Draft, way: Way) -> Result<(), Error> {
+        let id = draft.id();
         if way != Way::Shared {
-            copy.give_content(&id.file_name(Suffix::ContentNew), draft, way)?;
+            self.give_content(directory, &id.file_name(Suffix::ContentNew), draft, way)?;
         }
         let text = draft.print(&draft.envelope()?)?;
-        copy.write(&id.file_name(Suffix::EnvelopeNew), |take| take(&text))?;
-        Ok(copy)
+        let name = id.file_name(Suffix::EnvelopeNew);
+        self.write(directory, &name, |take| take(&text))
     }
 
-    fn to_maildir(
-        tmp: Directory,
-        new: Directory,
-        mailbox: &[u8],
+    fn give_content(
+        &self,
+        directory: &dyn Fs,
+        name: &[u8],
         draft: &Draft,
         way: Way,
-    ) -> Result<Copy, Error> {
-        let name = maildir_name();
-        let copy = Copy {
-            directory: tmp,
-            shown: mailbox.to_vec(),
-            shape: Shape::Maildir {
-                new,
-                name: name.clone(),
-            },
-            state: State::Written,
-        };
-        copy.give_content(&name, draft, way)?;
-        Ok(copy)
-    }
-
-    fn give_content(&self, name: &[u8], draft: &Draft, way: Way) -> Result<(), Error> {
+    ) -> Result<(), Error> {
         let mut content = draft.content()?;
-        if way == Way::Linked && self.link(name, draft)? {
+        if way == Way::Linked && self.link(directory, name, draft)? {
             return content.sync();
         }
-        self.write(name, |take| content.copy(take))
+        self.write(directory, name, |take| content.copy(take))
     }
 
     /// Gives the content another name here; false where that cannot be had.
-    fn link(&self, name: &[u8], draft: &Draft) -> Result<bool, Error> {
-        let Ok(spool) = draft.files.fs.directory() else {
+    fn link(&self, directory: &dyn Fs, name: &[u8], draft: &Draft) -> Result<bool, Error> {
+        let (Ok(spool), Ok(here)) = (draft.files.fs.directory(), directory.directory()) else {
             return Ok(false);
         };
         let from = draft.id().file_name(Suffix::Content);
-        match spool.link_into(&from, &self.directory, name) {
+        match spool.link_into(&from, here, name) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                self.remove(name)?;
-                Ok(spool.link_into(&from, &self.directory, name).is_ok())
+                self.remove(directory, name)?;
+                Ok(spool.link_into(&from, here, name).is_ok())
             }
             linked => Ok(linked.is_ok()),
         }
@@ -316,23 +336,28 @@ impl Copy {
     /// Writes a file, in the place of one that an attempt that failed may have left.
     fn write(
         &self,
+        directory: &dyn Fs,
         name: &[u8],
         fill: impl FnOnce(&mut dyn FnMut(&[u8]) -> Result<(), Error>) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let shown = self.name(name);
-        let mut file = match self.directory.create_new(name, MODE) {
+        let mut file = match directory.create_new(name) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                self.remove(name)?;
-                self.directory.create_new(name, MODE)
+                self.remove(directory, name)?;
+                directory.create_new(name)
             }
             result => result,
         }
         .at(Operation::Create, &shown)?;
-        fill(&mut |octets| {
-            let written = io::Write::write_all(&mut file, octets);
-            written.at(Operation::Write, &shown)
-        })?;
-        file::sync(&file).at(Operation::Sync, &shown)
+        fill(&mut |octets| file.write_all(octets).at(Operation::Write, &shown))?;
+        file.sync().at(Operation::Sync, &shown)
+    }
+
+    /// Opens the directory that the files are in, or one of a maildir's.
+    fn part(&self, name: &[u8]) -> Result<Box<dyn Fs>, Error> {
+        let directory = self.place.open(&self.mailbox)?;
+        let opened = directory.open_subdirectory(name);
+        opened.at(Operation::OpenDirectory, &self.name(name))
     }
 
     /// Gives the copy its final name, and that for good. An earlier copy of the
@@ -341,24 +366,31 @@ impl Copy {
         self.state = State::Publishing;
         let result = match &self.shape {
             Shape::Pair { id, has_content } => {
+                let directory = self.place.open(&self.mailbox)?;
+                let rename = |from, to| {
+                    self.rename(directory.as_ref(), &id.file_name(from), &id.file_name(to))
+                };
                 if *has_content {
-                    self.rename(
-                        &id.file_name(Suffix::ContentNew),
-                        &id.file_name(Suffix::Content),
-                    )?;
+                    rename(Suffix::ContentNew, Suffix::Content)?;
                 }
-                let (new, last) = (Suffix::EnvelopeNew, Suffix::Envelope);
-                self.rename(&id.file_name(new), &id.file_name(last))?;
-                self.directory.sync()
+                rename(Suffix::EnvelopeNew, Suffix::Envelope)?;
+                directory.sync()
             }
-            Shape::Maildir { new, name } => {
-                let moved = self.directory.move_into(name, new, name);
+            Shape::Maildir { name } => {
+                let (tmp, new) = (self.part(TMP)?, self.part(NEW)?);
+                let moved = tmp
+                    .directory()
+                    .and_then(|tmp| tmp.move_into(name, new.directory()?, name));
                 moved.at(Operation::Rename, &self.name(name))?;
                 new.sync()
             }
         };
         self.state = State::Published;
-        result.at(Operation::SyncDirectory, &self.shown)
+        result.at(Operation::SyncDirectory, &self.mailbox)
+    }
+
+    pub(super) fn is_in(&self, identity: (u64, u64)) -> bool {
+        self.identity == identity
     }
 
     pub(super) fn shares_content(&self) -> bool {
@@ -369,54 +401,51 @@ impl Copy {
         self.state = State::Kept;
     }
 
-    fn rename(&self, from: &[u8], to: &[u8]) -> Result<(), Error> {
-        let renamed = self.directory.rename(from, to);
+    fn rename(&self, directory: &dyn Fs, from: &[u8], to: &[u8]) -> Result<(), Error> {
+        let renamed = directory.rename(from, to);
         renamed.at(Operation::Rename, &self.name(from))?;
         // POSIX: where both are names of one file already, both stay.
-        self.remove(from)
+        self.remove(directory, from)
     }
 
-    fn remove(&self, name: &[u8]) -> Result<(), Error> {
-        match self.directory.remove(name) {
+    /// Removes a file; one that has been read, and moved, is gone as well.
+    fn remove(&self, directory: &dyn Fs, name: &[u8]) -> Result<(), Error> {
+        match directory.remove(name) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             result => result.at(Operation::Remove, &self.name(name)),
         }
     }
 
     fn name(&self, name: &[u8]) -> Vec<u8> {
-        [&self.shown, b"/".as_slice(), name].concat()
+        [&self.mailbox, b"/".as_slice(), name].concat()
     }
 
     /// Removes the envelope first, and the content only if that has worked.
     fn take_away(&self) -> Result<(), Error> {
+        let is_published = self.state == State::Published;
         match &self.shape {
             Shape::Pair { id, has_content } => {
-                let published = [Suffix::Envelope, Suffix::Content];
-                let written = [Suffix::EnvelopeNew, Suffix::ContentNew];
-                let parts = match self.state {
-                    State::Published => published,
-                    _ => written,
+                let directory = self.place.open(&self.mailbox)?;
+                let parts = match is_published {
+                    true => [Suffix::Envelope, Suffix::Content],
+                    false => [Suffix::EnvelopeNew, Suffix::ContentNew],
                 };
                 for (suffix, is_ours) in parts.into_iter().zip([true, *has_content]) {
                     if is_ours {
-                        self.remove(&id.file_name(suffix))?;
+                        self.remove(directory.as_ref(), &id.file_name(suffix))?;
                     }
                 }
                 if *has_content && self.state == State::Publishing {
                     // Of an earlier copy the envelope is there, and needs it.
-                    let removed = remove_orphan(&self.directory, id);
-                    return removed.at(Operation::Remove, &self.shown);
+                    let removed = remove_orphan(directory.as_ref(), id);
+                    return removed.at(Operation::Remove, &self.mailbox);
                 }
                 Ok(())
             }
-            Shape::Maildir { new, name } => match self.state {
-                State::Published => match new.remove(name) {
-                    // It has been read, and moved.
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-                    result => result.at(Operation::Remove, &self.name(name)),
-                },
-                _ => self.remove(name),
-            },
+            Shape::Maildir { name } => {
+                let part = self.part(if is_published { NEW } else { TMP })?;
+                self.remove(part.as_ref(), name)
+            }
         }
     }
 }
@@ -446,78 +475,4 @@ fn maildir_name() -> Vec<u8> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn scratch(name: &str) -> PathBuf {
-        let name = format!("relay-below-{name}-{}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir(&path).unwrap();
-        path
-    }
-
-    fn names(directory: &Directory) -> BTreeSet<String> {
-        let names = directory.names().unwrap().map(Result::unwrap);
-        names.map(|name| String::from_utf8(name).unwrap()).collect()
-    }
-
-    #[test]
-    fn a_copy_that_is_published_by_half_is_taken_away() {
-        let path = scratch("half");
-        let directory = Directory::open(&path).unwrap();
-        let name = "emailrelay.9.5.10000000009";
-        let id = StoredId::parse(name.as_bytes()).unwrap();
-        let half = || {
-            std::fs::write(path.join(format!("{name}.content.new")), "x").unwrap();
-            let mut copy = Copy {
-                directory: Directory::open(&path).unwrap(),
-                shown: b"alice".to_vec(),
-                shape: Shape::Pair {
-                    id: id.clone(),
-                    has_content: true,
-                },
-                state: State::Written,
-            };
-            // There is no envelope that could get its name.
-            copy.publish().unwrap_err();
-        };
-        half();
-        assert_eq!(names(&directory), BTreeSet::new());
-        // The envelope of an earlier copy keeps a content.
-        let earlier = ["content", "envelope"].map(|suffix| format!("{name}.{suffix}"));
-        for name in &earlier {
-            std::fs::write(path.join(name), "x").unwrap();
-        }
-        half();
-        assert_eq!(names(&directory), earlier.into());
-        std::fs::remove_dir_all(&path).unwrap();
-    }
-
-    #[test]
-    fn what_unfinished_copies_have_left_goes() {
-        let path = scratch("left");
-        let (ours, whole) = ("emailrelay.9.5.10000000009", "emailrelay.9.5.10000000010");
-        let left_behind = [
-            format!("{ours}.content"),
-            format!("{ours}.envelope.new"),
-            format!("{ours}.content.new"),
-            format!("{whole}.envelope.new"),
-        ];
-        let others = [
-            format!("{whole}.content"),
-            format!("{whole}.envelope"),
-            "emailrelay.9.5.1.envelope.new".to_owned(),
-            "emailrelay.9.5.1.content".to_owned(),
-            "emailrelay.9.5.10000000011.content".to_owned(),
-        ];
-        for name in left_behind.iter().chain(&others) {
-            std::fs::write(path.join(name), "x").unwrap();
-        }
-        let directory = Directory::open(&path).unwrap();
-        tidy(&directory, LEFT_BEHIND_SECONDS).unwrap();
-        assert_eq!(names(&directory).len(), left_behind.len() + others.len());
-        tidy(&directory, 0).unwrap();
-        assert_eq!(names(&directory), others.into_iter().collect());
-        std::fs::remove_dir_all(&path).unwrap();
-    }
-}
+mod tests;

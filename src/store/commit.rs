@@ -10,7 +10,7 @@
 //! durable before any name becomes final; see [`super::local`].
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use super::companions::Companion;
@@ -132,15 +132,28 @@ impl Group {
     /// again: the system may have forgotten what it could not write.
     /// Up to `width` files are synced at the same time.
     pub(super) fn sync(&mut self, width: usize) {
+        self.sync_with(width, thread::Builder::new);
+    }
+
+    /// The same with threads of that kind. Those that cannot be had leave their shares
+    /// to the others, of which this one is one.
+    pub(super) fn sync_with(&mut self, width: usize, kind: fn() -> thread::Builder) {
         let threads = width.min(self.members.len() / SYNCS_PER_THREAD).max(1);
         let share = self.members.len().div_ceil(threads).max(1);
-        thread::scope(|scope| {
-            let mut shares = self.members.chunks_mut(share);
-            let first = shares.next();
-            for share in shares {
-                scope.spawn(|| step(share, Prepared::sync));
+        let shares = Mutex::new(self.members.chunks_mut(share));
+        let next = || shares.lock().unwrap_or_else(PoisonError::into_inner).next();
+        let work = || {
+            while let Some(share) = next() {
+                step(share, Prepared::sync);
             }
-            step(first.unwrap_or_default(), Prepared::sync);
+        };
+        thread::scope(|scope| {
+            for _ in 1..threads {
+                if kind().spawn_scoped(scope, work).is_err() {
+                    break;
+                }
+            }
+            work();
         });
     }
 
@@ -276,17 +289,30 @@ impl Prepared {
 
     /// Opens again what was let go and then not read again.
     pub(super) fn take_back(&mut self) -> Result<(), Error> {
-        let (files, id) = (Arc::clone(self.writer.files()), self.writer.id().clone());
-        let now = |suffix| match files.metadata(&id, suffix)? {
-            Some(metadata) => Ok(metadata),
-            None => Err(io::ErrorKind::NotFound.into()).at(Operation::Open, &id.file_name(suffix)),
-        };
         if self.writer.is_let_go() {
-            self.adopt_content(now(Suffix::Content)?)?;
+            self.take_back_content()?;
         }
         match &self.envelope {
-            Some(file) if file.is_let_go() => self.adopt_envelope(&now(Suffix::EnvelopeNew)?),
+            Some(file) if file.is_let_go() => {
+                let seen = self.present(Suffix::EnvelopeNew)?;
+                self.adopt_envelope(&seen)
+            }
             _ => Ok(()),
+        }
+    }
+
+    /// Goes on with the content file that is there now.
+    pub(super) fn take_back_content(&mut self) -> Result<(), Error> {
+        let seen = self.present(Suffix::Content)?;
+        self.adopt_content(seen)
+    }
+
+    /// What is known of a file of that suffix, which must be there.
+    fn present(&self, suffix: Suffix) -> Result<Metadata, Error> {
+        let id = self.writer.id();
+        match self.writer.files().metadata(id, suffix)? {
+            Some(metadata) => Ok(metadata),
+            None => Err(io::ErrorKind::NotFound.into()).at(Operation::Open, &id.file_name(suffix)),
         }
     }
 

@@ -14,9 +14,9 @@ use super::draft::Draft;
 use super::envelope::Envelope;
 use super::error::{At, Error, Operation};
 use super::files::Files;
-use super::fs::File;
 use super::name::{StoredId, Suffix};
 use super::spool;
+use super::staged::Held;
 
 /// How many ids are tried for one message before it is refused.
 const IDS_MAX: u32 = 100;
@@ -29,12 +29,15 @@ pub enum Companion {
     Copy(Copy),
 }
 
-/// A further message with the same content.
+/// A further message with the same content. Nothing of it is kept open, since a message
+/// may have very many. What keeps others from it is the message's own lock on the
+/// content, as long as that is one file with this one's; else recovery by another
+/// process may remove it, and then the message is refused for now.
 pub struct Sibling {
     files: Arc<Files>,
     id: StoredId,
-    /// Holds the lock on the envelope.
-    envelope: Box<dyn File>,
+    /// Keeps recovery and forwarders of this process away.
+    _held: Held,
     /// The name of the envelope; none once it is not ours to remove.
     suffix: Option<Suffix>,
     has_content: bool,
@@ -55,6 +58,14 @@ impl Companion {
         match self {
             Companion::Message(_) => false,
             Companion::Copy(copy) => copy.shares_content(),
+        }
+    }
+
+    /// Whether it is a copy in that directory.
+    pub(super) fn is_copy_in(&self, identity: (u64, u64)) -> bool {
+        match self {
+            Companion::Message(_) => false,
+            Companion::Copy(copy) => copy.is_in(identity),
         }
     }
 
@@ -114,16 +125,17 @@ impl Draft {
     /// recovery could take the content for one that nobody needs.
     fn sibling_of_id(&self, id: StoredId) -> Result<Sibling, Error> {
         let suffix = Suffix::EnvelopeNew;
-        let file = self.files.create(&id, suffix)?;
+        let held = Held::new(&self.files, &id);
+        let envelope = self.files.create(&id, suffix)?;
         let mut sibling = Sibling {
             files: Arc::clone(&self.files),
             id,
-            envelope: file,
+            _held: held,
             suffix: Some(suffix),
             has_content: false,
         };
         // Where there are no locks, so be it.
-        if let Ok(false) = sibling.envelope.try_lock() {
+        if let Ok(false) = envelope.try_lock() {
             let name = sibling.id.file_name(suffix);
             return Err(io::ErrorKind::WouldBlock.into()).at(Operation::Create, &name);
         }
@@ -169,8 +181,10 @@ impl Sibling {
         let name = self.id.file_name(Suffix::EnvelopeNew);
         let printed = envelope.print().map_err(io::Error::other);
         let text = printed.at(Operation::Compose, &name)?;
-        self.envelope.write_all(&text).at(Operation::Write, &name)?;
-        self.envelope.sync().at(Operation::Sync, &name)
+        let opened = self.files.fs.open_append(&name);
+        let mut envelope = opened.at(Operation::Open, &name)?;
+        envelope.write_all(&text).at(Operation::Write, &name)?;
+        envelope.sync().at(Operation::Sync, &name)
     }
 
     fn publish(&mut self) -> Result<(), Error> {

@@ -8,7 +8,7 @@
 //! fails drops what it could not write, and a later sync of the same file then
 //! succeeds without it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -59,6 +59,8 @@ struct Disk {
     /// Whether open files cannot be replaced.
     is_jealous: bool,
     can_lock: bool,
+    /// Directories that may not be entered.
+    shut: BTreeSet<Vec<u8>>,
     hook: Option<Hook>,
 }
 
@@ -98,6 +100,7 @@ impl Faulty {
             can_tell_opens: true,
             is_jealous: false,
             can_lock: true,
+            shut: BTreeSet::new(),
             hook: None,
         })
     }
@@ -123,6 +126,11 @@ impl Faulty {
     /// How many operations there were since the fault was set.
     pub(super) fn operations(&self) -> usize {
         self.disk().trace.len()
+    }
+
+    /// How many files and directories are open, with this one.
+    pub(super) fn handles(&self) -> usize {
+        Arc::strong_count(&self.disk)
     }
 
     /// Which operations there were since the fault was set.
@@ -154,6 +162,7 @@ impl Faulty {
             can_tell_opens: disk.can_tell_opens,
             is_jealous: disk.is_jealous,
             can_lock: disk.can_lock,
+            shut: disk.shut.clone(),
             hook: None,
         })
     }
@@ -192,6 +201,11 @@ impl Faulty {
         let is_left = |other: &[u8]| other != name.as_bytes() && !other.starts_with(&below);
         disk.names.retain(|other, _| is_left(other));
         disk.durable_names.retain(|other, _| is_left(other));
+    }
+
+    /// Takes the permission to enter a directory away.
+    pub(super) fn shut(&self, name: &str) {
+        self.disk().shut.insert(name.into());
     }
 
     /// Makes a file look as if it had last been changed in 1970.
@@ -239,7 +253,10 @@ impl Faulty {
     fn run_hook(&self, operation: &'static str) {
         let hook = self.disk().hook.take_if(|(wanted, _)| *wanted == operation);
         if let Some((_, action)) = hook {
-            action(self);
+            action(&Faulty {
+                disk: Arc::clone(&self.disk),
+                prefix: Vec::new(),
+            });
         }
     }
 
@@ -460,6 +477,9 @@ impl Fs for Faulty {
         let inode = *disk.names.get(&name).ok_or(io::ErrorKind::NotFound)?;
         if disk.inodes[inode].kind != Kind::Directory {
             return Err(io::ErrorKind::NotADirectory.into());
+        }
+        if disk.shut.contains(&name) {
+            return Err(io::ErrorKind::PermissionDenied.into());
         }
         Ok(Box::new(Faulty {
             disk: Arc::clone(&self.disk),

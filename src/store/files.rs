@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::envelope::{ENVELOPE_OCTETS_MAX, Reason};
-use super::error::{At, Error, Operation};
-use super::fs::{File, Fs, Kind, Metadata};
+use super::error::{At, Error, Operation, reason};
+use super::fs::{File, Fs, Kind, Metadata, has_name};
 use super::measure::Measures;
 use super::name::{Ids, StoredId, Suffix};
 use super::staged::HeldIds;
@@ -19,8 +19,8 @@ pub(super) const ODDITIES_MAX: usize = 1000;
 /// How many messages are remembered that were delivered but could not be removed.
 pub(super) const UNDELETABLE_MAX: usize = 10_000;
 
-/// The suffixes of envelopes in sub-directories that need the content here.
-const SUBDIRECTORY_ENVELOPES: [Suffix; 4] = [
+/// The suffixes of envelopes in sub-directories that need a content, there or here.
+pub(super) const ENVELOPES_BELOW: [Suffix; 4] = [
     Suffix::Envelope,
     Suffix::EnvelopeBusy,
     Suffix::EnvelopeBad,
@@ -275,18 +275,16 @@ impl Files {
     }
 
     /// Whether the content is needed by an envelope in a sub-directory that has no
-    /// content of its own. Where that cannot be told it is.
+    /// content of its own. Where that cannot be told it is, but not in one of another
+    /// user's that may not be entered: nothing was put there.
     pub(super) fn is_needed_below(&self, id: &StoredId) -> bool {
-        let names = SUBDIRECTORY_ENVELOPES.map(|suffix| id.file_name(suffix));
+        let names = ENVELOPES_BELOW.map(|suffix| id.file_name(suffix));
         let Some(subdirectories) = self.known().subdirectories.clone() else {
             return true;
         };
         let is_without_content = |subdirectory: &Vec<u8>| -> io::Result<bool> {
             let directory = self.fs.open_subdirectory(subdirectory)?;
-            let has = |name: &Vec<u8>| match directory.metadata(name) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-                result => result.map(|_| true),
-            };
+            let has = |name: &Vec<u8>| has_name(directory.as_ref(), name);
             for name in &names {
                 if has(name)? {
                     return Ok(!has(&id.file_name(Suffix::Content))?);
@@ -298,8 +296,31 @@ impl Files {
             .iter()
             .any(|subdirectory| match is_without_content(subdirectory) {
                 Ok(needed) => needed,
-                Err(error) => error.kind() != io::ErrorKind::NotFound,
+                Err(error) => {
+                    error.kind() != io::ErrorKind::NotFound
+                        && (self.is_of_one_owner(id, subdirectory)
+                            || !self.is_shut(subdirectory, &error))
+                }
             })
+    }
+
+    /// Whether content and sub-directory belong to the same user: then the relay may
+    /// have put something there even if whoever asks may not look.
+    fn is_of_one_owner(&self, id: &StoredId, subdirectory: &[u8]) -> bool {
+        let owner = |name: &[u8]| self.fs.metadata(name).map(|about| about.owner).ok();
+        owner(&id.file_name(Suffix::Content)) == owner(subdirectory)
+    }
+
+    /// Whether that is the error of a sub-directory that this program may not enter,
+    /// as that of a `lost+found`; says so once.
+    pub(super) fn is_shut(&self, subdirectory: &[u8], error: &io::Error) -> bool {
+        let is_shut = error.kind() == io::ErrorKind::PermissionDenied;
+        if is_shut && self.is_first_complaint(subdirectory.to_vec()) {
+            let name = crate::base::ascii::escape(subdirectory);
+            let why = reason(error);
+            crate::warning!("sub-directory of the spool is passed over: {name}: {why}");
+        }
+        is_shut
     }
 
     /// Takes the maildrop of that name for one session in this process; false where
@@ -399,7 +420,7 @@ fn with_line_ends_of(text: &[u8], reason: &Reason) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::faulty::Faulty;
+    use super::super::faulty::{Fault, Faulty};
     use super::*;
 
     fn files() -> Files {
@@ -431,6 +452,31 @@ mod tests {
         assert!(files.take_undeletable(&ids[0]));
         assert!(!files.take_undeletable(&ids[0]));
         assert!(!files.take_undeletable(&ids[UNDELETABLE_MAX]));
+    }
+
+    #[test]
+    fn nobody_is_thought_to_need_a_content_where_this_program_may_not_look() {
+        let disk = Faulty::new();
+        let files = Files::new(Box::new(disk.clone()), PathBuf::new(), Ids::new(1, 1));
+        let id = files.ids.next(1);
+        let [content, envelope] = [Suffix::Content, Suffix::Envelope]
+            .map(|suffix| String::from_utf8(id.file_name(suffix)).unwrap());
+        disk.plant_directory("lost+found", &[]);
+        disk.plant_directory("alice", &[]);
+        files.set_subdirectories(Some(vec![b"lost+found".to_vec(), b"alice".to_vec()]));
+        disk.plant(&content, Kind::File, b"");
+        disk.shut("lost+found");
+        assert!(files.is_needed_below(&id), "the owner's relay may enter it");
+        disk.set_owner("lost+found", 0);
+        assert!(!files.is_needed_below(&id));
+        // It has been told.
+        assert!(!files.is_first_complaint(b"lost+found".to_vec()));
+        disk.plant_directory("alice", &[envelope]);
+        assert!(files.is_needed_below(&id));
+        // Any other error is for now.
+        disk.plant_directory("alice", &[]);
+        disk.set_fault(Fault::Fail(1, io::ErrorKind::Other));
+        assert!(files.is_needed_below(&id));
     }
 
     #[test]

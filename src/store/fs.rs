@@ -46,6 +46,14 @@ pub(super) trait Fs: Send + Sync {
     fn open_files_are_in_the_way(&self) -> bool;
 }
 
+/// Whether there is something of that name.
+pub(super) fn has_name(directory: &dyn Fs, name: &[u8]) -> io::Result<bool> {
+    match directory.metadata(name) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        result => result.map(|_| true),
+    }
+}
+
 /// An open file; closing it gives its lock back.
 pub(super) trait File: Send {
     /// Writes all of the octets at the end.

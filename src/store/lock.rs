@@ -91,6 +91,9 @@ impl From<Error> for Refusal {
 
 /// Takes a message.
 pub(super) fn lock(files: &Arc<Files>, id: &StoredId) -> Result<LockOutcome, Error> {
+    if files.held.has(id) {
+        return Ok(LockOutcome::HeldElsewhere);
+    }
     let content = files.find(id, Suffix::Content)?;
     let held = match &content {
         // Where there are no locks the rename alone decides.

@@ -367,13 +367,23 @@ impl Maildrop {
         // In a user's directory nobody else looks for a content.
         let files = match is_here {
             true => &self.own,
-            false if self.by_name => &self.spool,
+            false if self.by_name && !self.is_shared_out(id)? => &self.spool,
             false => return Ok(()),
         };
         if !files.is_content_needed(id)? {
             files.remove(id, Suffix::Content)?;
         }
         Ok(())
+    }
+
+    /// Whether somebody has a content locked, and others may yet get envelopes that
+    /// need it. If none does in the end recovery removes it.
+    fn is_shared_out(&self, id: &StoredId) -> Result<bool, Error> {
+        Ok(match self.spool.find(id, Suffix::Content)? {
+            Found::File(file) => matches!(file.try_lock_shared(), Ok(false)),
+            Found::Held => true,
+            Found::Missing | Found::Odd => false,
+        })
     }
 }
 

@@ -72,7 +72,8 @@ fn read(spool: &Directory, name: &[u8]) -> Result<Vec<u8>, Error> {
     }
 }
 
-/// The names of all sub-directories, those that start with a dot, too.
+/// The names of all sub-directories that this program may enter, those that start with
+/// a dot, too.
 fn subdirectories(spool: &Directory, shown: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
     let mut found = Vec::new();
     for name in spool.names().at(Operation::List, shown)? {
@@ -84,6 +85,11 @@ fn subdirectories(spool: &Directory, shown: &[u8]) -> Result<Vec<Vec<u8>>, Error
             metadata.is_ok_and(|metadata| metadata.kind == Kind::Directory)
         };
         if is_file || !is_directory(&name) {
+            continue;
+        }
+        if let Err(error) = spool.open_subdirectory(&name)
+            && error.kind() == io::ErrorKind::PermissionDenied
+        {
             continue;
         }
         if found.len() == SUBDIRECTORIES_MAX {

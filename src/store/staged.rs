@@ -157,13 +157,25 @@ impl Staged {
     /// The filter has the message. Content that it has left is for envelopes that
     /// it has put into sub-directories, or else recovery will remove it.
     fn hand_over(mut self) -> Result<Left, Error> {
-        self.prepared.writer().sync()?;
+        self.secure_content()?;
         // What an earlier filter has made of it was accepted with it.
         if !self.publish_companions()? {
             self.prepared.files().sync()?;
         }
         self.prepared.leave();
         Ok(Left::Taken)
+    }
+
+    /// Makes the content durable that filters have left, if there is any. Where copies
+    /// need it there must be, and its lock tells everyone so until they have their names.
+    fn secure_content(&mut self) -> Result<(), Error> {
+        let (files, id) = (Arc::clone(self.prepared.files()), self.id().clone());
+        if !files.held.shares_content(&id) {
+            return files.sync_named(&id, Suffix::Content);
+        }
+        self.prepared.take_back_content()?;
+        self.prepared.writer().sync()?;
+        files.sync()
     }
 
     /// Gives all that is to appear together with the message its final name, and
@@ -309,6 +321,13 @@ impl HeldIds {
         let ids = self.ids();
         ids.get(id)
             .is_some_and(|attached| attached.iter().any(Companion::shares_content))
+    }
+
+    /// Whether a copy in that directory is to appear together with that message.
+    pub(super) fn has_copy_in(&self, id: &StoredId, identity: (u64, u64)) -> bool {
+        let ids = self.ids();
+        ids.get(id)
+            .is_some_and(|attached| attached.iter().any(|one| one.is_copy_in(identity)))
     }
 
     /// Adds companions to a message; gives them back if it is none of them.

@@ -1,7 +1,7 @@
 //! Storing, without power cuts.
 
 use super::*;
-use crate::store::commit::{Commit, Receipt};
+use crate::store::commit::{Commit, Group, Receipt};
 use crate::store::envelope::LINE_OCTETS_MAX;
 use crate::store::error::Operation;
 use crate::store::faulty::Fault;
@@ -242,4 +242,20 @@ fn a_message_that_cannot_be_taken_back_keeps_its_content() {
     assert_eq!(suffixes(&disk, &id), [Suffix::Content, Suffix::Envelope]);
     let mut locked = take(&spool, &id);
     assert_eq!(locked.read(&mut [0; 9]).unwrap(), 4);
+}
+
+#[test]
+fn where_no_thread_can_be_had_messages_are_synced_all_the_same() {
+    let disk = Faulty::new();
+    let spool = spool(&disk, 1);
+    let mut group = Group::prepare((0..64).map(|_| commit(&spool, b"text")).collect());
+    let before = disk.operations();
+    // No memory has room for such a stack.
+    group.sync_with(16, || {
+        std::thread::Builder::new().stack_size(1 << (usize::BITS - 4))
+    });
+    let trace = disk.trace().split_off(before);
+    assert_eq!(trace.iter().filter(|one| **one == "sync").count(), 128);
+    let results = group.publish(&spool.files);
+    assert!(results.iter().all(Result::is_ok));
 }
