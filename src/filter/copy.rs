@@ -8,7 +8,7 @@ use super::built_in;
 use super::chain::{BuiltIn, Subject};
 use super::verdict::{Finding, Verdict};
 use crate::store::below::{Mailboxes, Way};
-use crate::store::companions::{Companion, publish_now};
+use crate::store::companions::publish_now;
 use crate::store::{Draft, Error};
 use crate::warning;
 
@@ -61,10 +61,7 @@ impl Copy {
         if self.way == Way::Shared {
             draft.content()?.sync()?;
         }
-        let mut copies = Vec::new();
-        for name in &names {
-            copies.extend(mailboxes.copy(name, draft, self.way)?.map(Companion::Copy));
-        }
+        let copies = mailboxes.copy_to(names.iter().map(Vec::as_slice), draft, self.way)?;
         if self.stays {
             draft.attach(copies)?;
             return Ok(Verdict::Accept);

@@ -11,7 +11,7 @@ use super::verdict::{Finding, Verdict};
 use super::verifier;
 use crate::base::OneLine;
 use crate::store::below::{COPIES_MAX, Mailboxes, Way};
-use crate::store::companions::{Companion, publish_now};
+use crate::store::companions::publish_now;
 use crate::store::{Draft, Error, Operation};
 
 /// The filter.
@@ -54,11 +54,9 @@ impl Deliver {
         }
         check(&names)?;
         let mailboxes = self.mailboxes.get_or_init(|| subject.spool.mailboxes());
-        let mut copies = Vec::new();
-        for name in names.iter().map(OneLine::as_bytes) {
-            mailboxes.create(name)?;
-            copies.extend(mailboxes.copy(name, draft, self.way)?.map(Companion::Copy));
-        }
+        let names = || names.iter().map(OneLine::as_bytes);
+        names().try_for_each(|name| mailboxes.create(name))?;
+        let copies = mailboxes.copy_to(names(), draft, self.way)?;
         let is_all = envelope.remote_recipients.is_empty();
         if is_all && !self.stays {
             publish_now(draft, copies)?;

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::companions::Companion;
 use super::draft::Draft;
 use super::error::{At, Error, Operation};
 use super::files::{ENVELOPES_BELOW, Files};
@@ -158,12 +159,35 @@ impl Mailboxes {
         }
     }
 
-    /// Writes a copy of a message that nobody sees yet; none where an earlier filter's
-    /// is to appear there with the message, whose files it would replace.
-    pub fn copy(&self, mailbox: &[u8], draft: &Draft, way: Way) -> Result<Option<Copy>, Error> {
+    /// Writes copies of a message, one for each of these mailboxes, that nobody sees yet.
+    pub fn copy_to<'a>(
+        &self,
+        mailboxes: impl IntoIterator<Item = &'a [u8]>,
+        draft: &Draft,
+        way: Way,
+    ) -> Result<Vec<Companion>, Error> {
+        let mut copies = Vec::new();
+        for mailbox in mailboxes {
+            let copy = self.copy(mailbox, draft, way, &copies)?;
+            copies.extend(copy.map(Companion::Copy));
+        }
+        Ok(copies)
+    }
+
+    /// None where one of the earlier copies is to appear, or that of an earlier filter,
+    /// whose files it would replace: where names are the same in any case, two of them
+    /// may be those of one mailbox.
+    fn copy(
+        &self,
+        mailbox: &[u8],
+        draft: &Draft,
+        way: Way,
+        earlier: &[Companion],
+    ) -> Result<Option<Copy>, Error> {
         let about = self.place.fs().metadata(mailbox);
         let identity = about.at(Operation::OpenDirectory, mailbox)?.identity;
-        if draft.files.held.has_copy_in(draft.id(), identity) {
+        let is_served = earlier.iter().any(|companion| companion.is_copy_in(identity));
+        if is_served || draft.files.held.has_copy_in(draft.id(), identity) {
             return Ok(None);
         }
         let directory = self.place.open(mailbox)?;

@@ -162,12 +162,12 @@ fn share_out(disk: &Faulty, spool: &Spool) -> Staged {
         spool.mailboxes(),
     );
     draft.content().unwrap().sync().unwrap();
-    let copies = ["alice", "bob"].map(|name| {
-        disk.plant_directory(name, &[]);
-        let copy = mailboxes.copy(name.as_bytes(), &draft, Way::Shared);
-        Companion::Copy(copy.unwrap().unwrap())
-    });
-    draft.attach(copies.into()).unwrap();
+    let names = ["alice", "bob"];
+    names
+        .iter()
+        .for_each(|name| disk.plant_directory(name, &[]));
+    let copies = mailboxes.copy_to(names.map(str::as_bytes), &draft, Way::Shared);
+    draft.attach(copies.unwrap()).unwrap();
     staged
 }
 
@@ -271,9 +271,8 @@ fn what_waits_for_its_message_keeps_nothing_open() {
     let id = sibling.id().clone();
     draft.attach(vec![Companion::Message(sibling)]).unwrap();
     for mailbox in [b"alice".as_slice(), b"bob"] {
-        let copy = spool.mailboxes().copy(mailbox, &draft, Way::Copied);
-        let copy = copy.unwrap().unwrap();
-        draft.attach(vec![Companion::Copy(copy)]).unwrap();
+        let copies = spool.mailboxes().copy_to([mailbox], &draft, Way::Copied);
+        draft.attach(copies.unwrap()).unwrap();
     }
     assert_eq!(disk.handles(), open);
     // Nobody takes it for what was left behind, even so, nor sends it yet.
