@@ -102,7 +102,16 @@ impl Child {
             self.reaped = Some(Instant::now() + LAST_WORDS);
             self.job.let_go();
         }
-        Ok(status.map(|status| End::Exited(status.code().unwrap_or(-1))))
+        Ok(status.map(|status| end(status.code().unwrap_or(-1))))
+    }
+}
+
+/// Where the system itself has ended a program, or could not load it, its status is the
+/// error's (NTSTATUS of severity 3), which no program exits with by itself.
+fn end(status: i32) -> End {
+    match status.cast_unsigned() >> 28 {
+        0xC => End::Signalled(status),
+        _ => End::Exited(status),
     }
 }
 

@@ -10,7 +10,6 @@ pub(super) type BOOL = i32;
 pub(super) const INVALID_SOCKET: SOCKET = SOCKET::MAX;
 
 pub(super) const POLLRDNORM: i16 = 0x0100;
-pub(super) const POLLRDBAND: i16 = 0x0200;
 pub(super) const POLLWRNORM: i16 = 0x0010;
 pub(super) const POLLERR: i16 = 0x0001;
 pub(super) const POLLHUP: i16 = 0x0002;

@@ -150,10 +150,11 @@ impl Directory {
         regular(options.read(true), &self.join(name)?)
     }
 
-    /// Opens a regular file for writing at its end.
+    /// Opens a regular file for writing at its end. For reading as well, or it could not
+    /// be locked.
     pub fn open_append(&self, name: &[u8]) -> io::Result<File> {
         let mut options = OpenOptions::new();
-        regular(options.append(true), &self.join(name)?)
+        regular(options.read(true).append(true), &self.join(name)?)
     }
 
     /// Renames within the directory, replacing what has the new name.

@@ -24,17 +24,21 @@ const PLAIN_PATH_MAX: usize = 240;
 /// Renames on one volume, replacing what has the new name. It is on the disk when
 /// this returns.
 pub(super) fn replace(from: &Path, to: &Path) -> io::Result<()> {
-    patiently(
+    let is_synced = patiently(
         || match move_file(from, to, ffi::MOVEFILE_REPLACE_EXISTING) {
             // Somebody has the target open. Newer file systems can replace it all the same,
             // which the standard library asks of them, but not to wait for the disk.
             Err(error) if error.raw_os_error() == Some(ffi::ERROR_ACCESS_DENIED) => {
-                fs::rename(from, to)?;
-                OpenOptions::new().append(true).open(to)?.sync_all()
+                fs::rename(from, to).map(|()| false)
             }
-            result => result,
+            result => result.map(|()| true),
         },
-    )
+    )?;
+    match is_synced {
+        true => Ok(()),
+        // By itself, since there is nothing any more that could be renamed again.
+        false => patiently(|| OpenOptions::new().append(true).open(to)?.sync_all()),
+    }
 }
 
 /// The same, but fails with `AlreadyExists` where something has the new name.
@@ -60,7 +64,7 @@ pub(super) fn pending_as(error: io::Error, kind: io::ErrorKind) -> io::Error {
 }
 
 /// Tries again for a while what somebody else may be in the way of.
-fn patiently(mut attempt: impl FnMut() -> io::Result<()>) -> io::Result<()> {
+fn patiently<T>(mut attempt: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     let mut pause = FIRST_PAUSE;
     for _ in 1..TRIES_MAX {
         match attempt() {

@@ -1,6 +1,7 @@
 //! WSAPoll.
 
 mod connects;
+mod half_closed;
 
 use std::io;
 use std::thread;
@@ -12,7 +13,8 @@ use super::ffi;
 pub type RawSocket = std::os::windows::io::RawSocket;
 
 // POLLPRI is never set: WSAPoll refuses it.
-pub(in crate::sys) const READ: i16 = ffi::POLLRDNORM | ffi::POLLRDBAND;
+// Nor is POLLRDBAND: nobody takes what is urgent, and it would be reported for ever.
+pub(in crate::sys) const READ: i16 = ffi::POLLRDNORM;
 pub(in crate::sys) const WRITE: i16 = ffi::POLLWRNORM;
 pub(in crate::sys) const TROUBLE: i16 = ffi::POLLERR | ffi::POLLHUP | ffi::POLLNVAL;
 
@@ -40,15 +42,20 @@ impl RawEntry {
 }
 
 pub(in crate::sys) fn wait(entries: &mut [RawEntry], timeout_ms: i32) -> io::Result<usize> {
+    half_closed::wait(entries, timeout_ms)
+}
+
+/// As poll(2), but for peers that have said that they will send no more.
+fn wait_for_all(entries: &mut [RawEntry], timeout_ms: i32) -> io::Result<usize> {
     // WSAPoll calls an empty set an error where poll(2) sleeps.
     if entries.is_empty() {
         thread::sleep(u64::try_from(timeout_ms).map_or(Duration::MAX, Duration::from_millis));
         return Ok(0);
     }
-    if connects::are_reported() {
-        return poll(entries, timeout_ms);
+    match connects::are_reported() {
+        true => poll(entries, timeout_ms),
+        false => connects::wait(entries, timeout_ms),
     }
-    connects::wait(entries, timeout_ms)
 }
 
 fn poll(entries: &mut [RawEntry], timeout_ms: i32) -> io::Result<usize> {

@@ -18,11 +18,12 @@ const DEFAULT_WINDIR: &str = "C:\\Windows";
 /// its argument.
 const BATCH_SPECIAL: &str = "\"%!^&|<>";
 
-/// What becomes a quotation mark or a backslash in the code page of a program that asks
-/// for its arguments in one, which would take them apart there.
-const LOOKALIKES: [char; 9] = [
-    '\u{a5}', '\u{2ba}', '\u{30e}', '\u{2033}', '\u{20a9}', '\u{20e5}', '\u{2216}', '\u{ff02}',
-    '\u{ff3c}',
+/// What becomes a quotation mark, a backslash, a blank or a tab in the code page of a
+/// program that asks for its arguments in one, which would take them apart there.
+const LOOKALIKES: [char; 20] = [
+    '\u{a5}', '\u{2ba}', '\u{30e}', '\u{2000}', '\u{2001}', '\u{2002}', '\u{2003}', '\u{2004}',
+    '\u{2005}', '\u{2006}', '\u{2033}', '\u{20a9}', '\u{20e5}', '\u{2216}', '\u{25cb}', '\u{3000}',
+    '\u{301d}', '\u{301e}', '\u{ff02}', '\u{ff3c}',
 ];
 
 /// What PowerShell takes for a dash, and a word that begins with it for the name of a
