@@ -259,7 +259,7 @@ pub(super) const TOOL: Tool<Name> = Tool {
                     "64 to 78",
                     "The same, as sendmail: 64 the arguments are wrong, 65 the message is, 66 the \
                      input file cannot be read, 69 not offered, 71 the system fails, 74 input or \
-                     output does, 75 it may work later, 77 not permitted, 78 no spool directory.",
+                     output does, 75 it may work later, 76 the caller speaks no SMTP, 77 not permitted, 78 no spool directory.",
                 ),
             ],
         ),
