@@ -138,7 +138,6 @@ fn problems_have_the_exit_statuses_of_sysexits() {
         (&["-Z"][..], &b""[..], 64),
         (&[], b"x", 64),
         (&["a b"], b"x", 64),
-        (&["-F", "x\ny", "a@x"], b"x", 64),
         (&["-t"], b"Subject: x\n\n", 65),
         (&["-t"], b"To: a b\n\n", 65),
         (&["-bd"], b"", 69),
