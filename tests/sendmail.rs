@@ -138,7 +138,6 @@ fn problems_have_the_exit_statuses_of_sysexits() {
         (&["-Z"][..], &b""[..], 64),
         (&[], b"x", 64),
         (&["a b"], b"x", 64),
-        (&["-F", "x\ny", "a@x"], b"x", 64),
         (&["-t"], b"Subject: x\n\n", 65),
         (&["-t"], b"To: a b\n\n", 65),
         (&["-bd"], b"", 69),
@@ -182,6 +181,48 @@ fn smtp_is_spoken_on_standard_input() {
     assert_eq!(ran.status, 0, "{ran:?}");
     assert_eq!(stored(&fixture.spool()).len(), 4);
     assert_eq!(crate::support::program::names(&fixture.spool()).len(), 8);
+}
+
+#[test]
+fn addresses_said_on_standard_input_get_the_domain_of_the_host() {
+    let fixture = Fixture::new();
+    let dialogue = "EHLO me\r\nMAIL FROM:<joe>\r\nRCPT TO:<root>\r\nRCPT TO:<b@y>\r\n\
+                    DATA\r\nhello\r\n.\r\nQUIT\r\n";
+    let ran = fixture.run(&["-bs"], dialogue.as_bytes());
+    assert_eq!(ran.status, 0, "{ran:?}");
+    let (_, envelope) = fixture.only();
+    assert_eq!(values(&envelope, "From"), ["joe@here.net"]);
+    assert_eq!(values(&envelope, "To-Remote"), ["root@here.net", "b@y"]);
+}
+
+#[test]
+fn a_dialogue_may_have_the_line_ends_of_this_system() {
+    let fixture = Fixture::new();
+    // A pipe takes 64 KiB at once; each line becomes longer.
+    let body = format!("Subject: s\n\n{}", "x\n".repeat(100_000));
+    let dialogue = format!("HELO me\nMAIL FROM:<a@x>\nRCPT TO:<b@y>\nDATA\n{body}.\nQUIT\n");
+    let ran = fixture.run(&["-bs"], dialogue.as_bytes());
+    assert_eq!((ran.status, ran.errors.as_str()), (0, ""), "{ran:?}");
+    let (content, _) = fixture.only();
+    assert!(!content.replace("\r\n", "").contains('\n'));
+    assert!(content.ends_with(&format!("\r\n{}", body.replace('\n', "\r\n"))));
+}
+
+#[test]
+fn a_dialogue_that_cannot_go_on_is_no_success() {
+    let fixture = Fixture::new();
+    let start = "EHLO me\r\nMAIL FROM:<a@x>\r\nRCPT TO:<b@y>\r\n";
+    for (dialogue, reason) in [
+        // Whoever has said CRLF is taken at its word.
+        (format!("{start}DATA\nx\n.\nQUIT\n"), "with a bare cr or lf"),
+        ("GET / HTTP/1.1\r\n\r\n".to_owned(), "http request"),
+    ] {
+        let ran = fixture.run(&["-bs"], dialogue.as_bytes());
+        assert_eq!(ran.status, 76, "{ran:?}");
+        assert!(ran.errors.contains("cannot go on with the dialogue: "));
+        assert!(ran.errors.trim_end().ends_with(reason), "{ran:?}");
+        assert!(stored(&fixture.spool()).is_empty());
+    }
 }
 
 #[test]

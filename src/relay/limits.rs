@@ -51,6 +51,10 @@ pub const FILTER_THREADS_MAX: usize = 20;
 /// Verifiers that run at once; further ones wait for their turn.
 pub const PROGRAM_THREADS_MAX: usize = 20;
 
+/// How long a question for a verifier may wait for its turn.
+// RFC 5321 4.5.3.2.3: clients wait for five minutes, of which the verifier needs some.
+pub const VERIFIER_TURN_MAX: Duration = Duration::from_secs(120);
+
 /// SMTP sessions at once, where the descriptors allow as many.
 pub const SESSIONS_MAX: usize = 10_000;
 

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::base::OneLine;
 use crate::event::Token;
@@ -17,6 +17,7 @@ use crate::proto::smtp::server::{Verdict, VerifyRequest};
 use crate::{verbose, warning};
 
 use super::context::Context;
+use super::limits::VERIFIER_TURN_MAX;
 use super::peer::Peer;
 use super::programs::{self, Task};
 use super::session::Message;
@@ -86,7 +87,7 @@ impl Verification {
             Spec::Program(program) => {
                 verbose!("{}", verifier::executing(program, &question));
                 let task = Task::Program(program.clone());
-                context.run_program(me, self.job(task, question));
+                context.run_program(me, self.job(task, question, context.now));
             }
             Spec::Net(target) => match question.line() {
                 Ok(line) => self.ask_service(target, line, me, context),
@@ -94,17 +95,18 @@ impl Verification {
             },
             Spec::Accounts(accounts) => {
                 let task = Task::Accounts(accounts.clone());
-                context.run_program(me, self.job(task, question));
+                context.run_program(me, self.job(task, question, context.now));
             }
             Spec::Exit(status) => post(me, verifier::exit((*status).into()), context),
         }
     }
 
-    fn job(&self, task: Task, question: Question) -> programs::Job {
+    fn job(&self, task: Task, question: Question, now: Instant) -> programs::Job {
         programs::Job {
             task,
             question,
             timeout: self.verifier.timeout,
+            until: now + VERIFIER_TURN_MAX,
             cancelled: Arc::clone(&self.cancelled),
         }
     }

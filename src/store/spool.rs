@@ -127,9 +127,9 @@ impl Spool {
         self.files.sync()
     }
 
-    /// Finds out whether a file can be made and written in the directory now.
+    /// Finds out whether a file can be made, written and synced in the directory now.
     pub fn probe(&self) -> Result<(), Error> {
-        probe::probe(self.files.fs.as_ref())
+        probe::probe(&self.files)
     }
 
     /// The path of a message's file, for programs that are to look at it.

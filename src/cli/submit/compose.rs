@@ -206,11 +206,7 @@ pub(super) struct Facts<'a> {
 }
 
 /// Adds the fields that are wanted and not there.
-pub(super) fn complete(
-    header: &mut HeaderSection,
-    additions: Additions,
-    facts: &Facts<'_>,
-) -> Result<(), Problem> {
+pub(super) fn complete(header: &mut HeaderSection, additions: Additions, facts: &Facts<'_>) {
     let date = facts.date.mail_date();
     let mut fields = Vec::new();
     if additions.received {
@@ -225,7 +221,7 @@ pub(super) fn complete(
         fields.push(Field::new("Received", body.as_bytes()));
     }
     if additions.from && !header.has("From") {
-        fields.push(Field::new("From", &from(facts)?));
+        fields.push(Field::new("From", &from(facts)));
     }
     if additions.to && !header.has("To") && !facts.recipients.is_empty() {
         fields.extend(to(facts.recipients));
@@ -238,21 +234,20 @@ pub(super) fn complete(
         fields.push(Field::new("Message-ID", body.as_bytes()));
     }
     header.prepend(fields);
-    Ok(())
 }
 
-/// The body of a From field.
-fn from(facts: &Facts<'_>) -> Result<Vec<u8>, Problem> {
+/// The body of a From field. A name that a field cannot have is left out: mail is worth
+/// more than that.
+fn from(facts: &Facts<'_>) -> Vec<u8> {
     let address = match facts.sender.is_empty() {
         // RFC 5322 3.6.2: there must be a mailbox, whatever the reverse-path.
         true => qualified(&user(), Some(facts.domain)),
         false => facts.sender.clone(),
     };
-    let Some(name) = facts.full_name else {
-        return Ok(address.as_bytes().to_vec());
-    };
-    let name = phrase(name).ok_or_else(|| Problem::usage("invalid name of the sender"))?;
-    Ok([&name, &b" <"[..], address.as_bytes(), b">"].concat())
+    match facts.full_name.and_then(phrase) {
+        None => address.as_bytes().to_vec(),
+        Some(name) => [&name, &b" <"[..], address.as_bytes(), b">"].concat(),
+    }
 }
 
 /// A To field, folded; it is there as lines already.

@@ -127,7 +127,7 @@ fn begin(
             full_name: submission.full_name.as_deref(),
             date: time::wall_clock(),
         };
-        compose::complete(&mut own, submission.additions, &facts)?;
+        compose::complete(&mut own, submission.additions, &facts);
         if let Some(address) = bcc {
             own.append(Field::new("Bcc", address.as_bytes()));
         }

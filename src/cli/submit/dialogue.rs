@@ -8,7 +8,6 @@ use std::time::Instant;
 
 use crate::base::{ByteQueue, OneLine, xtext};
 use crate::proto::sasl::{Answer, Channel};
-use crate::proto::smtp::params::BodyType;
 use crate::proto::smtp::path::PathRules;
 use crate::proto::smtp::reply::Reply;
 use crate::proto::smtp::server::{
@@ -19,11 +18,16 @@ use crate::relay::verdict;
 use crate::store::{self, Commit, Encoding, Envelope, Spool, Writer};
 use crate::sys::{self, random, time};
 
-use super::Place;
+use super::input::LineEnds;
 use super::problem::{Kind, Problem};
+use super::{Place, compose};
 
-/// How much input may wait, in octets: more than the longest command.
-const INPUT_MAX: usize = 64 << 10;
+/// How much is read at once, in octets.
+const READ_MAX: usize = 64 << 10;
+
+/// How much input may wait, in octets: more than the longest command, and what has been
+/// read, of which each octet may become two.
+const INPUT_MAX: usize = 3 * READ_MAX;
 
 /// Speaks SMTP until the client quits or its input ends.
 pub(super) fn run(place: &Place) -> Result<(), Problem> {
@@ -31,12 +35,13 @@ pub(super) fn run(place: &Place) -> Result<(), Problem> {
     let mut session = Session::new(spool, place.own_name());
     let mut input = ByteQueue::new(INPUT_MAX);
     let mut source = io::stdin().lock();
-    let mut buffer = vec![0; INPUT_MAX];
+    let mut line_ends = LineEnds::default();
+    let mut buffer = vec![0; READ_MAX];
     let mut actions = Vec::new();
     session.machine.greet(Instant::now(), false, &mut actions);
     session.perform(actions)?;
     while session.closed.is_none() {
-        let room = input.room().min(buffer.len());
+        let room = (input.room() / 2).min(buffer.len());
         let count = match source.read(buffer.get_mut(..room).unwrap_or_default()) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             result => result.map_err(|error| {
@@ -44,7 +49,7 @@ pub(super) fn run(place: &Place) -> Result<(), Problem> {
                 Problem::new(Kind::InputOutput, text)
             })?,
         };
-        input.push(buffer.get(..count).unwrap_or_default());
+        input.push(&line_ends.repaired(buffer.get(..count).unwrap_or_default()));
         session.receive(&mut input)?;
         if count == 0 && session.closed.is_none() {
             let mut actions = Vec::new();
@@ -53,7 +58,13 @@ pub(super) fn run(place: &Place) -> Result<(), Problem> {
             break;
         }
     }
-    Ok(())
+    match session.closed {
+        None | Some(CloseReason::Quit | CloseReason::PeerClosed) => Ok(()),
+        Some(reason) => {
+            let text = format!("cannot go on with the dialogue: {}", reason.explain());
+            Err(Problem::new(Kind::Protocol, text))
+        }
+    }
 }
 
 /// The session and the message that is being received.
@@ -78,7 +89,7 @@ impl Session {
         let settings = Settings {
             domain: own_name.clone(),
             path_rules: PathRules::Lenient,
-            chunking: true,
+            // No CHUNKING: what is counted cannot have its line ends repaired.
             smtputf8: true,
             // A caller that does not wait for the greeting is no stranger, and one
             // that takes its time keeps nobody else waiting.
@@ -203,7 +214,7 @@ impl Session {
         let commit = Commit {
             writer: message.writer?,
             last: Vec::new(),
-            envelope: envelope(&message.transaction, facts),
+            envelope: envelope(&message.transaction, facts, &self.own_name),
         };
         let result = store::commit(vec![commit]).pop();
         match result.expect("invariant: one result for each message") {
@@ -213,17 +224,17 @@ impl Session {
     }
 }
 
-fn envelope(transaction: &Transaction, facts: &ContentFacts) -> Envelope {
+fn envelope(transaction: &Transaction, facts: &ContentFacts, own_name: &OneLine) -> Envelope {
+    let qualified = |address| compose::qualified(address, Some(own_name));
     let recipients = transaction.recipients.iter();
     Envelope {
-        encoding: match (transaction.body, facts.eight_bit) {
-            (BodyType::Binary, _) => Encoding::Binary,
-            (_, Some(true)) => Encoding::EightBit,
-            (_, Some(false)) => Encoding::SevenBit,
-            (_, None) => Encoding::Unknown,
+        encoding: match facts.eight_bit {
+            Some(true) => Encoding::EightBit,
+            Some(false) => Encoding::SevenBit,
+            None => Encoding::Unknown,
         },
-        reverse_path: transaction.reverse_path.clone(),
-        remote_recipients: recipients.map(|one| one.address.clone()).collect(),
+        reverse_path: qualified(&transaction.reverse_path),
+        remote_recipients: recipients.map(|one| qualified(&one.address)).collect(),
         authentication: OneLine::escaped(xtext::encode(transaction.identity.as_bytes())),
         client_address: OneLine::escaped("127.0.0.1"),
         mail_auth_in: transaction.auth_parameter.clone().unwrap_or_default(),

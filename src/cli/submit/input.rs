@@ -1,4 +1,4 @@
-//! The content as it is read, in lines or pieces.
+//! The content as it is read, in lines or pieces, and the line ends of a dialogue.
 
 use std::io::{self, Read};
 
@@ -134,6 +134,34 @@ impl DotEnd {
     }
 }
 
+/// Repairs the line ends of a client that ends its first line with LF, as people and
+/// scripts do: each LF becomes CRLF. One that ends it with CRLF is taken at its word, so
+/// that an LF in the content of strangers which it passes on cannot end that content.
+#[derive(Debug, Default)]
+pub(super) struct LineEnds {
+    /// Whether that is so, once the first line has ended.
+    are_lf: Option<bool>,
+    after_cr: bool,
+}
+
+impl LineEnds {
+    /// The octets as they ought to be: at most twice as many.
+    pub(super) fn repaired(&mut self, octets: &[u8]) -> Vec<u8> {
+        let mut out = Vec::with_capacity(octets.len());
+        for octet in octets {
+            if *octet == b'\n' {
+                let are_lf = *self.are_lf.get_or_insert(!self.after_cr);
+                if are_lf && !self.after_cr {
+                    out.push(b'\r');
+                }
+            }
+            out.push(*octet);
+            self.after_cr = *octet == b'\r';
+        }
+        out
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -176,6 +204,23 @@ mod tests {
             for piece in 1..=text.len().max(1) {
                 assert_eq!(read_all(text, piece, true), expected, "{text:?} by {piece}");
                 assert_eq!(read_all(text, piece, false), text);
+            }
+        }
+    }
+
+    #[test]
+    fn line_ends_are_repaired_where_the_first_is_lf() {
+        for (text, expected) in [
+            ("a\n\nb\r\nc\rd\n\n", "a\r\n\r\nb\r\nc\rd\r\n\r\n"),
+            ("\n.\n", "\r\n.\r\n"),
+            ("a\r\nb\n.\nc\r\n", "a\r\nb\n.\nc\r\n"),
+            ("a\rb", "a\rb"),
+        ] {
+            for piece in 1..=text.len() {
+                let mut line_ends = LineEnds::default();
+                let pieces = text.as_bytes().chunks(piece);
+                let found: Vec<u8> = pieces.flat_map(|one| line_ends.repaired(one)).collect();
+                assert_eq!(found, expected.as_bytes(), "{text:?} by {piece}");
             }
         }
     }

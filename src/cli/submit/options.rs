@@ -227,7 +227,7 @@ pub(super) const TOOL: Tool<Name> = Tool {
                     "The recipients are those of To, Cc and Bcc, and any after the options. Bcc is removed.",
                 ),
                 (
-                    "-i, -oi",
+                    "-i, -oi, -O IgnoreDots=true",
                     "A line with only a dot does not end the message.",
                 ),
                 ("-f address, -r address", "The reverse-path."),
@@ -246,7 +246,7 @@ pub(super) const TOOL: Tool<Name> = Tool {
                 ("--domain=domain", "What this host is called."),
                 (
                     "-A -B -C -D -G -h -L -m -M -n -N -o -O -p -Q -R -s -U -v -V -x -X -d -e",
-                    "Taken, with their values, and without effect.",
+                    "Taken, with their values, and otherwise without effect.",
                 ),
             ],
         ),
@@ -259,7 +259,7 @@ pub(super) const TOOL: Tool<Name> = Tool {
                     "64 to 78",
                     "The same, as sendmail: 64 the arguments are wrong, 65 the message is, 66 the \
                      input file cannot be read, 69 not offered, 71 the system fails, 74 input or \
-                     output does, 75 it may work later, 77 not permitted, 78 no spool directory.",
+                     output does, 75 it may work later, 76 the caller speaks no SMTP, 77 not permitted, 78 no spool directory.",
                 ),
             ],
         ),

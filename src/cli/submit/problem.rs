@@ -19,6 +19,8 @@ pub(super) enum Kind {
     InputOutput,
     /// It may work later.
     Temporary,
+    /// What the caller says is no SMTP.
+    Protocol,
     /// The caller may not do that.
     Permission,
     /// The spool is not as it should be.
@@ -36,6 +38,7 @@ impl Kind {
             Kind::System => 71,
             Kind::InputOutput => 74,
             Kind::Temporary => 75,
+            Kind::Protocol => 76,
             Kind::Permission => 77,
             Kind::Configuration => 78,
         }

@@ -211,8 +211,13 @@ impl Arguments {
             (b'b', []) => return Err(Problem::usage("no value supplied for -b")),
             (b'f' | b'r', address) => self.from = Some(compose::reverse_path(address)?),
             (b'F', _) => self.full_name = Some(value),
-            (b'o', b"i" | b"iTrue" | b"itrue") => self.ignores_dots = true,
-            (b'O', b"IgnoreDots" | b"IgnoreDots=True") => self.ignores_dots = true,
+            (b'o', [b'i', value @ ..]) => self.ignores_dots |= is_true(value),
+            (b'O', option) => {
+                let mut parts = option.splitn(2, |octet| *octet == b'=');
+                let mut part = || ascii::trim(parts.next().unwrap_or_default());
+                let is_meant = ascii::eq(part(), b"IgnoreDots");
+                self.ignores_dots |= is_meant && is_true(part());
+            }
             (b'q', _) => {
                 let text = "-q is not offered: the relay forwards what is in the queue";
                 return Err(Problem::new(Kind::Unavailable, text));
@@ -221,6 +226,11 @@ impl Arguments {
         }
         Ok(())
     }
+}
+
+/// Whether an option with this value is set: sendmail looks at its first letter only.
+fn is_true(value: &[u8]) -> bool {
+    matches!(value, [] | [b't' | b'T' | b'y' | b'Y', ..])
 }
 
 #[cfg(test)]
@@ -300,6 +310,28 @@ mod tests {
         }
         assert_eq!(parse(&["-f", "", "a@x"]).from, Some(OneLine::default()));
         assert_eq!(parse(&["-F", "A B", "x"]).full_name, Some(b"A B".to_vec()));
+    }
+
+    #[test]
+    fn dots_are_ignored_however_that_is_said() {
+        for (words, ignored) in [
+            (&["-i"][..], true),
+            (&["-oi"], true),
+            (&["-oitrue"], true),
+            (&["-oiYES"], true),
+            (&["-oifalse"], false),
+            (&["-oIt"], false),
+            (&["-OIgnoreDots"], true),
+            (&["-O", "ignoredots=true"], true),
+            (&["-O", "IGNOREDOTS = yes"], true),
+            (&["-O", "IgnoreDots="], true),
+            (&["-O", "IgnoreDots=no"], false),
+            (&["-O", "IgnoreDotsX=true"], false),
+            (&["-i", "-O", "DeliveryMode=b"], true),
+        ] {
+            let given = parse(&[words, &["x"]].concat());
+            assert_eq!(given.ends_at_dot, !ignored, "{words:?}");
+        }
     }
 
     #[test]
