@@ -1,6 +1,6 @@
 //! The messages of a pass that go the same way, and the sessions that carry them.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use crate::event::Token;
@@ -10,7 +10,7 @@ use crate::store::{Routing, StoredId};
 use crate::warning;
 
 use super::pace::Pace;
-use super::pauses::{Hop, Trouble};
+use super::pauses::{Hop, Pauses, Trouble};
 
 /// A further session is begun only if there are so many messages for each.
 pub(super) const SPREAD_MIN: usize = 20;
@@ -26,6 +26,8 @@ pub(super) struct Lane {
     pub(super) routing: Routing,
     /// The next hops that will do, the first one first.
     pub(super) hops: Vec<Hop>,
+    /// What was wrong with those of them that have failed here.
+    failed: HashMap<usize, Trouble>,
     /// Messages that have not been tried yet.
     pub(super) fresh: VecDeque<StoredId>,
     /// Messages that have, which go last so that they keep no others waiting.
@@ -78,6 +80,7 @@ impl Lane {
         Lane {
             routing,
             hops,
+            failed: HashMap::new(),
             fresh: VecDeque::new(),
             retries: VecDeque::new(),
             seats: Vec::new(),
@@ -174,6 +177,42 @@ impl Lane {
         }
     }
 
+    /// Notes that a next hop has failed.
+    pub(super) fn fail(&mut self, hop: usize, trouble: Trouble) {
+        self.failed.insert(hop, trouble);
+    }
+
+    /// Notes that a session has had a message settled, and says with which next hop.
+    pub(super) fn succeed(&mut self, line: Line) -> Option<&Hop> {
+        self.failures_in_a_row = 0;
+        let hop = self.seat(line)?.hop;
+        self.failed.remove(&hop);
+        self.hops.get(hop)
+    }
+
+    /// The first next hop that may be tried. Of one that has failed here the pauses
+    /// have to say that it has rested: they may have forgotten it.
+    pub(super) fn next_hop(
+        &self,
+        pauses: &Pauses,
+        now: Instant,
+        asked: Option<Instant>,
+    ) -> Option<usize> {
+        let mut hops = self.hops.iter().enumerate();
+        hops.position(|(place, hop)| {
+            let is_forgotten = self.failed.contains_key(&place) && pauses.trouble(hop).is_none();
+            !is_forgotten && pauses.may_try(hop, now, asked)
+        })
+    }
+
+    /// Whether none of the next hops could be reached when it was last tried.
+    pub(super) fn is_out_of_reach(&self, pauses: &Pauses) -> bool {
+        self.hops.iter().enumerate().all(|(place, hop)| {
+            let known = pauses.trouble(hop);
+            known.or_else(|| self.failed.get(&place).copied()) == Some(Trouble::Route)
+        })
+    }
+
     /// Whether a session with that next hop can take messages.
     pub(super) fn is_served_by(&self, hop: usize) -> bool {
         let mut seats = self.seats.iter();
@@ -194,6 +233,8 @@ impl Lane {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::OneLine;
+    use crate::net::address::Target;
 
     fn id(number: usize) -> StoredId {
         StoredId::parse(format!("emailrelay.1.{number}.1").as_bytes()).unwrap()
@@ -238,6 +279,52 @@ mod tests {
         assert_eq!(lane.sessions_wanted(4), 1);
         lane.take(SPREAD_MIN, Instant::now());
         assert_eq!(lane.sessions_wanted(4), 0);
+    }
+
+    fn hop(port: u16) -> Hop {
+        let target = Target::parse(&format!("127.0.0.1:{port}")).unwrap();
+        let selector = OneLine::default();
+        Hop { target, selector }
+    }
+
+    fn lane_to(hops: Vec<Hop>) -> Lane {
+        Lane::new(Routing::default(), hops, Pace::new(None))
+    }
+
+    #[test]
+    fn hops_are_out_of_reach_if_none_of_them_could_be_reached() {
+        let (now, mut pauses) = (Instant::now(), Pauses::default());
+        let mut lane = lane_to(vec![hop(1), hop(2)]);
+        pauses.fail(hop(1), Trouble::Route, now, 0);
+        assert!(!lane.is_out_of_reach(&pauses));
+        pauses.fail(hop(2), Trouble::Login, now, 0);
+        assert!(!lane.is_out_of_reach(&pauses));
+        pauses.fail(hop(2), Trouble::Route, now, 0);
+        assert!(lane.is_out_of_reach(&pauses));
+        pauses.succeed(&hop(1));
+        assert!(!lane.is_out_of_reach(&pauses));
+        lane.fail(0, Trouble::Route);
+        assert!(lane.is_out_of_reach(&pauses));
+    }
+
+    #[test]
+    fn a_hop_that_has_failed_is_not_tried_again_because_it_was_forgotten() {
+        let (now, mut pauses) = (Instant::now(), Pauses::default());
+        let mut lane = lane_to(vec![hop(1), hop(2)]);
+        assert_eq!(lane.next_hop(&pauses, now, None), Some(0));
+        lane.fail(0, Trouble::Route);
+        for asked in [None, Some(now)] {
+            assert_eq!(lane.next_hop(&pauses, now, asked), Some(1));
+        }
+        pauses.fail(hop(1), Trouble::Route, now, 0);
+        assert_eq!(lane.next_hop(&pauses, now, None), Some(1));
+        // Once it has rested it is good for another try.
+        let later = now + Duration::from_secs(2);
+        assert_eq!(lane.next_hop(&pauses, later, None), Some(0));
+        lane.seats.push(seat(7, true));
+        assert_eq!(lane.succeed(7), Some(&hop(1)));
+        pauses.succeed(&hop(1));
+        assert_eq!(lane.next_hop(&pauses, now, None), Some(0));
     }
 
     #[test]

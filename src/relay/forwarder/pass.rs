@@ -282,8 +282,7 @@ impl Pass {
             if lane.seats.len() >= wanted || lines >= LINES_MAX {
                 continue;
             }
-            let may_try = |hop: &Hop| means.pauses.may_try(hop, context.now, self.asked);
-            let Some(hop) = lane.hops.iter().position(may_try) else {
+            let Some(hop) = lane.next_hop(&means.pauses, context.now, self.asked) else {
                 if lane.seats.is_empty() {
                     self.close(place, means);
                 }
@@ -302,6 +301,7 @@ impl Pass {
                 Begun::NotYet => return,
                 Begun::NoAccount(trouble) => {
                     means.fail(&lane.hops[hop], Trouble::Login, context.now);
+                    lane.fail(hop, Trouble::Login);
                     lane.trouble = Some(trouble);
                     self.close(place, means);
                 }
@@ -318,7 +318,7 @@ impl Pass {
         let trouble = lane.trouble.take();
         let has_its_own = !lane.routing.address.is_empty();
         match &trouble {
-            Some(why) if has_its_own && means.pauses.are_out_of_reach(&lane.hops) => {
+            Some(why) if has_its_own && lane.is_out_of_reach(&means.pauses) => {
                 let why = OneLine::escaped(why.clone());
                 self.unreachable.add(lane.routing.clone(), why, ids);
             }
@@ -438,12 +438,10 @@ impl Pass {
                 return;
             }
         }
-        if let Some(lane) = self.lane_of(line) {
-            lane.failures_in_a_row = 0;
-            let hop = lane.seat(line).map(|seat| seat.hop);
-            if let Some(hop) = hop.and_then(|hop| lane.hops.get(hop)) {
-                means.pauses.succeed(hop);
-            }
+        if let Some(lane) = self.lane_of(line)
+            && let Some(hop) = lane.succeed(line)
+        {
+            means.pauses.succeed(hop);
         }
     }
 
@@ -506,10 +504,10 @@ impl Pass {
         if let Some(hop) = lane.hops.get(seat.hop) {
             means.fail(hop, kind, context.now);
         }
-        let may_try = |hop: &Hop| means.pauses.may_try(hop, context.now, asked);
-        match lane.hops.iter().any(may_try) {
-            true => warning!("forwarding: {trouble}; trying the next"),
-            false => lane.trouble = Some(trouble),
+        lane.fail(seat.hop, kind);
+        match lane.next_hop(&means.pauses, context.now, asked) {
+            Some(_) => warning!("forwarding: {trouble}; trying the next"),
+            None => lane.trouble = Some(trouble),
         }
     }
 
