@@ -106,6 +106,11 @@ impl Lane {
         self.fresh.len() + self.retries.len()
     }
 
+    /// The messages that wait.
+    pub(super) fn waiting_ids(&self) -> impl Iterator<Item = &StoredId> {
+        self.fresh.iter().chain(&self.retries)
+    }
+
     /// Gives up all messages that wait; those that have not been tried come first.
     pub(super) fn leave_all(&mut self) -> VecDeque<StoredId> {
         let mut all = std::mem::take(&mut self.fresh);

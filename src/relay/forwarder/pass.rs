@@ -9,9 +9,13 @@
 //! What is known of the queue is bounded: the ids of a window, which is filled again
 //! as it runs out. Messages that are due are sorted into lanes by where they go. A
 //! session takes from its lane; where it breaks off, what it had comes back.
+//!
+//! One slow server may keep a pass from ending for long. What comes meanwhile does not
+//! wait for that: the queue is looked through again, and what is found and not in a lane
+//! yet goes along, as with another pass.
 
 use std::collections::{HashSet, VecDeque};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::base::OneLine;
 use crate::event::Token;
@@ -19,8 +23,8 @@ use crate::relay::context::Context;
 use crate::relay::disk::{self, Settled};
 use crate::relay::mail::{Ending, Fate, Line, Mail, PassReport, Way};
 use crate::relay::session::Message;
-use crate::store::{Routing, StoredId, Surveyed};
-use crate::warning;
+use crate::store::{READY_MAX, Routing, StoredId, Surveyed};
+use crate::{verbose, warning};
 
 use super::lane::{IDLE_MAX, Lane, Seat, Waiting};
 use super::means::{Begun, LANES_MAX, LINES_MAX, Means, nowhere};
@@ -36,6 +40,10 @@ pub(super) struct Pass {
     /// Since when, if somebody has asked for everything to be tried.
     asked: Option<Instant>,
     window: Window,
+    /// When the queue was last looked at.
+    looked_at: Instant,
+    /// How long after that it is to be looked through again, if it is.
+    look_after: Option<Duration>,
     /// What has been looked at while there was no room for one more lane.
     unplaced: VecDeque<Surveyed>,
     lanes: Vec<Lane>,
@@ -73,6 +81,8 @@ impl Pass {
         Pass {
             asked: is_asked_for.then_some(context.now),
             window: Window::new(),
+            looked_at: context.now,
+            look_after: None,
             unplaced: VecDeque::new(),
             lanes: Vec::new(),
             unrouted: VecDeque::new(),
@@ -96,13 +106,18 @@ impl Pass {
     pub(super) fn scanned(&mut self, listing: Result<disk::Listing, String>) {
         match listing {
             Ok(disk::Listing { ready, is_whole }) => {
-                self.window.scanned(ready, is_whole);
+                let room = READY_MAX.saturating_sub(self.sorted());
+                let lanes = self.lanes.iter().flat_map(Lane::waiting_ids);
+                let unrouted = self.unrouted.iter().map(|seen| &seen.id);
+                let known: HashSet<&StoredId> = lanes.chain(unrouted).collect();
+                let is_known = |id: &StoredId| known.contains(id);
+                self.window.scanned((ready, is_whole), room, is_known);
                 if self.is_stopped {
                     self.report.left += self.window.stop();
                 }
             }
             Err(trouble) => {
-                self.window.scanned(Vec::new(), true);
+                self.window.scanned((Vec::new(), true), 0, |_| false);
                 self.give_up(trouble);
             }
         }
@@ -116,6 +131,7 @@ impl Pass {
         context: &mut Context,
     ) {
         self.window.surveyed();
+        self.looked_at = context.now;
         if self.is_stopped {
             self.report.left += seen.len();
             return;
@@ -131,7 +147,8 @@ impl Pass {
             if !is_due {
                 self.report.waiting += 1;
                 self.note_due(seen.next_attempt);
-            } else if seen.wants_routing && means.has_filters() {
+            } else if seen.wants_routing && means.has_filters() && !self.filtered.contains(&seen.id)
+            {
                 self.unrouted.push_back(seen);
             } else if let Err(seen) = self.place(seen, means, context) {
                 self.unplaced.push_front(seen);
@@ -231,6 +248,11 @@ impl Pass {
         self.lanes.iter().map(Lane::queued).sum()
     }
 
+    /// How many messages have been looked at and wait.
+    fn sorted(&self) -> usize {
+        self.queued() + self.unrouted.len() + self.unreachable.waiting()
+    }
+
     /// Whether all of the queue has been sorted.
     fn is_sorted(&self) -> bool {
         let is_placed = self.unplaced.is_empty() && self.unrouted.is_empty();
@@ -258,16 +280,54 @@ impl Pass {
     }
 
     fn look_ahead(&mut self, means: &Means, context: &mut Context) {
-        let queued = self.queued() + self.unrouted.len() + self.unreachable.waiting();
         if !self.unplaced.is_empty() {
             return;
         }
-        let job = match self.window.need(queued) {
+        let job = match self.window.need(self.sorted()) {
             Some(Need::Survey(ids)) => disk::Job::Survey(means.spool(), ids),
             Some(Need::More(last, max)) => disk::Job::ScanAfter(means.spool(), last, max),
             None => return,
         };
         context.submit(means.token, job);
+    }
+
+    // ---- what comes meanwhile
+
+    /// Something has come for which a pass would begin, so long at least after the
+    /// last look at the queue.
+    pub(super) fn want_look(&mut self, after: Duration) {
+        self.look_after.get_or_insert(after);
+    }
+
+    /// The queue is not to be looked through again: somebody waits for the end.
+    pub(super) fn want_no_look(&mut self) {
+        self.look_after = None;
+    }
+
+    /// When to look through the queue again, if that is wanted and possible now.
+    pub(super) fn look_at(&self) -> Option<Instant> {
+        let is_sorted = self.window.is_done() && self.unplaced.is_empty();
+        // What is about to be given up or put off would be met again.
+        let is_quiet = self.refusing + self.unreachable.waiting() == 0;
+        let is_ready = is_sorted && is_quiet && self.unreachable.is_quiet();
+        let has_room = self.sorted() < READY_MAX / 2;
+        let may_look = is_ready && has_room && !self.is_stopped && !self.is_ending;
+        let after = self
+            .look_after
+            .filter(|_| may_look && self.flushes.is_empty());
+        after.map(|after| self.looked_at + after)
+    }
+
+    /// Looks through the queue again, as a pass does that nobody has asked for. What is
+    /// waiting or was left is met again, and so is counted anew.
+    pub(super) fn look_again(&mut self, means: &Means, context: &mut Context) {
+        verbose!("forwarding: looking for more");
+        (self.looked_at, self.look_after) = (context.now, None);
+        (self.asked, self.next_due, self.next_hop_at) = (None, None, None);
+        (self.report.left, self.report.waiting) = (0, 0);
+        self.report.left += self.unreachable.stop();
+        self.window = Window::new();
+        context.submit(means.token, disk::Job::Scan(means.spool()));
     }
 
     // ---- the sessions
@@ -562,6 +622,7 @@ impl Pass {
 
     /// When to go on though nothing has happened.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.lanes.iter().filter_map(Lane::deadline).min()
+        let lanes = self.lanes.iter().filter_map(Lane::deadline);
+        lanes.chain(self.look_at()).min()
     }
 }
