@@ -124,6 +124,12 @@ pub enum Mail {
         /// What the next hop said.
         outcome: Box<Outcome>,
     },
+    /// The name of a client session's next hop has waited for its turn to be looked up,
+    /// and has had none. The session is about to be over.
+    NotLookedUp {
+        /// The number of the session.
+        line: Line,
+    },
     /// A client session is over.
     ClientOver {
         /// The number of the session.

@@ -57,6 +57,8 @@ pub(super) struct Seat {
     pub(super) hop: usize,
     /// Whether it has come so far that it can take messages.
     pub(super) is_established: bool,
+    /// Whether its next hop's name has not been looked up, as too many others were.
+    pub(super) is_in_the_dark: bool,
     /// How many messages it has been given.
     pub(super) given: usize,
 }
@@ -167,6 +169,9 @@ impl Lane {
     pub(super) fn judge(&mut self, seat: Seat, ending: Ending) -> Option<(Trouble, String)> {
         match ending {
             Ending::Done => None,
+            Ending::RouteFailed(trouble) if seat.is_in_the_dark => {
+                Some((Trouble::Unknown, trouble))
+            }
             Ending::RouteFailed(trouble) => Some((Trouble::Route, trouble)),
             Ending::LoginFailed(trouble) => Some((Trouble::Login, trouble)),
             Ending::Dropped(trouble) if !seat.is_established => Some((Trouble::Route, trouble)),
@@ -256,6 +261,7 @@ mod tests {
             line,
             hop: 0,
             is_established,
+            is_in_the_dark: false,
             given: 0,
         }
     }
@@ -310,6 +316,24 @@ mod tests {
         assert!(!lane.is_out_of_reach(&pauses));
         lane.fail(0, Trouble::Route);
         assert!(lane.is_out_of_reach(&pauses));
+    }
+
+    #[test]
+    fn a_hop_whose_name_was_not_looked_up_is_not_out_of_reach() {
+        let (now, mut pauses) = (Instant::now(), Pauses::default());
+        let mut lane = lane_to(vec![hop(1)]);
+        let failed = || Ending::RouteFailed("late".to_owned());
+        for (is_in_the_dark, expected) in [(true, Trouble::Unknown), (false, Trouble::Route)] {
+            let seat = Seat {
+                is_in_the_dark,
+                ..seat(1, false)
+            };
+            let (trouble, _) = lane.judge(seat, failed()).unwrap();
+            assert_eq!(trouble, expected);
+            pauses.fail(hop(1), trouble, now, 0);
+            assert!(!pauses.may_try(&hop(1), now, None));
+            assert_eq!(lane.is_out_of_reach(&pauses), !is_in_the_dark);
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::proto::mx::ADDRESSES_MAX;
 use crate::relay::access::Access;
 use crate::relay::context::Context;
 use crate::relay::disk;
+use crate::relay::lookup::Origin;
 use crate::relay::mail::{Ending, Line, Mail};
 use crate::relay::session::Message;
 use crate::relay::settlement::Terms;
@@ -165,11 +166,20 @@ impl Means {
         match self.route.towards(&hop.target, access, &hop.selector) {
             Ok(route) => {
                 self.last_line += 1;
-                let client = SmtpClient::new(Arc::new(route), self.token, self.last_line);
+                let origin = self.origin(&hop.target);
+                let client = SmtpClient::new(Arc::new(route), origin, self.token, self.last_line);
                 context.begin(Box::new(client));
                 Begun::Session(self.last_line)
             }
             Err(trouble) => Begun::NoAccount(trouble),
+        }
+    }
+
+    fn origin(&self, target: &Target) -> Origin {
+        let is_usual = self.route.target == *target || self.route.others.contains(target);
+        match is_usual {
+            true => Origin::Configuration,
+            false => Origin::Message,
         }
     }
 

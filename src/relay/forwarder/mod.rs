@@ -260,6 +260,11 @@ impl Forwarder {
                     pass.stop();
                 }
             }
+            Mail::NotLookedUp { line } => {
+                if let Some(pass) = &mut self.pass {
+                    pass.not_looked_up(line);
+                }
+            }
             Mail::ClientOver { line, ending } => {
                 if let Some(pass) = &mut self.pass {
                     pass.client_over(line, ending, means, context);

@@ -355,6 +355,7 @@ impl Pass {
                         line,
                         hop,
                         is_established: false,
+                        is_in_the_dark: false,
                         given: 0,
                     });
                 }
@@ -533,6 +534,13 @@ impl Pass {
                 context.watch.counters.settled(fate);
                 self.settled((line, &id), fate, recorded, means);
             }
+        }
+    }
+
+    /// A session that is about to be over could not find out where its next hop is.
+    pub(super) fn not_looked_up(&mut self, line: Line) {
+        if let Some(seat) = self.lane_of(line).and_then(|lane| lane.seat(line)) {
+            seat.is_in_the_dark = true;
         }
     }
 

@@ -39,6 +39,8 @@ pub(super) struct Hop {
 pub(super) enum Trouble {
     /// It could not be reached, or broke off.
     Route,
+    /// It was not tried at all, since its name was not looked up.
+    Unknown,
     /// It did not take our login.
     Login,
 }
@@ -116,7 +118,7 @@ impl Pauses {
 
 fn length(trouble: Trouble, failures: u32, random: u64) -> Duration {
     let (shortest, longest) = match trouble {
-        Trouble::Route => (PAUSE_MIN, PAUSE_MAX),
+        Trouble::Route | Trouble::Unknown => (PAUSE_MIN, PAUSE_MAX),
         Trouble::Login => (LOGIN_PAUSE_MIN, LOGIN_PAUSE_MAX),
     };
     let factor = 1_u32.checked_shl(failures.saturating_sub(1));
