@@ -94,6 +94,11 @@ pub enum Mail {
         /// Whether the spool could be told.
         recorded: bool,
     },
+    /// Client filters have seen a message, which the session that had it will return.
+    Filtered {
+        /// The message.
+        id: StoredId,
+    },
     /// A message that a client session took has not been attempted.
     Returned {
         /// The number of the session.

@@ -419,7 +419,7 @@ impl SmtpClient {
         self.established = false;
         self.ending.get_or_insert(ending);
         self.give_waiting_back(context);
-        self.cancel_filters(context);
+        self.end_filtering(context);
         self.leave(context);
     }
 
@@ -568,7 +568,7 @@ impl Session for SmtpClient {
     fn on_shutdown(&mut self, context: &mut Context) {
         self.traffic.no_more = true;
         self.give_waiting_back(context);
-        self.cancel_filters(context);
+        self.end_filtering(context);
         if !self.established {
             self.end(Ending::Dropped("told to stop".to_owned()), context);
         }

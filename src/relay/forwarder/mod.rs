@@ -229,6 +229,11 @@ impl Forwarder {
                     None => context.post(by, Message::NoMoreMail),
                 }
             }
+            Mail::Filtered { id } => {
+                if let Some(pass) = &mut self.pass {
+                    pass.filtered(id);
+                }
+            }
             Mail::Returned { line, id } => {
                 if let Some(pass) = &mut self.pass {
                     pass.returned(line, id);

@@ -51,7 +51,7 @@ pub(super) struct Pass {
     unrouted: VecDeque<Surveyed>,
     /// How many are being routed.
     routers: usize,
-    /// Messages that filters have routed and need not see again.
+    /// Messages that filters have seen and need not see again.
     filtered: HashSet<StoredId>,
     /// Messages that are being given up, since there is nowhere for them to go.
     refusing: usize,
@@ -464,6 +464,11 @@ impl Pass {
             self.staff(means, context);
         }
         goes_on
+    }
+
+    /// Filters have seen a message that has yet to be sent.
+    pub(super) fn filtered(&mut self, id: StoredId) {
+        self.filtered.insert(id);
     }
 
     /// A message that a session was given has not been tried.
