@@ -4,12 +4,13 @@ use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use crate::event::Token;
+use crate::net::address::Target;
 use crate::relay::limits::ROUTE_FAILURES_MAX;
 use crate::relay::mail::{Ending, Line};
 use crate::store::{Routing, StoredId};
 use crate::warning;
 
-use super::pace::Pace;
+use super::pace::Paces;
 use super::pauses::{Hop, Pauses, Trouble};
 
 /// A further session is begun only if there are so many messages for each.
@@ -42,8 +43,6 @@ pub(super) struct Lane {
     pub(super) is_crowded: bool,
     /// What was wrong with the next hop that was tried last.
     pub(super) trouble: Option<String>,
-    /// How fast messages may go.
-    pub(super) pace: Pace,
     /// When the next message may go, if one has to wait for that.
     pub(super) resume_at: Option<Instant>,
 }
@@ -78,7 +77,7 @@ pub(super) struct Waiting {
 
 impl Lane {
     /// An empty lane.
-    pub(super) fn new(routing: Routing, hops: Vec<Hop>, pace: Pace) -> Lane {
+    pub(super) fn new(routing: Routing, hops: Vec<Hop>) -> Lane {
         Lane {
             routing,
             hops,
@@ -90,7 +89,6 @@ impl Lane {
             failures_in_a_row: 0,
             is_crowded: false,
             trouble: None,
-            pace,
             resume_at: None,
         }
     }
@@ -125,13 +123,17 @@ impl Lane {
         self.queued() == 0 && self.seats.is_empty()
     }
 
-    /// Takes up to so many messages that may go now. Where fewer may, says when to
-    /// ask again.
-    pub(super) fn take(&mut self, count: usize, now: Instant) -> Vec<StoredId> {
+    /// Takes up to so many messages that may go now by the pace. Where fewer may, says
+    /// when to ask again.
+    fn take(
+        &mut self,
+        count: usize,
+        mut pace: impl FnMut() -> Result<(), Instant>,
+    ) -> Vec<StoredId> {
         let mut taken = Vec::new();
         self.resume_at = None;
         while taken.len() < count && self.queued() > 0 {
-            if let Err(later) = self.pace.take(now) {
+            if let Err(later) = pace() {
                 self.resume_at = Some(later);
                 break;
             }
@@ -139,6 +141,23 @@ impl Lane {
             taken.extend(next.or_else(|| self.retries.pop_front()));
         }
         taken
+    }
+
+    /// The same for the session of that number, by the pace of its server.
+    pub(super) fn take_for(
+        &mut self,
+        line: Line,
+        count: usize,
+        paces: &mut Paces,
+        now: Instant,
+    ) -> Vec<StoredId> {
+        let hop = self.seat(line).map(|seat| seat.hop);
+        let target = hop
+            .and_then(|hop| self.hops.get(hop))
+            .map(|hop| hop.target.clone());
+        target.map_or_else(Vec::new, |target| {
+            self.take(count, || paces.take(&target, now))
+        })
     }
 
     /// How many sessions there should be now; `max` at most.
@@ -229,6 +248,16 @@ impl Lane {
         seats.any(|seat| seat.hop == hop && seat.is_established)
     }
 
+    /// How many sessions there are with that server.
+    pub(super) fn sessions_with(&self, target: &Target) -> usize {
+        let is_with = |seat: &&Seat| {
+            self.hops
+                .get(seat.hop)
+                .is_some_and(|hop| hop.target == *target)
+        };
+        self.seats.iter().filter(is_with).count()
+    }
+
     /// When something has to be done though nothing happens.
     pub(super) fn deadline(&self) -> Option<Instant> {
         let waiting = self.waiting.front()?;
@@ -244,14 +273,13 @@ impl Lane {
 mod tests {
     use super::*;
     use crate::base::OneLine;
-    use crate::net::address::Target;
 
     fn id(number: usize) -> StoredId {
         StoredId::parse(format!("emailrelay.1.{number}.1").as_bytes()).unwrap()
     }
 
     fn lane(messages: usize) -> Lane {
-        let mut lane = Lane::new(Routing::default(), Vec::new(), Pace::new(None));
+        let mut lane = Lane::new(Routing::default(), Vec::new());
         (0..messages).for_each(|number| lane.push(id(number), number % 2 == 0));
         lane
     }
@@ -268,8 +296,8 @@ mod tests {
 
     #[test]
     fn what_was_tried_before_goes_last_and_nothing_goes_twice() {
-        let (now, mut lane) = (Instant::now(), lane(6));
-        let taken = [lane.take(4, now), lane.take(4, now), lane.take(4, now)].concat();
+        let (mut lane, any) = (lane(6), || Ok(()));
+        let taken = [lane.take(4, any), lane.take(4, any), lane.take(4, any)].concat();
         assert_eq!(taken, [1, 3, 5, 0, 2, 4].map(id));
         assert!(lane.is_idle());
     }
@@ -286,9 +314,9 @@ mod tests {
         lane.is_crowded = true;
         assert_eq!(lane.sessions_wanted(4), 1);
         lane.is_crowded = false;
-        lane.take(SPREAD_MIN * 9 + 1, Instant::now());
+        lane.take(SPREAD_MIN * 9 + 1, || Ok(()));
         assert_eq!(lane.sessions_wanted(4), 1);
-        lane.take(SPREAD_MIN, Instant::now());
+        lane.take(SPREAD_MIN, || Ok(()));
         assert_eq!(lane.sessions_wanted(4), 0);
     }
 
@@ -299,7 +327,7 @@ mod tests {
     }
 
     fn lane_to(hops: Vec<Hop>) -> Lane {
-        Lane::new(Routing::default(), hops, Pace::new(None))
+        Lane::new(Routing::default(), hops)
     }
 
     #[test]
@@ -359,8 +387,9 @@ mod tests {
     #[test]
     fn a_pace_holds_messages_back_and_says_until_when() {
         let (now, mut lane) = (Instant::now(), lane(5));
-        lane.pace = Pace::new(Some(60));
-        assert_eq!(lane.take(5, now).len(), 1);
+        let (target, mut paces) = (hop(1).target, Paces::new(Some(60)));
+        let mut take = |lane: &mut Lane, at| lane.take(5, || paces.take(&target, at)).len();
+        assert_eq!(take(&mut lane, now), 1);
         // Nobody waits for it.
         assert_eq!(lane.deadline(), None);
         lane.waiting.push_back(Waiting {
@@ -370,8 +399,8 @@ mod tests {
             since: now,
         });
         assert_eq!(lane.deadline(), Some(now + Duration::from_secs(1)));
-        assert_eq!(lane.take(5, now + Duration::from_millis(999)).len(), 0);
-        assert_eq!(lane.take(5, now + Duration::from_secs(1)).len(), 1);
+        assert_eq!(take(&mut lane, now + Duration::from_millis(999)), 0);
+        assert_eq!(take(&mut lane, now + Duration::from_secs(1)), 1);
     }
 
     #[test]

@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use crate::base::OneLine;
 use crate::event::Token;
+use crate::net::address::Target;
 use crate::relay::context::Context;
 use crate::relay::disk::{self, Settled};
 use crate::relay::mail::{Ending, Fate, Line, Mail, PassReport, Way};
@@ -189,8 +190,7 @@ impl Pass {
         if self.lanes.len() >= LANES_MAX {
             return Err(seen);
         }
-        let pace = means.take_pace(&seen.routing);
-        let mut lane = Lane::new(seen.routing, hops, pace);
+        let mut lane = Lane::new(seen.routing, hops);
         lane.push(seen.id, is_retry);
         self.lanes.push(lane);
         Ok(())
@@ -337,7 +337,7 @@ impl Pass {
     fn staff(&mut self, means: &mut Means, context: &mut Context) {
         let mut lines: usize = self.lanes.iter().map(|lane| lane.seats.len()).sum();
         for place in 0..self.lanes.len() {
-            let lane = &mut self.lanes[place];
+            let lane = &self.lanes[place];
             let wanted = lane.sessions_wanted(means.traffic.connections);
             if lane.seats.len() >= wanted || lines >= LINES_MAX {
                 continue;
@@ -348,6 +348,12 @@ impl Pass {
                 }
                 continue;
             };
+            // Other lanes may go there, too; each may have one session in any case.
+            let target = lane.hops[hop].target.clone();
+            if !lane.seats.is_empty() && self.sessions_with(&target) >= means.traffic.connections {
+                continue;
+            }
+            let lane = &mut self.lanes[place];
             match means.begin(&lane.hops[hop], context) {
                 Begun::Session(line) => {
                     lines += 1;
@@ -368,6 +374,11 @@ impl Pass {
                 }
             }
         }
+    }
+
+    fn sessions_with(&self, target: &Target) -> usize {
+        let lanes = self.lanes.iter();
+        lanes.map(|lane| lane.sessions_with(target)).sum()
     }
 
     /// Leaves the messages of a lane for another time. Where they have a server of
@@ -398,7 +409,7 @@ impl Pass {
     }
 
     /// A session wants messages.
-    pub(super) fn wanted(&mut self, waiting: Waiting, means: &Means, context: &mut Context) {
+    pub(super) fn wanted(&mut self, waiting: Waiting, means: &mut Means, context: &mut Context) {
         let (by, line) = (waiting.by, waiting.line);
         let Some(lane) = self.lane_of(line) else {
             context.post(by, Message::NoMoreMail);
@@ -412,7 +423,7 @@ impl Pass {
     }
 
     /// Hands messages out to those who wait for them.
-    fn serve(&mut self, means: &Means, context: &mut Context) {
+    fn serve(&mut self, means: &mut Means, context: &mut Context) {
         let is_sorted = self.is_sorted();
         for lane in &mut self.lanes {
             while let Some(waiting) = lane.waiting.front().copied() {
@@ -426,7 +437,7 @@ impl Pass {
                     context.post(waiting.by, Message::NoMoreMail);
                     continue;
                 }
-                let ids = lane.take(room, context.now);
+                let ids = lane.take_for(waiting.line, room, &mut means.paces, context.now);
                 if ids.is_empty() {
                     break;
                 }
@@ -443,6 +454,10 @@ impl Pass {
                 context.submit(waiting.by, job);
             }
         }
+        if self.lanes.iter().any(|lane| lane.resume_at.is_some()) {
+            // Lanes that wait for the same server take turns.
+            self.lanes.rotate_left(1);
+        }
     }
 
     /// Removes lanes that are done with, and makes use of the room; says whether
@@ -455,7 +470,6 @@ impl Pass {
         let has_room = !done.is_empty() && !self.unplaced.is_empty();
         for lane in done {
             self.note_trouble(lane.trouble);
-            means.put_pace(lane.routing, lane.pace, context.now);
         }
         let goes_on = has_room && !context.stopping;
         if goes_on {
