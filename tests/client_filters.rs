@@ -2,7 +2,10 @@
 #![cfg(unix)]
 
 use std::fs;
+use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::thread;
+use std::time::Duration;
 
 use crate::filters::mode;
 use crate::support::client::Client;
@@ -371,4 +374,28 @@ fn a_message_that_goes_out_at_once_has_both_files_too() {
     let seen = fs::read_to_string(work.join("seen")).unwrap();
     assert_eq!(seen.lines().count(), 2, "{seen}");
     assert!(sink.arrived()[0].content.ends_with(b"\r\n\r\nchanged\r\n"));
+}
+
+#[test]
+fn a_filter_that_outlasts_the_next_hops_patience_is_not_asked_again() {
+    let fixture = Fixture::new(&["sleep 2"]);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let next_hop = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.write_all(b"220 next.test\r\n").unwrap();
+        assert!(stream.read(&mut [0; 100]).unwrap() > 0);
+        stream.write_all(b"250 next.test\r\n").unwrap();
+        thread::sleep(Duration::from_secs(1));
+        drop(stream);
+        Sink::on(listener, &[], |_, _| Answer::Usual)
+    });
+    let spool = fixture.spool.path().to_str().unwrap();
+    let filter = ["--client-filter", &fixture.filter];
+    let arguments = ["--as-client", &address, "--spool-dir", spool];
+    let (status, _, log) = run(&[&arguments[..], &filter].concat());
+    assert_eq!(status, 0, "{log}");
+    assert_eq!(next_hop.join().unwrap().arrived().len(), 1, "{log}");
+    let asked = fs::read_to_string(fixture.work.join("asked")).unwrap();
+    assert_eq!(asked, "sleep 2\n", "{log}");
 }

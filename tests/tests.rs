@@ -66,6 +66,8 @@ mod server_over_tcp;
 mod server_tls;
 mod server_transcripts;
 mod slow_clients;
+mod slow_name_servers;
+mod slow_next_hops;
 mod socks;
 mod spam;
 mod spool_tool;

@@ -65,8 +65,8 @@ fn reply(message: &[u8], query: &Query) {
     let own = &query.name;
     assert!(reply.data_of(own).count() <= reply.records.len());
     let mut dice = Dice::of(message);
-    let mut random = || dice.below(4) as u64;
-    if let Some(Exchanges::Hosts(hosts)) = mx::exchanges(&reply, own, None, &mut random) {
+    let seed = dice.below(4) as u64;
+    if let Some(Exchanges::Hosts(hosts)) = mx::exchanges(&reply, own, None, seed) {
         assert!((1..=EXCHANGES_MAX).contains(&hosts.len()));
         assert!(hosts.iter().all(|host| host.wire() != [0]));
     }

@@ -117,7 +117,8 @@ impl<W: Work> Pool<W> {
     }
 
     /// Queues a job. The queue needs no limit of its own: a session has at most
-    /// one job under way, and sessions are limited.
+    /// one job under way, and sessions are limited. A session that gives up waiting
+    /// leaves its job behind; where jobs may wait long, they find out and end at once.
     pub fn submit(&self, token: Token, job: W::Job) {
         let mut queue = self.shared.lock_queue();
         let kind = self.shared.kind_of(&job);

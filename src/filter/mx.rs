@@ -2,6 +2,7 @@
 //! by asking name servers for the mail exchanges of that domain.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::OnceLock;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
@@ -28,6 +29,9 @@ pub const WAIT_MAX: Duration = Duration::from_secs(3600);
 
 /// The most octets of a destination in a log line or reply.
 const TEXT_MAX: usize = 300;
+
+/// By what this process chooses among equals.
+static SEED: OnceLock<u64> = OnceLock::new();
 
 /// What stands after `mx:`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -301,7 +305,8 @@ impl Search<'_> {
             .ask(&self.domain, Kind::Mx)
             .map_err(|error| self.trouble(&error))?;
         let own = self.own.as_ref();
-        match mx::exchanges(&answer, &self.domain, own, &mut random::u64) {
+        let seed = *SEED.get_or_init(random::u64);
+        match mx::exchanges(&answer, &self.domain, own, seed) {
             Some(Exchanges::Hosts(hosts)) => Ok(hosts),
             // RFC 5321 5.1: without MX records the domain is its own exchange.
             Some(Exchanges::Implicit) => Ok(vec![self.domain.clone()]),

@@ -49,6 +49,15 @@ impl Family {
     }
 }
 
+/// As [`resolve`], where the host is an address that need not be looked up.
+pub fn literal(
+    target: &HostPort,
+    family: Option<Family>,
+) -> Option<Result<Vec<SocketAddr>, ResolveError>> {
+    let is_literal = matches!(target.host, Host::Ip(_, None));
+    is_literal.then(|| resolve(target, family))
+}
+
 /// Gives the addresses of a host in the order in which to try them, at most
 /// [`ADDRESSES_MAX`] and none twice; of that family only, if one is given. An
 /// address as the host is not looked up.

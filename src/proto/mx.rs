@@ -2,6 +2,7 @@
 //! name servers, and what their answers come to.
 
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::base::ascii;
@@ -116,13 +117,9 @@ fn literal(text: &str) -> Option<IpAddr> {
 
 /// What the reply to a question about a domain's mail exchanges comes to; nothing
 /// where the server has not answered it. `own` is the name of this host.
-/// `random` decides among hosts of equal preference.
-pub fn exchanges(
-    reply: &Reply,
-    domain: &Name,
-    own: Option<&Name>,
-    random: &mut dyn FnMut() -> u64,
-) -> Option<Exchanges> {
+/// `seed` decides among hosts of equal preference: always alike for one domain, so that
+/// all its mail goes one way, and otherwise elsewhere.
+pub fn exchanges(reply: &Reply, domain: &Name, own: Option<&Name>, seed: u64) -> Option<Exchanges> {
     match reply.rcode {
         Rcode::NoError => {}
         Rcode::NxDomain => return Some(Exchanges::NoDomain),
@@ -135,10 +132,18 @@ pub fn exchanges(
             exchange,
         } = data
         {
-            hosts.push((*preference, random(), exchange));
+            hosts.push((*preference, chance(seed, domain, exchange), exchange));
         }
     }
     Some(choose(hosts, own))
+}
+
+fn chance(seed: u64, domain: &Name, host: &Name) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    // RFC 1034 3.1: case makes no difference; the lengths of labels are no letters.
+    let names = [domain, host].map(|name| name.wire().to_ascii_lowercase());
+    (seed, names).hash(&mut hasher);
+    hasher.finish()
 }
 
 fn choose(mut hosts: Vec<(u16, u64, &Name)>, own: Option<&Name>) -> Exchanges {
@@ -230,6 +235,7 @@ impl std::error::Error for Misfit {}
 mod tests {
     use super::*;
     use crate::proto::dns::{Kind, Record};
+    use std::collections::HashSet;
 
     fn name(text: &str) -> Name {
         Name::parse(text).unwrap()
@@ -273,13 +279,8 @@ mod tests {
     }
 
     fn found(data: Vec<Data>, own: &str) -> Exchanges {
-        let mut next = 0;
-        let mut random = || {
-            next += 1;
-            1000 - next
-        };
         let reply = reply(Rcode::NoError, data);
-        exchanges(&reply, &name("dst.test"), Some(&name(own)), &mut random).unwrap()
+        exchanges(&reply, &name("dst.test"), Some(&name(own)), 7).unwrap()
     }
 
     fn hosts(names: &[&str]) -> Exchanges {
@@ -335,17 +336,29 @@ mod tests {
 
     #[test]
     fn the_least_preference_comes_first() {
-        let data = vec![
-            mx(30, name("c")),
-            mx(10, name("a")),
-            mx(20, name("b")),
-            mx(10, name("A2")),
-        ];
-        // The later of two equals has the lower random number here.
-        assert_eq!(found(data, "own"), hosts(&["a2", "a", "b", "c"]));
+        let data = vec![mx(30, name("c")), mx(10, name("a")), mx(20, name("b"))];
+        assert_eq!(found(data, "own"), hosts(&["a", "b", "c"]));
         let many = (0..500).map(|n| mx(500 - n, name(&format!("h{n}"))));
         let expected = ["h499", "h498", "h497", "h496", "h495"];
         assert_eq!(found(many.collect(), "own"), hosts(&expected));
+    }
+
+    #[test]
+    fn equals_are_in_any_order_but_always_in_the_same() {
+        let order = |names: [&str; 3], seed| {
+            let data = names.map(|host| mx(10, name(host))).to_vec();
+            exchanges(&reply(Rcode::NoError, data), &name("dst.test"), None, seed).unwrap()
+        };
+        let mut first = HashSet::new();
+        for seed in 0..100 {
+            let one = order(["a", "b", "c"], seed);
+            for names in [["c", "a", "B"], ["b", "C", "a"], ["a", "c", "b"]] {
+                assert_eq!(order(names, seed), one, "{seed}");
+            }
+            first.insert(format!("{one:?}"));
+        }
+        // Each of the six but for a chance of one in many millions.
+        assert_eq!(first.len(), 6);
     }
 
     #[test]
@@ -375,7 +388,7 @@ mod tests {
     fn trouble_is_not_an_answer() {
         let about = |rcode| {
             let reply = reply(rcode, vec![mx(1, name("a"))]);
-            exchanges(&reply, &name("dst.test"), None, &mut || 0)
+            exchanges(&reply, &name("dst.test"), None, 0)
         };
         assert_eq!(about(Rcode::NxDomain), Some(Exchanges::NoDomain));
         for rcode in [

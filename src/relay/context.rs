@@ -151,9 +151,9 @@ impl Context {
         }
     }
 
-    /// Has a worker look a name up; the session gets [`Message::Lookup`].
-    pub fn look_up(&mut self, token: Token, job: lookup::Job) {
-        self.jobs += 1;
+    /// Has a worker look a name up; the session gets [`Message::Lookup`]. Nobody else
+    /// waits for that, and it may take long: it does not count among the jobs.
+    pub fn look_up(&self, token: Token, job: lookup::Job) {
         self.pools.lookups.submit(token, (self.now, job));
     }
 
@@ -197,7 +197,7 @@ impl Context {
         let passwords = self.pools.passwords.drain();
         let programs = self.pools.programs.drain();
         let filters = self.pools.filters.drain();
-        self.jobs -= disk.len() + lookups.len() + programs.len() + filters.len();
+        self.jobs -= disk.len() + programs.len() + filters.len();
         for completion in &disk {
             self.unowned -= usize::from(completion.token == Token::NOBODY);
             if let Some(disk::Done::Security(done)) = &completion.done {

@@ -188,6 +188,15 @@ pub struct Settled {
 }
 
 impl Settled {
+    /// Of a message that has turned out to be one that cannot be sent.
+    pub(super) fn failed(id: &StoredId) -> Settled {
+        Settled {
+            id: id.clone(),
+            fate: Some(Fate::Failed),
+            error: None,
+        }
+    }
+
     /// Logs trouble and returns what the forwarder should know.
     pub fn report(self, line: Line) -> Mail {
         let Settled { id, fate, error } = self;
@@ -284,7 +293,11 @@ fn refuse(spool: &Spool, id: &StoredId, reason: &OneLine) -> bool {
     }];
     let result = match spool.lock(id) {
         Ok(LockOutcome::Locked(mail)) => mail.fail(&reasons, None),
-        Ok(_) => return false,
+        Ok(LockOutcome::Unreadable(reason)) => {
+            warning!("{id}: failing message: {reason}");
+            return true;
+        }
+        Ok(LockOutcome::Gone | LockOutcome::HeldElsewhere) => return false,
         Err(error) => Err(error),
     };
     match &result {

@@ -94,6 +94,11 @@ pub enum Mail {
         /// Whether the spool could be told.
         recorded: bool,
     },
+    /// Client filters have seen a message, which the session that had it will return.
+    Filtered {
+        /// The message.
+        id: StoredId,
+    },
     /// A message that a client session took has not been attempted.
     Returned {
         /// The number of the session.
@@ -123,6 +128,12 @@ pub enum Mail {
     Answered {
         /// What the next hop said.
         outcome: Box<Outcome>,
+    },
+    /// The name of a client session's next hop has waited for its turn to be looked up,
+    /// and has had none. The session is about to be over.
+    NotLookedUp {
+        /// The number of the session.
+        line: Line,
     },
     /// A client session is over.
     ClientOver {

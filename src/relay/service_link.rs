@@ -1,16 +1,18 @@
 //! The way to a service that verifies or filters: a connection, from looking its
 //! name up to losing it.
 
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use crate::event::{Interest, Ready, Token};
 use crate::net::address::Target;
 use crate::net::connector::{Connector, Progress, TIMEOUT_MAX};
+use crate::net::resolver::{self, ResolveError};
 use crate::sys::socket::Address;
 
 use super::connection::{Arrival, Connection};
 use super::context::Context;
-use super::lookup;
+use super::lookup::{self, Origin};
 use super::session::Message;
 
 /// One connection, or the attempt to make one.
@@ -21,7 +23,10 @@ pub struct ServiceLink {
 
 enum State {
     Closed,
-    Resolving,
+    Resolving {
+        /// Without it nobody would be asked.
+        _asked: lookup::Asked,
+    },
     Connecting(Connector),
     Open(Connection),
 }
@@ -58,11 +63,11 @@ impl ServiceLink {
                 self.connect(vec![address], context)
             }
             Target::HostPort(host_port) => {
-                let job = lookup::Job::Addresses {
-                    target: host_port.clone(),
-                    family: None,
-                };
-                self.state = State::Resolving;
+                if let Some(found) = resolver::literal(host_port, None) {
+                    return self.resolved(found, context);
+                }
+                let (job, asked) = lookup::ask(host_port, None, Origin::Configuration);
+                self.state = State::Resolving { _asked: asked };
                 context.look_up(me, job);
                 News::Nothing
             }
@@ -105,7 +110,7 @@ impl ServiceLink {
                 write: true,
             }),
             State::Open(connection) => connection.interest(true),
-            State::Closed | State::Resolving => None,
+            State::Closed | State::Resolving { .. } => None,
         }
     }
 
@@ -135,7 +140,7 @@ impl ServiceLink {
                 }
             }
             State::Open(_) => self.flush(),
-            State::Closed | State::Resolving => News::Nothing,
+            State::Closed | State::Resolving { .. } => News::Nothing,
         }
     }
 
@@ -155,16 +160,28 @@ impl ServiceLink {
         let Message::Lookup(done) = message else {
             return News::Nothing;
         };
-        if !matches!(self.state, State::Resolving) {
+        if !matches!(self.state, State::Resolving { .. }) {
             return News::Nothing;
         }
         match done {
-            Some(lookup::Done::Addresses(Ok(found))) => {
+            Some(lookup::Done::Addresses(found)) => self.resolved(found, context),
+            // Of an earlier attempt.
+            Some(lookup::Done::Unwanted) => News::Nothing,
+            Some(lookup::Done::NameServers(_)) | None => self.lose("internal error".to_owned()),
+        }
+    }
+
+    fn resolved(
+        &mut self,
+        found: Result<Vec<SocketAddr>, ResolveError>,
+        context: &mut Context,
+    ) -> News {
+        match found {
+            Ok(found) => {
                 let addresses = found.into_iter().map(Address::Tcp).collect();
                 self.connect(addresses, context)
             }
-            Some(lookup::Done::Addresses(Err(error))) => self.lose(error.to_string()),
-            _ => self.lose("internal error".to_owned()),
+            Err(error) => self.lose(error.to_string()),
         }
     }
 

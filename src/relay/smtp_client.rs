@@ -21,9 +21,9 @@ use std::time::{Duration, Instant};
 use crate::base::OneLine;
 use crate::event::{Interest, Ready, Token};
 use crate::filter::chain::Chain;
-use crate::net::address::Target;
+use crate::net::address::{HostPort, Target};
 use crate::net::connector::{Connector, Progress};
-use crate::net::resolver::{Family, ResolveError};
+use crate::net::resolver::{self, Family, ResolveError};
 use crate::proto::smtp::client::{Action, CloseReason, Machine, Settings};
 use crate::sys::socket::{Address, Stream};
 use crate::tls;
@@ -33,7 +33,7 @@ use super::access::Access;
 use super::connection::{Arrival, Connection};
 use super::context::Context;
 use super::disk;
-use super::lookup;
+use super::lookup::{self, Origin};
 use super::mail::{Ending, Line, Mail};
 use super::session::{Kind, Message, Session};
 use super::settlement::Terms;
@@ -108,7 +108,8 @@ impl Route {
 
 /// How far the connection has come.
 enum Link {
-    Resolving,
+    /// With the question, once it has been asked.
+    Resolving(Option<lookup::Asked>),
     Connecting(Connector),
     Asking(Box<Asking>),
     Open(Connection),
@@ -120,6 +121,8 @@ pub struct SmtpClient {
     route: Arc<Route>,
     forwarder: Token,
     line: Line,
+    /// Where the name of the next hop comes from.
+    origin: Origin,
     /// Whether messages are forwarded on behalf of a session that waits for that.
     is_immediate: bool,
     token: Token,
@@ -139,15 +142,16 @@ pub struct SmtpClient {
 
 impl SmtpClient {
     /// Makes a session that has yet to connect; the forwarder knows it by its number.
-    pub fn new(route: Arc<Route>, forwarder: Token, line: Line) -> SmtpClient {
+    pub fn new(route: Arc<Route>, origin: Origin, forwarder: Token, line: Line) -> SmtpClient {
         let peer = route.target.to_string();
         SmtpClient {
             route,
             forwarder,
             line,
+            origin,
             is_immediate: false,
             token: Token::NOBODY,
-            link: Link::Resolving,
+            link: Link::Resolving(None),
             peer,
             machine: None,
             established: false,
@@ -169,12 +173,44 @@ impl SmtpClient {
             filters: None,
             ..route
         };
-        let mut client = SmtpClient::new(Arc::new(route), owner, 0);
+        let mut client = SmtpClient::new(Arc::new(route), Origin::Configuration, owner, 0);
         client.is_immediate = true;
         client
     }
 
     // ---- connecting
+
+    fn resolve(&mut self, host_port: &HostPort, context: &mut Context) {
+        let family = self.route.family;
+        if let Some(found) = resolver::literal(host_port, family) {
+            self.resolved(found, context);
+            return;
+        }
+        let (job, asked) = lookup::ask(host_port, family, self.origin);
+        self.link = Link::Resolving(Some(asked));
+        context.look_up(self.token, job);
+    }
+
+    /// There has been no answer in time. That says nothing about the next hop where the
+    /// question has not even had its turn.
+    fn unresolved(&mut self, context: &mut Context) {
+        let has_begun = match &self.link {
+            Link::Resolving(Some(asked)) => asked.has_begun(),
+            _ => true,
+        };
+        if !has_begun && !self.is_immediate {
+            let unasked = Mail::NotLookedUp { line: self.line };
+            context.post(self.forwarder, Message::Mail(unasked));
+        }
+        let trouble = match has_begun {
+            true => format!("cannot look up {}: timed out", self.peer),
+            false => format!(
+                "cannot look up {}: too many names are being looked up",
+                self.peer
+            ),
+        };
+        self.fail_route(trouble, context);
+    }
 
     fn resolved(
         &mut self,
@@ -383,7 +419,7 @@ impl SmtpClient {
         self.established = false;
         self.ending.get_or_insert(ending);
         self.give_waiting_back(context);
-        self.cancel_filters(context);
+        self.end_filtering(context);
         self.leave(context);
     }
 
@@ -414,23 +450,14 @@ impl Session for SmtpClient {
         self.token = token;
         self.deadline = Some(context.now + self.route.connection_timeout);
         context.departs(token, self.peer.clone());
-        match &self.route.target {
+        let route = Arc::clone(&self.route);
+        match &route.target {
             Target::Unix(path) => self.connect(vec![Address::Unix(path.clone())], context),
             Target::HostPort(host_port) => {
                 context.announce(|| format!("client: resolving: {host_port}"));
-                let job = lookup::Job::Addresses {
-                    target: host_port.clone(),
-                    family: self.route.family,
-                };
-                context.look_up(token, job);
+                self.resolve(host_port, context);
             }
-            Target::Proxied(proxied) => {
-                let job = lookup::Job::Addresses {
-                    target: proxied.proxy.clone(),
-                    family: self.route.family,
-                };
-                context.look_up(token, job);
-            }
+            Target::Proxied(proxied) => self.resolve(&proxied.proxy, context),
         }
     }
 
@@ -443,7 +470,7 @@ impl Session for SmtpClient {
             }),
             Link::Asking(asking) => asking.connection.interest(true),
             Link::Open(connection) => connection.interest(true),
-            Link::Resolving | Link::Closed => None,
+            Link::Resolving(_) | Link::Closed => None,
         }
     }
 
@@ -451,7 +478,7 @@ impl Session for SmtpClient {
         match &self.link {
             Link::Connecting(connector) => connector.deadline(),
             Link::Open(_) => self.machine.as_ref().and_then(Machine::deadline),
-            Link::Resolving | Link::Asking(_) => self.deadline,
+            Link::Resolving(_) | Link::Asking(_) => self.deadline,
             Link::Closed => None,
         }
     }
@@ -478,16 +505,13 @@ impl Session for SmtpClient {
                 }
             }
             Link::Open(_) => self.drive(context),
-            Link::Resolving | Link::Closed => {}
+            Link::Resolving(_) | Link::Closed => {}
         }
     }
 
     fn on_timeout(&mut self, context: &mut Context) {
         match &mut self.link {
-            Link::Resolving => {
-                let trouble = format!("cannot look up {}: timed out", self.peer);
-                self.fail_route(trouble, context);
-            }
+            Link::Resolving(_) => self.unresolved(context),
             Link::Connecting(connector) => {
                 let progress = connector.on_timeout(context.now);
                 self.on_progress(progress, context);
@@ -506,10 +530,10 @@ impl Session for SmtpClient {
     fn on_message(&mut self, message: Message, context: &mut Context) {
         match message {
             Message::Lookup(done) => match (&self.link, done) {
-                (Link::Resolving, Some(lookup::Done::Addresses(found))) => {
+                (Link::Resolving(_), Some(lookup::Done::Addresses(found))) => {
                     self.resolved(found, context);
                 }
-                (Link::Resolving, None) => {
+                (Link::Resolving(_), None) => {
                     self.fail_route(format!("cannot look up {}", self.peer), context);
                 }
                 _ => {}
@@ -544,7 +568,7 @@ impl Session for SmtpClient {
     fn on_shutdown(&mut self, context: &mut Context) {
         self.traffic.no_more = true;
         self.give_waiting_back(context);
-        self.cancel_filters(context);
+        self.end_filtering(context);
         if !self.established {
             self.end(Ending::Dropped("told to stop".to_owned()), context);
         }

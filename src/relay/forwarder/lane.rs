@@ -1,16 +1,17 @@
 //! The messages of a pass that go the same way, and the sessions that carry them.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use crate::event::Token;
+use crate::net::address::Target;
 use crate::relay::limits::ROUTE_FAILURES_MAX;
 use crate::relay::mail::{Ending, Line};
 use crate::store::{Routing, StoredId};
 use crate::warning;
 
-use super::pace::Pace;
-use super::pauses::{Hop, Trouble};
+use super::pace::Paces;
+use super::pauses::{Hop, Pauses, Trouble};
 
 /// A further session is begun only if there are so many messages for each.
 pub(super) const SPREAD_MIN: usize = 20;
@@ -26,6 +27,8 @@ pub(super) struct Lane {
     pub(super) routing: Routing,
     /// The next hops that will do, the first one first.
     pub(super) hops: Vec<Hop>,
+    /// What was wrong with those of them that have failed here.
+    failed: HashMap<usize, Trouble>,
     /// Messages that have not been tried yet.
     pub(super) fresh: VecDeque<StoredId>,
     /// Messages that have, which go last so that they keep no others waiting.
@@ -40,8 +43,6 @@ pub(super) struct Lane {
     pub(super) is_crowded: bool,
     /// What was wrong with the next hop that was tried last.
     pub(super) trouble: Option<String>,
-    /// How fast messages may go.
-    pub(super) pace: Pace,
     /// When the next message may go, if one has to wait for that.
     pub(super) resume_at: Option<Instant>,
 }
@@ -55,6 +56,8 @@ pub(super) struct Seat {
     pub(super) hop: usize,
     /// Whether it has come so far that it can take messages.
     pub(super) is_established: bool,
+    /// Whether its next hop's name has not been looked up, as too many others were.
+    pub(super) is_in_the_dark: bool,
     /// How many messages it has been given.
     pub(super) given: usize,
 }
@@ -74,10 +77,11 @@ pub(super) struct Waiting {
 
 impl Lane {
     /// An empty lane.
-    pub(super) fn new(routing: Routing, hops: Vec<Hop>, pace: Pace) -> Lane {
+    pub(super) fn new(routing: Routing, hops: Vec<Hop>) -> Lane {
         Lane {
             routing,
             hops,
+            failed: HashMap::new(),
             fresh: VecDeque::new(),
             retries: VecDeque::new(),
             seats: Vec::new(),
@@ -85,7 +89,6 @@ impl Lane {
             failures_in_a_row: 0,
             is_crowded: false,
             trouble: None,
-            pace,
             resume_at: None,
         }
     }
@@ -103,6 +106,11 @@ impl Lane {
         self.fresh.len() + self.retries.len()
     }
 
+    /// The messages that wait.
+    pub(super) fn waiting_ids(&self) -> impl Iterator<Item = &StoredId> {
+        self.fresh.iter().chain(&self.retries)
+    }
+
     /// Gives up all messages that wait; those that have not been tried come first.
     pub(super) fn leave_all(&mut self) -> VecDeque<StoredId> {
         let mut all = std::mem::take(&mut self.fresh);
@@ -115,13 +123,17 @@ impl Lane {
         self.queued() == 0 && self.seats.is_empty()
     }
 
-    /// Takes up to so many messages that may go now. Where fewer may, says when to
-    /// ask again.
-    pub(super) fn take(&mut self, count: usize, now: Instant) -> Vec<StoredId> {
+    /// Takes up to so many messages that may go now by the pace. Where fewer may, says
+    /// when to ask again.
+    fn take(
+        &mut self,
+        count: usize,
+        mut pace: impl FnMut() -> Result<(), Instant>,
+    ) -> Vec<StoredId> {
         let mut taken = Vec::new();
         self.resume_at = None;
         while taken.len() < count && self.queued() > 0 {
-            if let Err(later) = self.pace.take(now) {
+            if let Err(later) = pace() {
                 self.resume_at = Some(later);
                 break;
             }
@@ -129,6 +141,23 @@ impl Lane {
             taken.extend(next.or_else(|| self.retries.pop_front()));
         }
         taken
+    }
+
+    /// The same for the session of that number, by the pace of its server.
+    pub(super) fn take_for(
+        &mut self,
+        line: Line,
+        count: usize,
+        paces: &mut Paces,
+        now: Instant,
+    ) -> Vec<StoredId> {
+        let hop = self.seat(line).map(|seat| seat.hop);
+        let target = hop
+            .and_then(|hop| self.hops.get(hop))
+            .map(|hop| hop.target.clone());
+        target.map_or_else(Vec::new, |target| {
+            self.take(count, || paces.take(&target, now))
+        })
     }
 
     /// How many sessions there should be now; `max` at most.
@@ -159,6 +188,9 @@ impl Lane {
     pub(super) fn judge(&mut self, seat: Seat, ending: Ending) -> Option<(Trouble, String)> {
         match ending {
             Ending::Done => None,
+            Ending::RouteFailed(trouble) if seat.is_in_the_dark => {
+                Some((Trouble::Unknown, trouble))
+            }
             Ending::RouteFailed(trouble) => Some((Trouble::Route, trouble)),
             Ending::LoginFailed(trouble) => Some((Trouble::Login, trouble)),
             Ending::Dropped(trouble) if !seat.is_established => Some((Trouble::Route, trouble)),
@@ -174,10 +206,56 @@ impl Lane {
         }
     }
 
+    /// Notes that a next hop has failed.
+    pub(super) fn fail(&mut self, hop: usize, trouble: Trouble) {
+        self.failed.insert(hop, trouble);
+    }
+
+    /// Notes that a session has had a message settled, and says with which next hop.
+    pub(super) fn succeed(&mut self, line: Line) -> Option<&Hop> {
+        self.failures_in_a_row = 0;
+        let hop = self.seat(line)?.hop;
+        self.failed.remove(&hop);
+        self.hops.get(hop)
+    }
+
+    /// The first next hop that may be tried. Of one that has failed here the pauses
+    /// have to say that it has rested: they may have forgotten it.
+    pub(super) fn next_hop(
+        &self,
+        pauses: &Pauses,
+        now: Instant,
+        asked: Option<Instant>,
+    ) -> Option<usize> {
+        let mut hops = self.hops.iter().enumerate();
+        hops.position(|(place, hop)| {
+            let is_forgotten = self.failed.contains_key(&place) && pauses.trouble(hop).is_none();
+            !is_forgotten && pauses.may_try(hop, now, asked)
+        })
+    }
+
+    /// Whether none of the next hops could be reached when it was last tried.
+    pub(super) fn is_out_of_reach(&self, pauses: &Pauses) -> bool {
+        self.hops.iter().enumerate().all(|(place, hop)| {
+            let known = pauses.trouble(hop);
+            known.or_else(|| self.failed.get(&place).copied()) == Some(Trouble::Route)
+        })
+    }
+
     /// Whether a session with that next hop can take messages.
     pub(super) fn is_served_by(&self, hop: usize) -> bool {
         let mut seats = self.seats.iter();
         seats.any(|seat| seat.hop == hop && seat.is_established)
+    }
+
+    /// How many sessions there are with that server.
+    pub(super) fn sessions_with(&self, target: &Target) -> usize {
+        let is_with = |seat: &&Seat| {
+            self.hops
+                .get(seat.hop)
+                .is_some_and(|hop| hop.target == *target)
+        };
+        self.seats.iter().filter(is_with).count()
     }
 
     /// When something has to be done though nothing happens.
@@ -194,13 +272,14 @@ impl Lane {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::OneLine;
 
     fn id(number: usize) -> StoredId {
         StoredId::parse(format!("emailrelay.1.{number}.1").as_bytes()).unwrap()
     }
 
     fn lane(messages: usize) -> Lane {
-        let mut lane = Lane::new(Routing::default(), Vec::new(), Pace::new(None));
+        let mut lane = Lane::new(Routing::default(), Vec::new());
         (0..messages).for_each(|number| lane.push(id(number), number % 2 == 0));
         lane
     }
@@ -210,14 +289,15 @@ mod tests {
             line,
             hop: 0,
             is_established,
+            is_in_the_dark: false,
             given: 0,
         }
     }
 
     #[test]
     fn what_was_tried_before_goes_last_and_nothing_goes_twice() {
-        let (now, mut lane) = (Instant::now(), lane(6));
-        let taken = [lane.take(4, now), lane.take(4, now), lane.take(4, now)].concat();
+        let (mut lane, any) = (lane(6), || Ok(()));
+        let taken = [lane.take(4, any), lane.take(4, any), lane.take(4, any)].concat();
         assert_eq!(taken, [1, 3, 5, 0, 2, 4].map(id));
         assert!(lane.is_idle());
     }
@@ -234,17 +314,82 @@ mod tests {
         lane.is_crowded = true;
         assert_eq!(lane.sessions_wanted(4), 1);
         lane.is_crowded = false;
-        lane.take(SPREAD_MIN * 9 + 1, Instant::now());
+        lane.take(SPREAD_MIN * 9 + 1, || Ok(()));
         assert_eq!(lane.sessions_wanted(4), 1);
-        lane.take(SPREAD_MIN, Instant::now());
+        lane.take(SPREAD_MIN, || Ok(()));
         assert_eq!(lane.sessions_wanted(4), 0);
+    }
+
+    fn hop(port: u16) -> Hop {
+        let target = Target::parse(&format!("127.0.0.1:{port}")).unwrap();
+        let selector = OneLine::default();
+        Hop { target, selector }
+    }
+
+    fn lane_to(hops: Vec<Hop>) -> Lane {
+        Lane::new(Routing::default(), hops)
+    }
+
+    #[test]
+    fn hops_are_out_of_reach_if_none_of_them_could_be_reached() {
+        let (now, mut pauses) = (Instant::now(), Pauses::default());
+        let mut lane = lane_to(vec![hop(1), hop(2)]);
+        pauses.fail(hop(1), Trouble::Route, now, 0);
+        assert!(!lane.is_out_of_reach(&pauses));
+        pauses.fail(hop(2), Trouble::Login, now, 0);
+        assert!(!lane.is_out_of_reach(&pauses));
+        pauses.fail(hop(2), Trouble::Route, now, 0);
+        assert!(lane.is_out_of_reach(&pauses));
+        pauses.succeed(&hop(1));
+        assert!(!lane.is_out_of_reach(&pauses));
+        lane.fail(0, Trouble::Route);
+        assert!(lane.is_out_of_reach(&pauses));
+    }
+
+    #[test]
+    fn a_hop_whose_name_was_not_looked_up_is_not_out_of_reach() {
+        let (now, mut pauses) = (Instant::now(), Pauses::default());
+        let mut lane = lane_to(vec![hop(1)]);
+        let failed = || Ending::RouteFailed("late".to_owned());
+        for (is_in_the_dark, expected) in [(true, Trouble::Unknown), (false, Trouble::Route)] {
+            let seat = Seat {
+                is_in_the_dark,
+                ..seat(1, false)
+            };
+            let (trouble, _) = lane.judge(seat, failed()).unwrap();
+            assert_eq!(trouble, expected);
+            pauses.fail(hop(1), trouble, now, 0);
+            assert!(!pauses.may_try(&hop(1), now, None));
+            assert_eq!(lane.is_out_of_reach(&pauses), !is_in_the_dark);
+        }
+    }
+
+    #[test]
+    fn a_hop_that_has_failed_is_not_tried_again_because_it_was_forgotten() {
+        let (now, mut pauses) = (Instant::now(), Pauses::default());
+        let mut lane = lane_to(vec![hop(1), hop(2)]);
+        assert_eq!(lane.next_hop(&pauses, now, None), Some(0));
+        lane.fail(0, Trouble::Route);
+        for asked in [None, Some(now)] {
+            assert_eq!(lane.next_hop(&pauses, now, asked), Some(1));
+        }
+        pauses.fail(hop(1), Trouble::Route, now, 0);
+        assert_eq!(lane.next_hop(&pauses, now, None), Some(1));
+        // Once it has rested it is good for another try.
+        let later = now + Duration::from_secs(2);
+        assert_eq!(lane.next_hop(&pauses, later, None), Some(0));
+        lane.seats.push(seat(7, true));
+        assert_eq!(lane.succeed(7), Some(&hop(1)));
+        pauses.succeed(&hop(1));
+        assert_eq!(lane.next_hop(&pauses, now, None), Some(0));
     }
 
     #[test]
     fn a_pace_holds_messages_back_and_says_until_when() {
         let (now, mut lane) = (Instant::now(), lane(5));
-        lane.pace = Pace::new(Some(60));
-        assert_eq!(lane.take(5, now).len(), 1);
+        let (target, mut paces) = (hop(1).target, Paces::new(Some(60)));
+        let mut take = |lane: &mut Lane, at| lane.take(5, || paces.take(&target, at)).len();
+        assert_eq!(take(&mut lane, now), 1);
         // Nobody waits for it.
         assert_eq!(lane.deadline(), None);
         lane.waiting.push_back(Waiting {
@@ -254,8 +399,8 @@ mod tests {
             since: now,
         });
         assert_eq!(lane.deadline(), Some(now + Duration::from_secs(1)));
-        assert_eq!(lane.take(5, now + Duration::from_millis(999)).len(), 0);
-        assert_eq!(lane.take(5, now + Duration::from_secs(1)).len(), 1);
+        assert_eq!(take(&mut lane, now + Duration::from_millis(999)), 0);
+        assert_eq!(take(&mut lane, now + Duration::from_secs(1)), 1);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::proto::mx::ADDRESSES_MAX;
 use crate::relay::access::Access;
 use crate::relay::context::Context;
 use crate::relay::disk;
+use crate::relay::lookup::Origin;
 use crate::relay::mail::{Ending, Line, Mail};
 use crate::relay::session::Message;
 use crate::relay::settlement::Terms;
@@ -18,7 +19,7 @@ use crate::relay::smtp_client::{Route, SmtpClient};
 use crate::store::{Routing, Spool, StoredId};
 use crate::sys::random;
 
-use super::pace::Pace;
+use super::pace::Paces;
 use super::pauses::{Hop, Pauses, Trouble};
 use super::router::Router;
 
@@ -31,9 +32,10 @@ pub(super) const LINES_MAX: usize = 64;
 /// How many of the messages are sent at once, and how fast.
 #[derive(Clone, Copy, Debug)]
 pub struct Traffic {
-    /// How many connections there may be to one next hop, from 1.
+    /// How many connections there may be to one server, from 1; each way of messages may
+    /// have one in any case.
     pub connections: usize,
-    /// How many messages may go to one next hop in a minute.
+    /// How many messages may go to one server in a minute.
     pub per_minute: Option<u32>,
     /// How many messages may go over one connection.
     pub per_connection: Option<usize>,
@@ -55,14 +57,13 @@ pub(super) struct Means {
     pub(super) spool: Spool,
     pub(super) traffic: Traffic,
     pub(super) pauses: Pauses,
+    pub(super) paces: Paces,
     route: Route,
     /// Away while its files are looked at.
     access: Option<Box<Access>>,
     /// Which reading of the secrets the refused logins were with.
     generation: u64,
     last_line: Line,
-    /// The paces of next hops that have messages waiting for their time.
-    paces: Vec<(Routing, Pace)>,
     /// Who waits for a client session of its own, and to which next hop.
     connecting: Vec<(Token, usize)>,
 }
@@ -84,11 +85,11 @@ impl Means {
             spool,
             traffic,
             pauses: Pauses::default(),
+            paces: Paces::new(traffic.per_minute),
             route,
             generation: access.generation(),
             access: Some(Box::new(access)),
             last_line: 0,
-            paces: Vec::new(),
             connecting: Vec::new(),
         }
     }
@@ -165,11 +166,20 @@ impl Means {
         match self.route.towards(&hop.target, access, &hop.selector) {
             Ok(route) => {
                 self.last_line += 1;
-                let client = SmtpClient::new(Arc::new(route), self.token, self.last_line);
+                let origin = self.origin(&hop.target);
+                let client = SmtpClient::new(Arc::new(route), origin, self.token, self.last_line);
                 context.begin(Box::new(client));
                 Begun::Session(self.last_line)
             }
             Err(trouble) => Begun::NoAccount(trouble),
+        }
+    }
+
+    fn origin(&self, target: &Target) -> Origin {
+        let is_usual = self.route.target == *target || self.route.others.contains(target);
+        match is_usual {
+            true => Origin::Configuration,
+            false => Origin::Message,
         }
     }
 
@@ -204,22 +214,6 @@ impl Means {
     /// Notes that a next hop has failed.
     pub(super) fn fail(&mut self, hop: &Hop, trouble: Trouble, now: Instant) {
         self.pauses.fail(hop.clone(), trouble, now, random::u64());
-    }
-
-    /// The pace of messages with that routing.
-    pub(super) fn take_pace(&mut self, routing: &Routing) -> Pace {
-        match self.paces.iter().position(|(of, _)| of == routing) {
-            Some(place) => self.paces.swap_remove(place).1,
-            None => Pace::new(self.traffic.per_minute),
-        }
-    }
-
-    /// Remembers a pace as long as it makes a difference.
-    pub(super) fn put_pace(&mut self, routing: Routing, pace: Pace, now: Instant) {
-        self.paces.retain(|(_, pace)| pace.is_behind(now));
-        if pace.is_behind(now) && self.paces.len() < LANES_MAX {
-            self.paces.push((routing, pace));
-        }
     }
 
     /// The spool whose mail is forwarded.

@@ -1,6 +1,7 @@
 //! When to forward, and what one pass over the spool has come to.
 //!
-//! A pass works off the queue as far as it is due: see `pass`. A message that
+//! A pass works off the queue as far as it is due: see `pass`. What comes while it goes
+//! on is taken along, unless somebody waits for its end. A message that
 //! cannot be sent now stays queued, to be tried again by the schedule of `retry`;
 //! a next hop that cannot be reached is left alone for a while, see `pauses`.
 
@@ -38,6 +39,10 @@ pub use retry::{next_attempt, spent};
 /// How often there is a pass that nobody has asked for while the usual next hops are
 /// left alone: there may be mail for others.
 pub const RESTING_EVERY: Duration = Duration::from_secs(10);
+
+/// How long a pass that goes on leaves the queue alone before it looks through it again
+/// for what has come meanwhile.
+pub const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// When to forward, and how much at once.
 #[derive(Clone, Copy, Debug, Default)]
@@ -92,10 +97,16 @@ impl Forwarder {
         if context.stopping {
             return;
         }
-        if self.pass.is_some() {
+        if let Some(pass) = &mut self.pass {
             // What somebody asks for counts for more than what comes by itself.
-            let again = self.again.filter(|again| again.is_asked_for());
+            let mut wanted = self.again.into_iter().chain([trigger]);
+            let again = wanted.find(|one| one.is_asked_for());
             self.again = again.or(Some(trigger));
+            match (again, self.means.rests_until(context.now)) {
+                (Some(_), _) => pass.want_no_look(),
+                (None, Some(_)) => pass.want_look(RESTING_EVERY),
+                (None, None) => pass.want_look(LOOK_EVERY),
+            }
             return;
         }
         let is_asked_for = trigger.is_asked_for();
@@ -149,6 +160,11 @@ impl Forwarder {
             context.submit(Token::NOBODY, disk::Job::Sync(self.means.spool()));
         }
         if !pass.is_over(context.stopping) {
+            if pass.look_at().is_some_and(|at| at <= context.now) {
+                pass.look_again(&self.means, context);
+                // It finds all that another pass would.
+                self.again = None;
+            }
             return;
         }
         pass.is_ending = true;
@@ -213,6 +229,11 @@ impl Forwarder {
                     None => context.post(by, Message::NoMoreMail),
                 }
             }
+            Mail::Filtered { id } => {
+                if let Some(pass) = &mut self.pass {
+                    pass.filtered(id);
+                }
+            }
             Mail::Returned { line, id } => {
                 if let Some(pass) = &mut self.pass {
                     pass.returned(line, id);
@@ -242,6 +263,11 @@ impl Forwarder {
             Mail::StopPass => {
                 if let Some(pass) = &mut self.pass {
                     pass.stop();
+                }
+            }
+            Mail::NotLookedUp { line } => {
+                if let Some(pass) = &mut self.pass {
+                    pass.not_looked_up(line);
                 }
             }
             Mail::ClientOver { line, ending } => {
@@ -350,6 +376,9 @@ impl Session for Forwarder {
     fn on_shutdown(&mut self, context: &mut Context) {
         (self.poll_at, self.retry_at, self.again) = (None, None, None);
         self.end_flushes(context);
+        if let Some(pass) = &mut self.pass {
+            pass.want_no_look();
+        }
         self.over = self.pass.is_none();
         if self.schedule.once && self.pass.is_some() {
             // The end of the pass, if there is time for it, knows better.

@@ -9,18 +9,23 @@
 //! What is known of the queue is bounded: the ids of a window, which is filled again
 //! as it runs out. Messages that are due are sorted into lanes by where they go. A
 //! session takes from its lane; where it breaks off, what it had comes back.
+//!
+//! One slow server may keep a pass from ending for long. What comes meanwhile does not
+//! wait for that: the queue is looked through again, and what is found and not in a lane
+//! yet goes along, as with another pass.
 
 use std::collections::{HashSet, VecDeque};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::base::OneLine;
 use crate::event::Token;
+use crate::net::address::Target;
 use crate::relay::context::Context;
 use crate::relay::disk::{self, Settled};
 use crate::relay::mail::{Ending, Fate, Line, Mail, PassReport, Way};
 use crate::relay::session::Message;
-use crate::store::{Routing, StoredId, Surveyed};
-use crate::warning;
+use crate::store::{READY_MAX, Routing, StoredId, Surveyed};
+use crate::{verbose, warning};
 
 use super::lane::{IDLE_MAX, Lane, Seat, Waiting};
 use super::means::{Begun, LANES_MAX, LINES_MAX, Means, nowhere};
@@ -36,6 +41,10 @@ pub(super) struct Pass {
     /// Since when, if somebody has asked for everything to be tried.
     asked: Option<Instant>,
     window: Window,
+    /// When the queue was last looked at.
+    looked_at: Instant,
+    /// How long after that it is to be looked through again, if it is.
+    look_after: Option<Duration>,
     /// What has been looked at while there was no room for one more lane.
     unplaced: VecDeque<Surveyed>,
     lanes: Vec<Lane>,
@@ -43,7 +52,7 @@ pub(super) struct Pass {
     unrouted: VecDeque<Surveyed>,
     /// How many are being routed.
     routers: usize,
-    /// Messages that filters have routed and need not see again.
+    /// Messages that filters have seen and need not see again.
     filtered: HashSet<StoredId>,
     /// Messages that are being given up, since there is nowhere for them to go.
     refusing: usize,
@@ -73,6 +82,8 @@ impl Pass {
         Pass {
             asked: is_asked_for.then_some(context.now),
             window: Window::new(),
+            looked_at: context.now,
+            look_after: None,
             unplaced: VecDeque::new(),
             lanes: Vec::new(),
             unrouted: VecDeque::new(),
@@ -96,13 +107,18 @@ impl Pass {
     pub(super) fn scanned(&mut self, listing: Result<disk::Listing, String>) {
         match listing {
             Ok(disk::Listing { ready, is_whole }) => {
-                self.window.scanned(ready, is_whole);
+                let room = READY_MAX.saturating_sub(self.sorted());
+                let lanes = self.lanes.iter().flat_map(Lane::waiting_ids);
+                let unrouted = self.unrouted.iter().map(|seen| &seen.id);
+                let known: HashSet<&StoredId> = lanes.chain(unrouted).collect();
+                let is_known = |id: &StoredId| known.contains(id);
+                self.window.scanned((ready, is_whole), room, is_known);
                 if self.is_stopped {
                     self.report.left += self.window.stop();
                 }
             }
             Err(trouble) => {
-                self.window.scanned(Vec::new(), true);
+                self.window.scanned((Vec::new(), true), 0, |_| false);
                 self.give_up(trouble);
             }
         }
@@ -116,6 +132,7 @@ impl Pass {
         context: &mut Context,
     ) {
         self.window.surveyed();
+        self.looked_at = context.now;
         if self.is_stopped {
             self.report.left += seen.len();
             return;
@@ -131,7 +148,8 @@ impl Pass {
             if !is_due {
                 self.report.waiting += 1;
                 self.note_due(seen.next_attempt);
-            } else if seen.wants_routing && means.has_filters() {
+            } else if seen.wants_routing && means.has_filters() && !self.filtered.contains(&seen.id)
+            {
                 self.unrouted.push_back(seen);
             } else if let Err(seen) = self.place(seen, means, context) {
                 self.unplaced.push_front(seen);
@@ -172,8 +190,7 @@ impl Pass {
         if self.lanes.len() >= LANES_MAX {
             return Err(seen);
         }
-        let pace = means.take_pace(&seen.routing);
-        let mut lane = Lane::new(seen.routing, hops, pace);
+        let mut lane = Lane::new(seen.routing, hops);
         lane.push(seen.id, is_retry);
         self.lanes.push(lane);
         Ok(())
@@ -231,6 +248,11 @@ impl Pass {
         self.lanes.iter().map(Lane::queued).sum()
     }
 
+    /// How many messages have been looked at and wait.
+    fn sorted(&self) -> usize {
+        self.queued() + self.unrouted.len() + self.unreachable.waiting()
+    }
+
     /// Whether all of the queue has been sorted.
     fn is_sorted(&self) -> bool {
         let is_placed = self.unplaced.is_empty() && self.unrouted.is_empty();
@@ -258,16 +280,54 @@ impl Pass {
     }
 
     fn look_ahead(&mut self, means: &Means, context: &mut Context) {
-        let queued = self.queued() + self.unrouted.len() + self.unreachable.waiting();
         if !self.unplaced.is_empty() {
             return;
         }
-        let job = match self.window.need(queued) {
+        let job = match self.window.need(self.sorted()) {
             Some(Need::Survey(ids)) => disk::Job::Survey(means.spool(), ids),
             Some(Need::More(last, max)) => disk::Job::ScanAfter(means.spool(), last, max),
             None => return,
         };
         context.submit(means.token, job);
+    }
+
+    // ---- what comes meanwhile
+
+    /// Something has come for which a pass would begin, so long at least after the
+    /// last look at the queue.
+    pub(super) fn want_look(&mut self, after: Duration) {
+        self.look_after.get_or_insert(after);
+    }
+
+    /// The queue is not to be looked through again: somebody waits for the end.
+    pub(super) fn want_no_look(&mut self) {
+        self.look_after = None;
+    }
+
+    /// When to look through the queue again, if that is wanted and possible now.
+    pub(super) fn look_at(&self) -> Option<Instant> {
+        let is_sorted = self.window.is_done() && self.unplaced.is_empty();
+        // What is about to be given up or put off would be met again.
+        let is_quiet = self.refusing + self.unreachable.waiting() == 0;
+        let is_ready = is_sorted && is_quiet && self.unreachable.is_quiet();
+        let has_room = self.sorted() < READY_MAX / 2;
+        let may_look = is_ready && has_room && !self.is_stopped && !self.is_ending;
+        let after = self
+            .look_after
+            .filter(|_| may_look && self.flushes.is_empty());
+        after.map(|after| self.looked_at + after)
+    }
+
+    /// Looks through the queue again, as a pass does that nobody has asked for. What is
+    /// waiting or was left is met again, and so is counted anew.
+    pub(super) fn look_again(&mut self, means: &Means, context: &mut Context) {
+        verbose!("forwarding: looking for more");
+        (self.looked_at, self.look_after) = (context.now, None);
+        (self.asked, self.next_due, self.next_hop_at) = (None, None, None);
+        (self.report.left, self.report.waiting) = (0, 0);
+        self.report.left += self.unreachable.stop();
+        self.window = Window::new();
+        context.submit(means.token, disk::Job::Scan(means.spool()));
     }
 
     // ---- the sessions
@@ -277,18 +337,23 @@ impl Pass {
     fn staff(&mut self, means: &mut Means, context: &mut Context) {
         let mut lines: usize = self.lanes.iter().map(|lane| lane.seats.len()).sum();
         for place in 0..self.lanes.len() {
-            let lane = &mut self.lanes[place];
+            let lane = &self.lanes[place];
             let wanted = lane.sessions_wanted(means.traffic.connections);
             if lane.seats.len() >= wanted || lines >= LINES_MAX {
                 continue;
             }
-            let may_try = |hop: &Hop| means.pauses.may_try(hop, context.now, self.asked);
-            let Some(hop) = lane.hops.iter().position(may_try) else {
+            let Some(hop) = lane.next_hop(&means.pauses, context.now, self.asked) else {
                 if lane.seats.is_empty() {
                     self.close(place, means);
                 }
                 continue;
             };
+            // Other lanes may go there, too; each may have one session in any case.
+            let target = lane.hops[hop].target.clone();
+            if !lane.seats.is_empty() && self.sessions_with(&target) >= means.traffic.connections {
+                continue;
+            }
+            let lane = &mut self.lanes[place];
             match means.begin(&lane.hops[hop], context) {
                 Begun::Session(line) => {
                     lines += 1;
@@ -296,17 +361,24 @@ impl Pass {
                         line,
                         hop,
                         is_established: false,
+                        is_in_the_dark: false,
                         given: 0,
                     });
                 }
                 Begun::NotYet => return,
                 Begun::NoAccount(trouble) => {
                     means.fail(&lane.hops[hop], Trouble::Login, context.now);
+                    lane.fail(hop, Trouble::Login);
                     lane.trouble = Some(trouble);
                     self.close(place, means);
                 }
             }
         }
+    }
+
+    fn sessions_with(&self, target: &Target) -> usize {
+        let lanes = self.lanes.iter();
+        lanes.map(|lane| lane.sessions_with(target)).sum()
     }
 
     /// Leaves the messages of a lane for another time. Where they have a server of
@@ -318,7 +390,7 @@ impl Pass {
         let trouble = lane.trouble.take();
         let has_its_own = !lane.routing.address.is_empty();
         match &trouble {
-            Some(why) if has_its_own && means.pauses.are_out_of_reach(&lane.hops) => {
+            Some(why) if has_its_own && lane.is_out_of_reach(&means.pauses) => {
                 let why = OneLine::escaped(why.clone());
                 self.unreachable.add(lane.routing.clone(), why, ids);
             }
@@ -337,7 +409,7 @@ impl Pass {
     }
 
     /// A session wants messages.
-    pub(super) fn wanted(&mut self, waiting: Waiting, means: &Means, context: &mut Context) {
+    pub(super) fn wanted(&mut self, waiting: Waiting, means: &mut Means, context: &mut Context) {
         let (by, line) = (waiting.by, waiting.line);
         let Some(lane) = self.lane_of(line) else {
             context.post(by, Message::NoMoreMail);
@@ -351,7 +423,7 @@ impl Pass {
     }
 
     /// Hands messages out to those who wait for them.
-    fn serve(&mut self, means: &Means, context: &mut Context) {
+    fn serve(&mut self, means: &mut Means, context: &mut Context) {
         let is_sorted = self.is_sorted();
         for lane in &mut self.lanes {
             while let Some(waiting) = lane.waiting.front().copied() {
@@ -365,7 +437,7 @@ impl Pass {
                     context.post(waiting.by, Message::NoMoreMail);
                     continue;
                 }
-                let ids = lane.take(room, context.now);
+                let ids = lane.take_for(waiting.line, room, &mut means.paces, context.now);
                 if ids.is_empty() {
                     break;
                 }
@@ -382,6 +454,10 @@ impl Pass {
                 context.submit(waiting.by, job);
             }
         }
+        if self.lanes.iter().any(|lane| lane.resume_at.is_some()) {
+            // Lanes that wait for the same server take turns.
+            self.lanes.rotate_left(1);
+        }
     }
 
     /// Removes lanes that are done with, and makes use of the room; says whether
@@ -394,7 +470,6 @@ impl Pass {
         let has_room = !done.is_empty() && !self.unplaced.is_empty();
         for lane in done {
             self.note_trouble(lane.trouble);
-            means.put_pace(lane.routing, lane.pace, context.now);
         }
         let goes_on = has_room && !context.stopping;
         if goes_on {
@@ -403,6 +478,11 @@ impl Pass {
             self.staff(means, context);
         }
         goes_on
+    }
+
+    /// Filters have seen a message that has yet to be sent.
+    pub(super) fn filtered(&mut self, id: StoredId) {
+        self.filtered.insert(id);
     }
 
     /// A message that a session was given has not been tried.
@@ -438,12 +518,10 @@ impl Pass {
                 return;
             }
         }
-        if let Some(lane) = self.lane_of(line) {
-            lane.failures_in_a_row = 0;
-            let hop = lane.seat(line).map(|seat| seat.hop);
-            if let Some(hop) = hop.and_then(|hop| lane.hops.get(hop)) {
-                means.pauses.succeed(hop);
-            }
+        if let Some(lane) = self.lane_of(line)
+            && let Some(hop) = lane.succeed(line)
+        {
+            means.pauses.succeed(hop);
         }
     }
 
@@ -478,6 +556,13 @@ impl Pass {
         }
     }
 
+    /// A session that is about to be over could not find out where its next hop is.
+    pub(super) fn not_looked_up(&mut self, line: Line) {
+        if let Some(seat) = self.lane_of(line).and_then(|lane| lane.seat(line)) {
+            seat.is_in_the_dark = true;
+        }
+    }
+
     /// A session is over.
     pub(super) fn client_over(
         &mut self,
@@ -506,10 +591,10 @@ impl Pass {
         if let Some(hop) = lane.hops.get(seat.hop) {
             means.fail(hop, kind, context.now);
         }
-        let may_try = |hop: &Hop| means.pauses.may_try(hop, context.now, asked);
-        match lane.hops.iter().any(may_try) {
-            true => warning!("forwarding: {trouble}; trying the next"),
-            false => lane.trouble = Some(trouble),
+        lane.fail(seat.hop, kind);
+        match lane.next_hop(&means.pauses, context.now, asked) {
+            Some(_) => warning!("forwarding: {trouble}; trying the next"),
+            None => lane.trouble = Some(trouble),
         }
     }
 
@@ -564,6 +649,7 @@ impl Pass {
 
     /// When to go on though nothing has happened.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.lanes.iter().filter_map(Lane::deadline).min()
+        let lanes = self.lanes.iter().filter_map(Lane::deadline);
+        lanes.chain(self.look_at()).min()
     }
 }

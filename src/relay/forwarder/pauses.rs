@@ -39,6 +39,8 @@ pub(super) struct Hop {
 pub(super) enum Trouble {
     /// It could not be reached, or broke off.
     Route,
+    /// It was not tried at all, since its name was not looked up.
+    Unknown,
     /// It did not take our login.
     Login,
 }
@@ -68,13 +70,14 @@ impl Pauses {
             since: now,
             until: now + length(trouble, failures, random),
         };
-        self.by_hop.insert(hop, pause);
-        if self.by_hop.len() > PAUSES_MAX {
+        if earlier.is_none() && self.by_hop.len() >= PAUSES_MAX {
+            // Before there is the new one, whose time may well be the shortest.
             let first = self.by_hop.iter().min_by_key(|(_, pause)| pause.until);
             if let Some(hop) = first.map(|(hop, _)| hop.clone()) {
                 self.by_hop.remove(&hop);
             }
         }
+        self.by_hop.insert(hop, pause);
     }
 
     /// Notes that the next hop has taken or refused a message.
@@ -99,10 +102,10 @@ impl Pauses {
         })
     }
 
-    /// Whether none of these hops could be reached when it was last tried.
-    pub(super) fn are_out_of_reach(&self, hops: &[Hop]) -> bool {
-        let mut pauses = hops.iter().map(|hop| self.by_hop.get(hop));
-        pauses.all(|pause| pause.is_some_and(|pause| pause.trouble == Trouble::Route))
+    /// What was wrong with the next hop when it was last tried, as far as that is
+    /// remembered.
+    pub(super) fn trouble(&self, hop: &Hop) -> Option<Trouble> {
+        self.by_hop.get(hop).map(|pause| pause.trouble)
     }
 
     /// When the next of these hops may be tried again; nothing where none of them
@@ -115,7 +118,7 @@ impl Pauses {
 
 fn length(trouble: Trouble, failures: u32, random: u64) -> Duration {
     let (shortest, longest) = match trouble {
-        Trouble::Route => (PAUSE_MIN, PAUSE_MAX),
+        Trouble::Route | Trouble::Unknown => (PAUSE_MIN, PAUSE_MAX),
         Trouble::Login => (LOGIN_PAUSE_MIN, LOGIN_PAUSE_MAX),
     };
     let factor = 1_u32.checked_shl(failures.saturating_sub(1));
@@ -176,20 +179,6 @@ mod tests {
     }
 
     #[test]
-    fn hops_are_out_of_reach_if_none_of_them_could_be_reached() {
-        let (now, mut pauses) = (Instant::now(), Pauses::default());
-        let both = [hop(1), hop(2)];
-        pauses.fail(hop(1), Trouble::Route, now, 0);
-        assert!(pauses.are_out_of_reach(&both[..1]) && !pauses.are_out_of_reach(&both));
-        pauses.fail(hop(2), Trouble::Login, now, 0);
-        assert!(!pauses.are_out_of_reach(&both));
-        pauses.fail(hop(2), Trouble::Route, now, 0);
-        assert!(pauses.are_out_of_reach(&both));
-        pauses.succeed(&hop(1));
-        assert!(!pauses.are_out_of_reach(&both));
-    }
-
-    #[test]
     fn chance_shortens_a_pause_by_a_quarter_at_most() {
         for random in (0..10_000).chain([u64::MAX]) {
             let one = length(Trouble::Route, 3, random);
@@ -218,5 +207,18 @@ mod tests {
         assert_eq!(pauses.by_hop.len(), PAUSES_MAX);
         assert!(pauses.until(&[hop(1500)]).is_some());
         assert!(pauses.until(&[hop(1)]).is_none());
+    }
+
+    #[test]
+    fn a_hop_that_has_just_failed_is_remembered_whatever_the_others_do() {
+        let (now, mut pauses) = (Instant::now(), Pauses::default());
+        for port in 1..=1000 {
+            (0..9).for_each(|_| pauses.fail(hop(port), Trouble::Route, now, 0));
+        }
+        for port in 2000..2010 {
+            pauses.fail(hop(port), Trouble::Route, now, 0);
+            assert!(!pauses.may_try(&hop(port), now, None), "{port}");
+            assert_eq!(pauses.by_hop.len(), PAUSES_MAX);
+        }
     }
 }

@@ -144,7 +144,7 @@ impl PutOff {
             }
             Ok(LockOutcome::Unreadable(reason)) => {
                 warning!("{id}: failing message: {reason}");
-                None
+                Some(Settled::failed(id))
             }
             // It goes elsewhere now, or somebody else deals with it.
             Ok(LockOutcome::Locked(_) | LockOutcome::Gone | LockOutcome::HeldElsewhere) => None,
@@ -166,6 +166,12 @@ impl PutOff {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Work;
+    use crate::relay::disk::{DiskWork, Done, Job};
+    use crate::relay::mail::{Fate, Mail};
+    use std::env;
+    use std::fs;
+    use std::process;
 
     fn routing(address: &str) -> Routing {
         Routing {
@@ -229,5 +235,58 @@ mod tests {
         add(&mut unreachable, "a:1", 0..1);
         add(&mut unreachable, "a:1", 1..2);
         assert_eq!((unreachable.places.len(), unreachable.waiting()), (1, 2));
+    }
+
+    /// A spool with a message whose envelope is none.
+    fn odd(name: &str, test: impl FnOnce(Spool, StoredId)) {
+        let folder = env::temp_dir().join(format!("{name}-{}", process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let id = ids(0..1).pop_front().unwrap();
+        fs::write(folder.join(format!("{id}.content")), "").unwrap();
+        fs::write(folder.join(format!("{id}.envelope")), "?").unwrap();
+        test(Spool::open(&folder, 1).unwrap(), id.clone());
+        let bad = folder.join(format!("{id}.envelope.bad"));
+        assert!(bad.exists());
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_message_that_cannot_be_read_has_failed_when_it_is_put_off() {
+        odd("emailrelay-put-off", |spool, id| {
+            let put_off = PutOff {
+                spool,
+                ids: vec![id],
+                routing: routing("a:1"),
+                why: OneLine::escaped("gone"),
+                clock: WallClock {
+                    unix_ms: 0,
+                    zone_minutes: 0,
+                },
+                terms: Terms {
+                    retry_period: None,
+                    bounces: None,
+                },
+            };
+            let settled = put_off.run().pop().map(|one| one.report(0));
+            let is_failure = |mail: &Mail| {
+                matches!(
+                    mail,
+                    Mail::Settled {
+                        fate: Fate::Failed,
+                        ..
+                    }
+                )
+            };
+            assert!(settled.as_ref().is_some_and(is_failure), "{settled:?}");
+        });
+    }
+
+    #[test]
+    fn a_message_that_cannot_be_read_has_failed_when_it_is_refused() {
+        odd("emailrelay-refuse", |spool, id| {
+            let job = Job::Refuse(spool, id, OneLine::escaped("nowhere"));
+            let done = DiskWork.run(vec![job]).pop();
+            assert!(matches!(done, Some(Done::Refused(true))));
+        });
     }
 }

@@ -57,7 +57,8 @@ pub(super) fn is_due(next_attempt: i64, now: i64) -> bool {
 
 /// How many seconds of the time since the last attempt count towards giving up.
 pub fn spent(last: i64, now: i64, period: Duration) -> u64 {
-    let gap = GAP_MAX.min(period / GAPS_MIN).as_secs();
+    // Of a period of less than a few seconds it is a second: nothing would be for ever.
+    let gap = GAP_MAX.min(period / GAPS_MIN).as_secs().max(1);
     u64::try_from(now.saturating_sub(last)).map_or(0, |elapsed| elapsed.min(gap))
 }
 
@@ -131,6 +132,10 @@ mod tests {
         assert_eq!(spent(i64::MIN, i64::MAX, period), DAY.as_secs());
         assert_eq!(spent(i64::MAX, i64::MIN, period), 0);
         assert_eq!(spent(0, i64::MAX, Duration::from_secs(100)), 25);
+        for seconds in 1..8 {
+            let share = spent(0, 60, Duration::from_secs(seconds));
+            assert!(share >= 1 && share <= seconds, "{seconds}: {share}");
+        }
     }
 
     #[test]

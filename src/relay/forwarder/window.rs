@@ -1,6 +1,7 @@
 //! The part of the queue that is known: ids, oldest first. It is filled again as it
 //! runs out, with what comes after the last one, so a queue of any length is worked
-//! off from its beginning to its end, and no message is met twice.
+//! off from its beginning to its end, and no message is met twice unless the pass
+//! looks through the queue again.
 
 use std::collections::VecDeque;
 
@@ -41,12 +42,30 @@ impl Window {
         }
     }
 
-    /// Takes in a part of the queue.
-    pub(super) fn scanned(&mut self, ready: Vec<StoredId>, is_whole: bool) {
+    /// Takes in a part of the queue; of what the pass has not got already, so many at
+    /// most.
+    pub(super) fn scanned(
+        &mut self,
+        (ready, is_whole): (Vec<StoredId>, bool),
+        max: usize,
+        is_known: impl Fn(&StoredId) -> bool,
+    ) {
         self.is_scanning = false;
         self.is_whole = is_whole || ready.is_empty();
-        self.last = ready.last().cloned().or(self.last.take());
-        self.ids.extend(ready);
+        let mut last = None;
+        for id in ready {
+            if is_known(&id) {
+                last = Some(id);
+            } else if self.ids.len() < max {
+                last = None;
+                self.ids.push_back(id);
+            } else {
+                self.is_whole = false;
+                break;
+            }
+        }
+        let newest = last.or_else(|| self.ids.back().cloned());
+        self.last = newest.or(self.last.take());
     }
 
     /// What was to be looked at has been.
@@ -111,7 +130,8 @@ mod tests {
     fn work_off(queue: &[StoredId], scan_max: usize) -> (Vec<StoredId>, usize, usize) {
         let (mut window, mut seen, mut known_max, mut scans) = (Window::new(), Vec::new(), 0, 1);
         let first = scan_max.min(queue.len());
-        window.scanned(queue[..first].to_vec(), queue.len() < scan_max);
+        let is_whole = queue.len() < scan_max;
+        window.scanned((queue[..first].to_vec(), is_whole), READY_MAX, |_| false);
         while !window.is_done() {
             known_max = known_max.max(window.len());
             match window.need(0) {
@@ -126,7 +146,7 @@ mod tests {
                     let end = queue.len().min(start + max.min(scan_max));
                     let part = queue[start..end].to_vec();
                     let is_whole = part.len() < max.min(scan_max);
-                    window.scanned(part, is_whole);
+                    window.scanned((part, is_whole), READY_MAX, |_| false);
                 }
                 None => panic!("stuck"),
             }
@@ -150,7 +170,7 @@ mod tests {
     fn no_more_is_read_as_long_as_enough_waits() {
         let mut window = Window::new();
         assert_eq!(window.need(0), None);
-        window.scanned(ids(0..10), false);
+        window.scanned((ids(0..10), false), READY_MAX, |_| false);
         assert!(matches!(window.need(0), Some(Need::Survey(ids)) if ids.len() == 10));
         assert_eq!(window.need(0), None);
         window.surveyed();
@@ -160,5 +180,23 @@ mod tests {
         };
         assert_eq!((last, max), (ids(9..10).remove(0), READY_MAX / 2 + 1));
         assert!(window.is_busy() && window.need(0).is_none());
+    }
+
+    #[test]
+    fn what_the_pass_has_got_is_passed_over_and_no_more_taken_than_there_is_room_for() {
+        let mut window = Window::new();
+        let known = ids(0..3);
+        let is_known = |id: &StoredId| known.contains(id);
+        window.scanned((ids(0..10), true), 4, is_known);
+        assert_eq!((window.len(), window.is_whole), (4, false));
+        assert_eq!(window.need(0), Some(Need::Survey(ids(3..7))));
+        window.surveyed();
+        let last = ids(6..7).remove(0);
+        assert_eq!(window.need(0), Some(Need::More(last, READY_MAX)));
+        // All that is there may be known; the end is the end.
+        window.scanned((ids(0..3), false), 4, is_known);
+        assert!(matches!(window.need(0), Some(Need::More(last, _)) if last == known[2]));
+        window.scanned((ids(0..3), true), 4, is_known);
+        assert!(window.is_done());
     }
 }

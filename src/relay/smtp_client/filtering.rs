@@ -76,13 +76,17 @@ impl SmtpClient {
         self.traffic.asked |= !matches!(self.filtering.run, Run::Idle);
     }
 
-    /// The session has no use for further messages.
-    pub(super) fn cancel_filters(&mut self, context: &mut Context) {
+    /// The session has no use for further messages. What filters are asked about now is
+    /// only given up if the program stops: another session need not ask again. Else a
+    /// filter slower than the next hop's patience would be asked for ever.
+    pub(super) fn end_filtering(&mut self, context: &mut Context) {
         for Loaded { mail, .. } in std::mem::take(&mut self.filtering.waiting) {
             let untouched = Box::new(Settlement::Untouched);
             self.submit(Job::Settle(mail, untouched), context);
         }
-        if let Some((run, news)) = self.filtering.last_words() {
+        if context.stopping
+            && let Some((run, news)) = self.filtering.last_words()
+        {
             context.post(run, news);
         }
     }
@@ -92,7 +96,7 @@ impl SmtpClient {
             (Run::Begun, News::Started(run)) => {
                 self.filtering.run = Run::Running(run);
                 if self.ending.is_some() || context.stopping {
-                    self.cancel_filters(context);
+                    self.end_filtering(context);
                 }
             }
             (Run::Begun | Run::Running(_), News::Over(filtered)) => {
@@ -113,7 +117,7 @@ impl SmtpClient {
 
     fn filter_rest(&mut self, context: &mut Context) {
         if self.ending.is_some() {
-            self.cancel_filters(context);
+            self.end_filtering(context);
         }
         if let Some(chain) = self.route.filters.clone() {
             self.filter_next(&chain, context);
@@ -125,10 +129,17 @@ impl SmtpClient {
         if stop {
             self.traffic.no_more = true;
             context.post(self.forwarder, Message::Mail(Mail::StopPass));
-            self.cancel_filters(context);
+            self.end_filtering(context);
         }
         match next {
-            Next::Send(loaded) => self.loaded(Ok(loaded), context),
+            Next::Send(loaded) => {
+                let is_filtered = true;
+                let loaded = Loaded {
+                    is_filtered,
+                    ..loaded
+                };
+                self.loaded(Ok(loaded), context);
+            }
             Next::Over(not_loaded) => self.loaded(Err(not_loaded), context),
             Next::Settle(mail, settlement) => {
                 self.submit(Job::Settle(mail, Box::new(settlement)), context);

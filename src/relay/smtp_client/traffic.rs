@@ -295,7 +295,14 @@ impl SmtpClient {
     /// Messages that have not been handed to the machine go back to the spool.
     pub(super) fn give_waiting_back(&mut self, context: &mut Context) {
         // The last one first, as above.
-        while let Some(Loaded { mail, .. }) = self.traffic.waiting.pop_back() {
+        while let Some(loaded) = self.traffic.waiting.pop_back() {
+            let Loaded {
+                mail, is_filtered, ..
+            } = loaded;
+            if is_filtered {
+                let id = mail.mail.id().clone();
+                context.post(self.forwarder, Message::Mail(Mail::Filtered { id }));
+            }
             let settlement = Box::new(Settlement::Untouched);
             self.submit(disk::Job::Settle(mail, settlement), context);
         }
