@@ -186,7 +186,9 @@ impl Mailboxes {
     ) -> Result<Option<Copy>, Error> {
         let about = self.place.fs().metadata(mailbox);
         let identity = about.at(Operation::OpenDirectory, mailbox)?.identity;
-        let is_served = earlier.iter().any(|companion| companion.is_copy_in(identity));
+        let is_served = earlier
+            .iter()
+            .any(|companion| companion.is_copy_in(identity));
         if is_served || draft.files.held.has_copy_in(draft.id(), identity) {
             return Ok(None);
         }

@@ -80,7 +80,9 @@ pub(super) fn rcpt(turn: &mut Turn<'_>, session: Session, argument: &[u8]) -> St
     let recipient = match read_rcpt(turn.settings(), &transaction, argument) {
         Ok(recipient) => recipient,
         Err(reply) => {
-            turn.core.counts.refused += 1;
+            // RFC 5321 4.5.3.1.10: who has more than fit says all of them, and costs nothing.
+            let is_guess = reply != replies::TOO_MANY_RECIPIENTS;
+            turn.core.counts.refused += u32::from(is_guess);
             turn.say(reply);
             return Session::Transaction(hello, transaction).stay();
         }
