@@ -35,11 +35,18 @@ pub(super) struct Logging {
 /// Opens the log as it is configured, and writes to it at once from now on. The log
 /// file is opened even where nothing is logged.
 pub(super) fn open(log: &config::Log, daemon: bool, program: &str) -> io::Result<Logging> {
+    let settings = Settings {
+        program: program.to_owned(),
+        enabled: log.enabled,
+        verbose: log.verbose,
+        debug: log.debug,
+        format: log.format,
+    };
     let mut places: Vec<Box<dyn Place>> = Vec::new();
     match &log.file {
         Some(template) => {
             let opener = opener(template)?;
-            let file = LogFile::open(template, program, time::wall_clock(), opener)?;
+            let file = LogFile::open(template, settings.clone(), time::wall_clock(), opener)?;
             places.push(Box::new(file));
         }
         None => {
@@ -53,13 +60,7 @@ pub(super) fn open(log: &config::Log, daemon: bool, program: &str) -> io::Result
         places.push(Box::new(SystemLog::new(facility, program)));
     }
     let logging = Logging {
-        settings: Settings {
-            program: program.to_owned(),
-            enabled: log.enabled,
-            verbose: log.verbose,
-            debug: log.debug,
-            format: log.format,
-        },
+        settings,
         places: Arc::new(Mutex::new(places)),
     };
     logging.write_at_once();
@@ -161,12 +162,17 @@ fn explain(fault: &PanicHookInfo<'_>) -> String {
 
 /// The line that tells a place what it has missed.
 fn told(settings: &Settings, lost: u64) -> Line {
-    let (level, time): (Level, WallClock) = (Level::Warning, time::wall_clock());
     let text = format!("{lost} line(s) of the log were lost here: it could not be written as fast");
+    warning_of_ours(settings, time::wall_clock(), &text)
+}
+
+/// A line of a place's own.
+fn warning_of_ours(settings: &Settings, time: WallClock, text: &str) -> Line {
+    let level = Level::Warning;
     Line {
         level,
         time,
-        text: settings.line(level, time, &log::Subject::default(), &text),
+        text: settings.line(level, time, &log::Subject::default(), text),
     }
 }
 
