@@ -1,13 +1,14 @@
 //! The log file, with a new one for each day or hour if its name says so.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::base::WallClock;
 use crate::base::log::{Level, Settings};
 use crate::sys::time;
 
+use super::losses::Losses;
 use super::queue::{Line, Place};
 use super::warning_of_ours;
 
@@ -28,6 +29,7 @@ pub(super) struct LogFile {
     is_stale: bool,
     /// When a file could not be opened, in seconds since 1970.
     failed_at: Option<i64>,
+    losses: Losses,
     settings: Settings,
 }
 
@@ -48,6 +50,7 @@ impl LogFile {
             file,
             is_stale: false,
             failed_at: None,
+            losses: Losses::default(),
             settings,
         })
     }
@@ -64,6 +67,9 @@ impl LogFile {
         }
         match (self.open)(&path) {
             Ok(file) => {
+                if file.metadata().is_ok_and(|metadata| metadata.len() == 0) {
+                    self.losses.begin_anew();
+                }
                 self.file = file;
                 self.path = path;
                 self.is_stale = false;
@@ -86,9 +92,11 @@ impl LogFile {
     /// Says in the file that is still open why it is not another.
     fn complain(&mut self, path: &Path, now: WallClock, error: &io::Error) {
         let text = format!("cannot open log file: {}: {error}", path.display());
-        let text = joined(&[warning_of_ours(&self.settings, now, &text)]);
-        // There is no other place to tell it.
-        let _ = self.file.write_all(text.as_bytes());
+        self.put(&[warning_of_ours(&self.settings, now, &text)]);
+    }
+
+    fn put(&mut self, lines: &[Line]) {
+        self.losses.write(&mut self.file, &self.settings, lines);
     }
 }
 
@@ -102,8 +110,7 @@ impl Place for LogFile {
                 .take_while(|line| path_at(&self.template, line.time) == self.path);
             let count = here.count().max(1);
             let (now, later) = lines.split_at(count);
-            // A disk that is full is no reason to stop mail.
-            let _ = self.file.write_all(joined(now).as_bytes());
+            self.put(now);
             lines = later;
         }
     }
@@ -111,17 +118,6 @@ impl Place for LogFile {
     fn reopen(&mut self) {
         self.open_again(time::wall_clock());
     }
-}
-
-/// Lines as a file or stream has them.
-pub(super) fn joined(lines: &[Line]) -> String {
-    let octets = lines.iter().map(|line| line.text.len() + 1).sum();
-    let mut text = String::with_capacity(octets);
-    for line in lines {
-        text.push_str(&line.text);
-        text.push('\n');
-    }
-    text
 }
 
 /// The path for that time: the first `%d` in it stands for the date, the first `%h`
@@ -138,7 +134,19 @@ pub(super) fn path_at(template: &Path, now: WallClock) -> PathBuf {
 /// The standard error stream.
 pub(super) struct StandardError {
     /// Whether only warnings and errors are wanted.
-    pub(super) quiet: bool,
+    quiet: bool,
+    losses: Losses,
+    settings: Settings,
+}
+
+impl StandardError {
+    pub(super) fn new(settings: Settings, quiet: bool) -> StandardError {
+        StandardError {
+            quiet,
+            losses: Losses::default(),
+            settings,
+        }
+    }
 }
 
 impl Place for StandardError {
@@ -150,7 +158,8 @@ impl Place for StandardError {
             .cloned()
             .collect();
         // Whoever started us may have closed it: not our worry.
-        let _ = io::stderr().write_all(joined(&wanted).as_bytes());
+        self.losses
+            .write(&mut io::stderr(), &self.settings, &wanted);
     }
 }
 
@@ -301,5 +310,25 @@ mod tests {
         log.open_again(at(0));
         log.write(&[line(0)]);
         assert_eq!(folder.content()["log"], "minute 0\n");
+    }
+    #[test]
+    fn what_the_file_does_not_take_is_told_to_the_next() {
+        let folder = Folder::new();
+        let path = folder.0.join("log");
+        fs::write(&path, "").unwrap();
+        // One that takes nothing comes first.
+        let opened = AtomicU32::new(0);
+        let open = move |path: &Path| match opened.fetch_add(1, Ordering::Relaxed) {
+            0 => File::open(path),
+            _ => append::open(path),
+        };
+        let mut log = LogFile::open(&path, settings(), at(0), Box::new(open)).unwrap();
+        log.write(&[line(0), line(1)]);
+        log.open_again(at(2));
+        log.write(&[line(2)]);
+        assert_eq!(
+            folder.content()["log"],
+            "emailrelay: warning: 2 line(s) of the log were lost here\nminute 2\n"
+        );
     }
 }

@@ -5,6 +5,7 @@
 //! takes no lines then keeps nobody from doing anything.
 
 mod file;
+mod losses;
 mod queue;
 mod syslog;
 
@@ -53,7 +54,7 @@ pub(super) fn open(log: &config::Log, daemon: bool, program: &str) -> io::Result
             // The boot messages of a background service are not the place for what
             // the system log has.
             let quiet = daemon && log.close_stderr && log.syslog.is_some();
-            places.push(Box::new(StandardError { quiet }));
+            places.push(Box::new(StandardError::new(settings.clone(), quiet)));
         }
     }
     if let Some(facility) = log.syslog {
