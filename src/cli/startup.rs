@@ -295,8 +295,17 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-pub(super) fn open_log(config: &Config, program: &str) -> Result<Logging, Failure> {
-    logging::open(&config.log, config.process.daemon, program).map_err(|error| {
+fn open_log(config: &Config, program: &str) -> Result<Logging, Failure> {
+    let logging = logging::open(&config.log, config.process.daemon, program);
+    log_opened(config, logging)
+}
+
+/// What has come of opening the log, with the option named if that failed.
+pub(super) fn log_opened(
+    config: &Config,
+    logging: io::Result<Logging>,
+) -> Result<Logging, Failure> {
+    logging.map_err(|error| {
         let path = config.log.file.as_deref().unwrap_or(Path::new(""));
         Failure::new(format!(
             "--log-file: cannot open log file: {}: {}",

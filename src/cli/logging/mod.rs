@@ -68,6 +68,21 @@ pub(super) fn open(log: &config::Log, daemon: bool, program: &str) -> io::Result
     Ok(logging)
 }
 
+/// As [`open`], for a trial: the log file is not created nor written to, and lines go to
+/// the standard error stream.
+pub(super) fn try_out(log: &config::Log, daemon: bool, program: &str) -> io::Result<Logging> {
+    if let Some(template) = &log.file {
+        append::try_out(&file::path_at(template, time::wall_clock()))?;
+        // The sandbox is to let it be opened again.
+        drop(opener(template)?);
+    }
+    let elsewhere = config::Log {
+        file: None,
+        ..log.clone()
+    };
+    open(&elsewhere, daemon, program)
+}
+
 /// What opens the log file now and later, when it may take root's privileges.
 fn opener(template: &Path) -> io::Result<file::Opener> {
     let own = template.to_owned();
