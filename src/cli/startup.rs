@@ -185,6 +185,9 @@ fn serve(
 ) -> Result<u8, Failure> {
     let logging = open_log(first, program)?;
     prepare();
+    // Whoever reads the pid file may tell us to reload at once.
+    signal::put_reloads_off()
+        .map_err(|error| Failure::new(format!("cannot catch signals: {error}")))?;
     notify::open(&variable).map_err(Failure::new)?;
     let descriptors = process::raise_descriptor_limit();
     let user = identity::target(&first.process)?;
