@@ -60,6 +60,31 @@ fn a_check_does_all_but_to_serve() {
 }
 
 #[test]
+fn a_check_leaves_nothing_behind() {
+    let scratch = Scratch::new();
+    let spool = scratch.join("spool");
+    fs::create_dir(&spool).unwrap();
+    let (log, pid_file) = (scratch.join("log"), scratch.join("run/relay.pid"));
+    let arguments = [ONE_PROCESS, &["--log-file", &log, "--pid-file", &pid_file]].concat();
+    let (code, _, complaints) = check(&spool, &arguments);
+    assert_eq!(code, 0, "{complaints}");
+    assert_eq!(scratch.names(), ["spool"]);
+    // What is there is tried, too, and stays as it is.
+    fs::write(&log, "a line\n").unwrap();
+    let (code, _, complaints) = check(&spool, &arguments);
+    assert_eq!(code, 0, "{complaints}");
+    assert_eq!(fs::read_to_string(&log).unwrap(), "a line\n");
+    std::os::unix::fs::symlink(&log, scratch.path().join("link")).unwrap();
+    for name in ["missing/log", "spool", "link", "log/log"] {
+        let path = scratch.join(name);
+        let (code, _, complaints) = check(&spool, &["--log-file", &path]);
+        assert_eq!(code, 1, "{name}: {complaints}");
+        let expected = format!("error: --log-file: cannot open log file: {path}: ");
+        assert!(complaints.contains(&expected), "{complaints}");
+    }
+}
+
+#[test]
 fn a_check_may_be_made_beside_the_running_program() {
     let scratch = Scratch::new();
     let spool = scratch.join("spool");

@@ -5,13 +5,14 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixDatagram;
 use std::process::{Command, Stdio};
+use std::time::Instant;
 
 use crate::support::client::{Client, submit};
 use crate::support::process::{
     MESSAGE, ONE_PROCESS, await_end, launch, options, owners, packaged_spool, pid_in, signal,
     skip_unless_root, start, start_by, the_child,
 };
-use crate::support::program::{PATIENCE, Scratch, program, run};
+use crate::support::program::{PATIENCE, Program, Scratch, program, run};
 use crate::support::skip_without;
 
 #[test]
@@ -41,6 +42,42 @@ fn told_to_stop_both_finish_what_is_in_flight() {
     assert!(relay.wait().success());
     assert_eq!(owners(&spool).len(), 2);
     assert!(!relay.log().join("\n").contains("told to stop again"));
+}
+
+#[test]
+fn told_to_reload_while_it_starts_it_does_so_afterwards() {
+    let (scratch, other) = (Scratch::new(), Scratch::new());
+    let plain = scratch.join("spool");
+    fs::create_dir(&plain).unwrap();
+    let mut ways = vec![(plain, ONE_PROCESS)];
+    if !skip_unless_root() {
+        ways.push((packaged_spool(&other), &[]));
+    }
+    let pid_file = scratch.join("relay.pid");
+    for (spool, more) in ways {
+        for _ in 0..3 {
+            let mut command = Command::new(program());
+            command.args(["--no-daemon", "--pid-file", &pid_file]);
+            command.args(options(&spool)).args(more);
+            let mut relay = Program::spawn_command(command);
+            signal(await_pid(&pid_file), "-HUP");
+            relay.wait_for("told to reload");
+            relay.terminate();
+            assert!(relay.wait().success());
+        }
+    }
+}
+
+/// Waits for a number in the pid file.
+fn await_pid(path: &str) -> u32 {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let text = fs::read_to_string(path).unwrap_or_default();
+        if let Ok(process) = text.trim_end().parse() {
+            return process;
+        }
+        assert!(Instant::now() < until, "no pid file");
+    }
 }
 
 // SIGCHLD that is ignored stays so in programs: nobody would know how a filter has ended,

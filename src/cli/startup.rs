@@ -185,6 +185,9 @@ fn serve(
 ) -> Result<u8, Failure> {
     let logging = open_log(first, program)?;
     prepare();
+    // Whoever reads the pid file may tell us to reload at once.
+    signal::put_reloads_off()
+        .map_err(|error| Failure::new(format!("cannot catch signals: {error}")))?;
     notify::open(&variable).map_err(Failure::new)?;
     let descriptors = process::raise_descriptor_limit();
     let user = identity::target(&first.process)?;
@@ -295,8 +298,17 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-pub(super) fn open_log(config: &Config, program: &str) -> Result<Logging, Failure> {
-    logging::open(&config.log, config.process.daemon, program).map_err(|error| {
+fn open_log(config: &Config, program: &str) -> Result<Logging, Failure> {
+    let logging = logging::open(&config.log, config.process.daemon, program);
+    log_opened(config, logging)
+}
+
+/// What has come of opening the log, with the option named if that failed.
+pub(super) fn log_opened(
+    config: &Config,
+    logging: io::Result<Logging>,
+) -> Result<Logging, Failure> {
+    logging.map_err(|error| {
         let path = config.log.file.as_deref().unwrap_or(Path::new(""));
         Failure::new(format!(
             "--log-file: cannot open log file: {}: {}",

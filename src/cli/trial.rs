@@ -1,6 +1,9 @@
 //! `--check`: all that is done at start, in the same order and by the same code, but
 //! nothing is served, nobody is told, and nothing stays.
 
+use std::fs;
+use std::path::Path;
+
 use crate::config::Config;
 use crate::relay::listening::Claims;
 use crate::sys::pid_file::{self, PidFile};
@@ -9,8 +12,9 @@ use crate::sys::{reason, stderr};
 
 use super::confinement;
 use super::identity;
+use super::logging;
 use super::opened::Opened;
-use super::startup::{Failure, assemble, each, open_log, prepare};
+use super::startup::{Failure, assemble, each, log_opened, prepare};
 
 /// Finds out whether the program could run with these configurations.
 pub(super) fn run(configs: &[Config], program: &str) -> Result<(), Failure> {
@@ -18,7 +22,8 @@ pub(super) fn run(configs: &[Config], program: &str) -> Result<(), Failure> {
         return Ok(());
     };
     // Lines are written at once as long as nothing is done with it.
-    let _logging = open_log(first, program)?;
+    let logging = logging::try_out(&first.log, first.process.daemon, program);
+    let _logging = log_opened(first, logging)?;
     prepare();
     let user = identity::target(&first.process)?;
     let user = user.as_ref();
@@ -34,13 +39,7 @@ pub(super) fn run(configs: &[Config], program: &str) -> Result<(), Failure> {
     }
     let opened = opened?;
     if let Some(path) = &first.process.pid_file {
-        match PidFile::write(path) {
-            Ok(file) => drop(file),
-            Err(error @ pid_file::Error::Running { .. }) => {
-                stderr::write_line(&format!("{program}: warning: --pid-file: {error}"));
-            }
-            Err(error) => return Err(Failure::new(format!("--pid-file: {error}"))),
-        }
+        try_pid_file(path, program)?;
     }
     if let Some(user) = user {
         privileges::become_user(user).map_err(|error| {
@@ -61,4 +60,21 @@ pub(super) fn run(configs: &[Config], program: &str) -> Result<(), Failure> {
         checked.try_out(&mut relay, config)
     })
     .map(drop)
+}
+
+/// Writes the pid file, and removes it and a folder that was made for it.
+fn try_pid_file(path: &Path, program: &str) -> Result<(), Failure> {
+    let missing = path.parent().filter(|folder| !folder.exists());
+    let written = PidFile::write(path).map(drop);
+    if let Some(folder) = missing {
+        // It is not there if it could not be made, and somebody else's if it is not empty.
+        let _ = fs::remove_dir(folder);
+    }
+    match written {
+        Err(error @ pid_file::Error::Running { .. }) => {
+            stderr::write_line(&format!("{program}: warning: --pid-file: {error}"));
+            Ok(())
+        }
+        result => result.map_err(|error| Failure::new(format!("--pid-file: {error}"))),
+    }
 }

@@ -6,12 +6,31 @@ use std::path::Path;
 
 use super::file::not_regular;
 use super::platform::append as platform;
+use super::platform::open::check_creation;
 
 /// Opens a file to append to, and creates it for owner and group. A symbolic link is
 /// not followed, so that nobody who may write to the folder can have another file
 /// written; and nothing but a regular file is opened, lest a FIFO or device stall us.
 pub fn open(path: &Path) -> io::Result<File> {
-    let file = platform::open(path)?;
+    regular(platform::open(path)?)
+}
+
+/// Finds out whether [`open`] could succeed, and creates nothing: a file that is not
+/// there needs a folder in which this process may create one (on Windows, any).
+pub fn try_out(path: &Path) -> io::Result<()> {
+    match platform::open_existing(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let folder = path.parent().ok_or(error)?;
+            match folder.metadata()?.is_dir() {
+                true => check_creation(folder),
+                false => Err(io::ErrorKind::NotADirectory.into()),
+            }
+        }
+        result => regular(result?).map(drop),
+    }
+}
+
+fn regular(file: File) -> io::Result<File> {
     match file.metadata()?.is_file() {
         true => Ok(file),
         false => Err(not_regular()),
@@ -24,6 +43,19 @@ mod tests {
     use std::io::Write;
 
     #[test]
+    fn what_is_tried_out_is_not_created() {
+        let name = format!("emailrelay-append-trial-{}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        std::fs::create_dir(&folder).unwrap();
+        let path = folder.join("log");
+        try_out(&path).unwrap();
+        assert!(!path.exists());
+        let error = try_out(&path.join("log")).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+        std::fs::remove_dir(&folder).unwrap();
+    }
+
+    #[test]
     fn appends_to_regular_files_alone() {
         let name = format!("emailrelay-append-{}", std::process::id());
         let folder = std::env::temp_dir().join(name);
@@ -34,6 +66,8 @@ mod tests {
         }
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "one\ntwo\n");
         assert!(open(&folder).is_err());
+        assert!(try_out(&folder).is_err());
+        try_out(&path).unwrap();
         std::fs::remove_dir_all(&folder).unwrap();
     }
 }

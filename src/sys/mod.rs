@@ -22,7 +22,7 @@
 //! - `pam`: `IS_AVAILABLE`, and `ask`: the way of a question to PAM and of the answer back
 //! - `notify`: `NotifySocket` with `open` and `send`; `tell`: a manager that needs no
 //!   socket; `monotonic_usec`
-//! - `open`: `open_for_reading` and `check_access`, by path
+//! - `open`: `open_for_reading`, `check_access` and `check_creation`, by path
 //! - `privileges`: what `privileges.rs` lists, under the same names; `Lifeline`
 //! - `poll`: `RawSocket`; `RawEntry` with `new`, `reported` and `forget`; `READ`,
 //!   `WRITE` and `TROUBLE`; `wait(&mut [RawEntry], timeout_ms)`

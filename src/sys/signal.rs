@@ -33,16 +33,25 @@ pub struct Caught {
 #[derive(Debug)]
 pub struct Signals(());
 
+/// Lives on from now on when told to reload: that waits for [`watch`]. To be called
+/// before anybody can know whom to tell. A signal that is ignored stays so.
+pub fn put_reloads_off() -> io::Result<()> {
+    platform::catch_reloads()
+}
+
 /// Catches signals from now on: each wakes the loop, which then calls
-/// [`Signals::take`]. Signals that were ignored when the process was started (by
-/// nohup, say) stay ignored; PIPE and IO are ignored from now on.
+/// [`Signals::take`], as does what has been put off. Signals that were ignored when the
+/// process was started (by nohup, say) stay ignored; PIPE and IO are ignored from now on.
 ///
 /// Once per process; `AlreadyExists` after that.
 pub fn watch(waker: Arc<WakeSender>) -> io::Result<Signals> {
     WAKER
-        .set(waker)
+        .set(Arc::clone(&waker))
         .map_err(|_| io::Error::from(io::ErrorKind::AlreadyExists))?;
     platform::install()?;
+    if CAUGHT.load(Ordering::Acquire) != 0 {
+        waker.wake();
+    }
     Ok(Signals(()))
 }
 

@@ -1,13 +1,16 @@
 //! The log file, with a new one for each day or hour if its name says so.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::base::WallClock;
-use crate::base::log::Level;
+use crate::base::log::{Level, Settings};
+use crate::sys::time;
 
+use super::losses::Losses;
 use super::queue::{Line, Place};
+use super::warning_of_ours;
 
 /// Opens a file to append to.
 pub(crate) type Opener = Box<dyn Fn(&Path) -> io::Result<File> + Send>;
@@ -22,16 +25,19 @@ pub(super) struct LogFile {
     open: Opener,
     path: PathBuf,
     file: File,
-    /// When a new file could not be opened, in seconds since 1970.
+    /// Whether the file is to be opened again, though its path is the same.
+    is_stale: bool,
+    /// When a file could not be opened, in seconds since 1970.
     failed_at: Option<i64>,
-    program: String,
+    losses: Losses,
+    settings: Settings,
 }
 
 impl LogFile {
     /// Opens the file for that time.
     pub(super) fn open(
         template: &Path,
-        program: &str,
+        settings: Settings,
         now: WallClock,
         open: Opener,
     ) -> io::Result<LogFile> {
@@ -42,8 +48,10 @@ impl LogFile {
             open,
             path,
             file,
+            is_stale: false,
             failed_at: None,
-            program: program.to_owned(),
+            losses: Losses::default(),
+            settings,
         })
     }
 
@@ -54,31 +62,41 @@ impl LogFile {
         let waits = self
             .failed_at
             .is_some_and(|then| (then..then + RETRY_SECONDS).contains(&seconds));
-        if path == self.path || waits {
+        if waits || (path == self.path && !self.is_stale) {
             return;
         }
         match (self.open)(&path) {
             Ok(file) => {
+                if file.metadata().is_ok_and(|metadata| metadata.len() == 0) {
+                    self.losses.begin_anew();
+                }
                 self.file = file;
                 self.path = path;
+                self.is_stale = false;
                 self.failed_at = None;
             }
             Err(error) => {
                 self.failed_at = Some(seconds);
-                self.complain(&path, &error);
+                self.complain(&path, now, &error);
             }
         }
     }
 
+    /// Opens the file for that time, be it the one that is open, and at once.
+    fn open_again(&mut self, now: WallClock) {
+        self.is_stale = true;
+        self.failed_at = None;
+        self.change(now);
+    }
+
     /// Says in the file that is still open why it is not another.
-    fn complain(&mut self, path: &Path, error: &io::Error) {
-        let text = format!(
-            "{}: warning: cannot open log file: {}: {error}\n",
-            self.program,
-            path.display()
-        );
-        // There is no other place to tell it.
-        let _ = self.file.write_all(text.as_bytes());
+    fn complain(&mut self, path: &Path, now: WallClock, error: &io::Error) {
+        let text = format!("cannot open log file: {}: {error}", path.display());
+        self.put(&[warning_of_ours(&self.settings, now, &text)]);
+    }
+
+    fn put(&mut self, lines: &[Line]) {
+        self.losses.write(&mut self.file, &self.settings, lines);
     }
 }
 
@@ -92,32 +110,14 @@ impl Place for LogFile {
                 .take_while(|line| path_at(&self.template, line.time) == self.path);
             let count = here.count().max(1);
             let (now, later) = lines.split_at(count);
-            // A disk that is full is no reason to stop mail.
-            let _ = self.file.write_all(joined(now).as_bytes());
+            self.put(now);
             lines = later;
         }
     }
 
     fn reopen(&mut self) {
-        match (self.open)(&self.path) {
-            Ok(file) => self.file = file,
-            Err(error) => {
-                let path = self.path.clone();
-                self.complain(&path, &error);
-            }
-        }
+        self.open_again(time::wall_clock());
     }
-}
-
-/// Lines as a file or stream has them.
-pub(super) fn joined(lines: &[Line]) -> String {
-    let octets = lines.iter().map(|line| line.text.len() + 1).sum();
-    let mut text = String::with_capacity(octets);
-    for line in lines {
-        text.push_str(&line.text);
-        text.push('\n');
-    }
-    text
 }
 
 /// The path for that time: the first `%d` in it stands for the date, the first `%h`
@@ -134,7 +134,19 @@ pub(super) fn path_at(template: &Path, now: WallClock) -> PathBuf {
 /// The standard error stream.
 pub(super) struct StandardError {
     /// Whether only warnings and errors are wanted.
-    pub(super) quiet: bool,
+    quiet: bool,
+    losses: Losses,
+    settings: Settings,
+}
+
+impl StandardError {
+    pub(super) fn new(settings: Settings, quiet: bool) -> StandardError {
+        StandardError {
+            quiet,
+            losses: Losses::default(),
+            settings,
+        }
+    }
 }
 
 impl Place for StandardError {
@@ -146,13 +158,15 @@ impl Place for StandardError {
             .cloned()
             .collect();
         // Whoever started us may have closed it: not our worry.
-        let _ = io::stderr().write_all(joined(&wanted).as_bytes());
+        self.losses
+            .write(&mut io::stderr(), &self.settings, &wanted);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::log::Format;
     use crate::sys::append;
     use std::collections::BTreeMap;
     use std::sync::atomic::{AtomicU32, Ordering};
@@ -203,8 +217,18 @@ mod tests {
         }
     }
 
+    fn settings() -> Settings {
+        Settings {
+            program: "emailrelay".to_owned(),
+            enabled: true,
+            verbose: false,
+            debug: false,
+            format: Format::default(),
+        }
+    }
+
     fn open(template: &Path) -> LogFile {
-        LogFile::open(template, "emailrelay", at(0), Box::new(append::open)).unwrap()
+        LogFile::open(template, settings(), at(0), Box::new(append::open)).unwrap()
     }
 
     #[test]
@@ -254,5 +278,57 @@ mod tests {
         let content = folder.content();
         assert_eq!(content["log.1"], "minute 0\nminute 1\n");
         assert_eq!(content["log"], "minute 2\n");
+    }
+    #[test]
+    fn a_file_that_cannot_be_made_anew_is_tried_again_after_a_minute() {
+        let folder = Folder::new();
+        let path = folder.0.join("log");
+        let mut log = open(&path);
+        fs::rename(&path, folder.0.join("log.1")).unwrap();
+        fs::create_dir(&path).unwrap();
+        log.open_again(at(0));
+        log.write(&[line(0)]);
+        fs::remove_dir(&path).unwrap();
+        log.write(&[line(0)]);
+        log.write(&[line(1), line(2)]);
+        let content = folder.content();
+        assert_eq!(content["log"], "minute 1\nminute 2\n");
+        let text = &content["log.1"];
+        assert!(text.starts_with("emailrelay: warning: cannot open log file: "));
+        assert!(text.ends_with("\nminute 0\nminute 0\n"), "{text}");
+    }
+
+    #[test]
+    fn being_asked_to_open_it_again_is_not_put_off() {
+        let folder = Folder::new();
+        let path = folder.0.join("log");
+        let mut log = open(&path);
+        fs::rename(&path, folder.0.join("log.1")).unwrap();
+        fs::create_dir(&path).unwrap();
+        log.open_again(at(0));
+        fs::remove_dir(&path).unwrap();
+        log.open_again(at(0));
+        log.write(&[line(0)]);
+        assert_eq!(folder.content()["log"], "minute 0\n");
+    }
+    #[test]
+    fn what_the_file_does_not_take_is_told_to_the_next() {
+        let folder = Folder::new();
+        let path = folder.0.join("log");
+        fs::write(&path, "").unwrap();
+        // One that takes nothing comes first.
+        let opened = AtomicU32::new(0);
+        let open = move |path: &Path| match opened.fetch_add(1, Ordering::Relaxed) {
+            0 => File::open(path),
+            _ => append::open(path),
+        };
+        let mut log = LogFile::open(&path, settings(), at(0), Box::new(open)).unwrap();
+        log.write(&[line(0), line(1)]);
+        log.open_again(at(2));
+        log.write(&[line(2)]);
+        assert_eq!(
+            folder.content()["log"],
+            "emailrelay: warning: 2 line(s) of the log were lost here\nminute 2\n"
+        );
     }
 }

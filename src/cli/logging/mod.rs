@@ -5,6 +5,7 @@
 //! takes no lines then keeps nobody from doing anything.
 
 mod file;
+mod losses;
 mod queue;
 mod syslog;
 
@@ -35,35 +36,51 @@ pub(super) struct Logging {
 /// Opens the log as it is configured, and writes to it at once from now on. The log
 /// file is opened even where nothing is logged.
 pub(super) fn open(log: &config::Log, daemon: bool, program: &str) -> io::Result<Logging> {
+    let settings = Settings {
+        program: program.to_owned(),
+        enabled: log.enabled,
+        verbose: log.verbose,
+        debug: log.debug,
+        format: log.format,
+    };
     let mut places: Vec<Box<dyn Place>> = Vec::new();
     match &log.file {
         Some(template) => {
             let opener = opener(template)?;
-            let file = LogFile::open(template, program, time::wall_clock(), opener)?;
+            let file = LogFile::open(template, settings.clone(), time::wall_clock(), opener)?;
             places.push(Box::new(file));
         }
         None => {
             // The boot messages of a background service are not the place for what
             // the system log has.
             let quiet = daemon && log.close_stderr && log.syslog.is_some();
-            places.push(Box::new(StandardError { quiet }));
+            places.push(Box::new(StandardError::new(settings.clone(), quiet)));
         }
     }
     if let Some(facility) = log.syslog {
         places.push(Box::new(SystemLog::new(facility, program)));
     }
     let logging = Logging {
-        settings: Settings {
-            program: program.to_owned(),
-            enabled: log.enabled,
-            verbose: log.verbose,
-            debug: log.debug,
-            format: log.format,
-        },
+        settings,
         places: Arc::new(Mutex::new(places)),
     };
     logging.write_at_once();
     Ok(logging)
+}
+
+/// As [`open`], for a trial: the log file is not created nor written to, and lines go to
+/// the standard error stream.
+pub(super) fn try_out(log: &config::Log, daemon: bool, program: &str) -> io::Result<Logging> {
+    if let Some(template) = &log.file {
+        append::try_out(&file::path_at(template, time::wall_clock()))?;
+        // The sandbox is to let it be opened again.
+        drop(opener(template)?);
+    }
+    let elsewhere = config::Log {
+        file: None,
+        ..log.clone()
+    };
+    open(&elsewhere, daemon, program)
 }
 
 /// What opens the log file now and later, when it may take root's privileges.
@@ -161,12 +178,17 @@ fn explain(fault: &PanicHookInfo<'_>) -> String {
 
 /// The line that tells a place what it has missed.
 fn told(settings: &Settings, lost: u64) -> Line {
-    let (level, time): (Level, WallClock) = (Level::Warning, time::wall_clock());
     let text = format!("{lost} line(s) of the log were lost here: it could not be written as fast");
+    warning_of_ours(settings, time::wall_clock(), &text)
+}
+
+/// A line of a place's own.
+fn warning_of_ours(settings: &Settings, time: WallClock, text: &str) -> Line {
+    let level = Level::Warning;
     Line {
         level,
         time,
-        text: settings.line(level, time, &log::Subject::default(), &text),
+        text: settings.line(level, time, &log::Subject::default(), text),
     }
 }
 

@@ -25,6 +25,17 @@ pub(super) struct Line {
     pub(super) text: String,
 }
 
+/// Lines as a file or stream has them.
+pub(super) fn joined(lines: &[Line]) -> String {
+    let octets = lines.iter().map(|line| line.text.len() + 1).sum();
+    let mut text = String::with_capacity(octets);
+    for line in lines {
+        text.push_str(&line.text);
+        text.push('\n');
+    }
+    text
+}
+
 /// Where lines are written; may block.
 pub(super) trait Place: Send {
     /// Writes lines, in their order; what cannot be written is lost.

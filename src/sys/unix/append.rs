@@ -9,12 +9,19 @@ use std::path::Path;
 const MODE: u32 = 0o660;
 
 pub(in crate::sys) fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
+    options().create(true).mode(MODE).open(path)
+}
+
+pub(in crate::sys) fn open_existing(path: &Path) -> io::Result<File> {
+    options().open(path)
+}
+
+fn options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options
         .append(true)
-        .create(true)
-        .mode(MODE)
-        .custom_flags(libc::O_NOFOLLOW | libc::O_NOCTTY | libc::O_NONBLOCK)
-        .open(path)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NOCTTY | libc::O_NONBLOCK);
+    options
 }
 
 #[cfg(test)]

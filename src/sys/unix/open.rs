@@ -1,6 +1,6 @@
 //! Files by their paths, opened so that nothing but a file is waited for.
 
-use std::ffi::CString;
+use std::ffi::{CString, c_int};
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -35,10 +35,18 @@ pub(in crate::sys) fn open_log_alone(path: &Path) -> io::Result<File> {
 
 /// Whether the real user, who is the effective one here, may do all with it.
 pub(in crate::sys) fn check_access(directory: &Path) -> io::Result<()> {
+    access(directory, libc::R_OK | libc::W_OK | libc::X_OK)
+}
+
+/// Whether that user may create files in it.
+pub(in crate::sys) fn check_creation(directory: &Path) -> io::Result<()> {
+    access(directory, libc::W_OK | libc::X_OK)
+}
+
+fn access(directory: &Path, mode: c_int) -> io::Result<()> {
     let path = CString::new(directory.as_os_str().as_bytes())?;
-    let all = libc::R_OK | libc::W_OK | libc::X_OK;
     // SAFETY: the path ends in NUL and outlives the call.
-    match unsafe { libc::access(path.as_ptr(), all) } {
+    match unsafe { libc::access(path.as_ptr(), mode) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }

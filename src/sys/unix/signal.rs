@@ -23,9 +23,19 @@ pub(in crate::sys) fn install() -> io::Result<()> {
     for signal in [libc::SIGPIPE, libc::SIGIO] {
         set_action(signal, libc::SIG_IGN)?;
     }
-    for signal in CAUGHT {
-        if !is_ignored(signal)? {
-            set_action(signal, handle as *const () as libc::sighandler_t)?;
+    catch_unless_ignored(&CAUGHT)
+}
+
+/// Installs the handlers of what is not to end the process while it starts. The other
+/// signals end it until it can do so in good order.
+pub(in crate::sys) fn catch_reloads() -> io::Result<()> {
+    catch_unless_ignored(&[libc::SIGHUP, libc::SIGUSR1, libc::SIGUSR2])
+}
+
+fn catch_unless_ignored(signals: &[c_int]) -> io::Result<()> {
+    for signal in signals {
+        if !is_ignored(*signal)? {
+            set_action(*signal, handle as *const () as libc::sighandler_t)?;
         }
     }
     Ok(())

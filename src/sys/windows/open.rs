@@ -17,3 +17,7 @@ pub(in crate::sys) fn open_for_reading(path: &Path) -> io::Result<File> {
 pub(in crate::sys) fn check_access(_directory: &Path) -> io::Result<()> {
     Ok(())
 }
+
+pub(in crate::sys) fn check_creation(_directory: &Path) -> io::Result<()> {
+    Ok(())
+}

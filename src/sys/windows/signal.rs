@@ -20,6 +20,12 @@ pub(in crate::sys) fn install() -> io::Result<()> {
     Ok(())
 }
 
+/// There is no event that asks for this.
+#[allow(clippy::unnecessary_wraps)] // elsewhere it may fail
+pub(in crate::sys) fn catch_reloads() -> io::Result<()> {
+    Ok(())
+}
+
 /// Returns whether the event has been dealt with.
 unsafe extern "system" fn handle(event: u32) -> ffi::BOOL {
     match event {

@@ -4,7 +4,7 @@ use std::thread;
 
 use super::*;
 use crate::sys::poll::{self, Entry};
-use crate::sys::signal::{Caught, Signals, watch};
+use crate::sys::signal::{Caught, Signals, put_reloads_off, watch};
 use crate::sys::socket::{WakeReceiver, wake_pair};
 use crate::sys::testing::{LONG, alone, await_socket, is_readable};
 
@@ -55,10 +55,29 @@ fn signals_wake_the_loop() {
 }
 
 #[test]
+fn a_reload_that_comes_early_is_put_off() {
+    let name = "sys::unix::signal::tests::a_reload_that_comes_early_is_put_off";
+    alone(name, &[], || {
+        put_reloads_off().unwrap();
+        for signal in [libc::SIGHUP, libc::SIGUSR1, libc::SIGUSR2] {
+            raise(signal);
+        }
+        let (signals, receiver) = start();
+        await_socket(receiver.raw(), true, false);
+        let reload = Caught {
+            terminate: false,
+            reload: true,
+        };
+        assert_eq!(signals.take(), reload);
+    });
+}
+
+#[test]
 fn what_was_ignored_stays_ignored() {
     let name = "sys::unix::signal::tests::what_was_ignored_stays_ignored";
     alone(name, &[], || {
         set_action(libc::SIGHUP, libc::SIG_IGN).unwrap();
+        put_reloads_off().unwrap();
         let (signals, receiver) = start();
         for signal in [libc::SIGHUP, libc::SIGPIPE, libc::SIGIO] {
             assert!(is_ignored(signal).unwrap());
