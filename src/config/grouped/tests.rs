@@ -177,10 +177,9 @@ fn two_values_in_one_place_are_told_of_with_and_without_the_prefix() {
     let [problem] = &problems[..] else {
         panic!("{problems:?}");
     };
-    assert_eq!(
-        problem.to_string(),
-        "/home/me/f:1: --in-port: given as \"2\" on line 3 and as \"1\": it takes only one value"
-    );
+    let text = problem.to_string();
+    let expected = "f:1: --in-port: given as \"2\" on line 3 and as \"1\": it takes only one value";
+    assert!(text.ends_with(expected), "{text}");
     let lists = configs("-t f", "in-spool-dir a\nin-filter exit:0\nfilter exit:1\n");
     let serve = lists[0].serve.as_ref().unwrap();
     assert_eq!(serve.smtp.as_ref().unwrap().filters.len(), 2);

@@ -32,6 +32,6 @@ fn a_content_that_becomes_shorter_while_it_is_sent_is_an_error() {
     let again = super::loaded(&id, spool.lock(&id)).ok().unwrap();
     let again = super::read(again.mail).read.unwrap();
     assert_eq!((again.0.len(), again.1), (9, true));
-    drop(spool);
+    drop((spool, file));
     fs::remove_dir_all(&path).unwrap();
 }
