@@ -14,7 +14,7 @@ mod trailer;
 
 use std::fmt;
 
-use crate::base::OneLine;
+use crate::base::{OneLine, ascii};
 
 pub use parse::Malformed;
 
@@ -234,11 +234,12 @@ impl fmt::Display for Unprintable {
 
 impl std::error::Error for Unprintable {}
 
-/// At most [`REASON_OCTETS_MAX`] octets of a text.
+/// At most [`REASON_OCTETS_MAX`] octets of a text, without blanks at its ends: they would
+/// not be read again.
 fn bounded(text: &OneLine) -> OneLine {
     let mut text = text.clone();
     text.truncate(REASON_OCTETS_MAX);
-    text
+    OneLine::new(ascii::trim(text.as_bytes())).expect("invariant: a part of one line")
 }
 
 /// Writes lines and remembers whether one was too long.

@@ -328,6 +328,13 @@ fn reasons_and_replies_are_cut() {
     let parsed = Envelope::parse(&text).unwrap();
     assert_eq!(parsed.attempts.reply.len(), REASON_OCTETS_MAX);
     assert!(text.len() < PLAIN.len() + 2 * REASON_OCTETS_MAX + 200);
+    // Where there is a blank, it goes as well: it would not be there the next time.
+    let head = "z".repeat(REASON_OCTETS_MAX - 1);
+    envelope.attempts.reply = line(&format!("{head} z"));
+    let text = envelope.print().unwrap();
+    let parsed = Envelope::parse(&text).unwrap();
+    assert_eq!(parsed.attempts.reply, line(&head));
+    assert_eq!(parsed.print().unwrap(), text);
 }
 
 #[test]
