@@ -36,8 +36,9 @@ pub(super) const OPTIONS: &[Opt] = &[
         argument: Required("number"),
         summary: "connections to the remote server at once",
         doc: "Limits how many connections to one remote server may be used at once, from 1 to 50; \
-            a further one is opened where many messages wait. With 1, messages arrive in their \
-            order. The default is 4.",
+            a further one is opened where many messages wait. Mail that comes to the server by \
+            another way, as by its ForwardToAddress, has one in any case. With 1, messages of \
+            one way arrive in their order. The default is 4.",
         ..Opt::FLAG
     },
     Opt {
