@@ -9,9 +9,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 
-use super::address::{Host, HostPort};
+use super::address::HostPort;
 use super::dialogue::Trouble;
-use super::resolver::{ResolveError, resolve};
+use super::resolver::{ResolveError, literal, resolve};
 use crate::sys::patience::Patience;
 
 /// How many such threads there may be, those that were left behind included.
@@ -30,8 +30,8 @@ pub fn resolve_within(
     target: &HostPort,
     patience: Patience<'_>,
 ) -> Result<Vec<SocketAddr>, Trouble> {
-    if let Host::Ip(..) = target.host {
-        return found(resolve(target, None));
+    if let Some(address) = literal(target, None) {
+        return found(address);
     }
     let target = target.clone();
     within(patience, &LOOKUPS, move || resolve(&target, None))

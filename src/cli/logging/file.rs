@@ -279,14 +279,21 @@ mod tests {
         assert_eq!(content["log.1"], "minute 0\nminute 1\n");
         assert_eq!(content["log"], "minute 2\n");
     }
-    #[test]
-    fn a_file_that_cannot_be_made_anew_is_tried_again_after_a_minute() {
+
+    /// A log whose file was renamed and cannot be made anew, as there is a directory.
+    fn in_the_way() -> (Folder, PathBuf, LogFile) {
         let folder = Folder::new();
         let path = folder.0.join("log");
         let mut log = open(&path);
         fs::rename(&path, folder.0.join("log.1")).unwrap();
         fs::create_dir(&path).unwrap();
         log.open_again(at(0));
+        (folder, path, log)
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_made_anew_is_tried_again_after_a_minute() {
+        let (folder, path, mut log) = in_the_way();
         log.write(&[line(0)]);
         fs::remove_dir(&path).unwrap();
         log.write(&[line(0)]);
@@ -300,12 +307,7 @@ mod tests {
 
     #[test]
     fn being_asked_to_open_it_again_is_not_put_off() {
-        let folder = Folder::new();
-        let path = folder.0.join("log");
-        let mut log = open(&path);
-        fs::rename(&path, folder.0.join("log.1")).unwrap();
-        fs::create_dir(&path).unwrap();
-        log.open_again(at(0));
+        let (folder, path, mut log) = in_the_way();
         fs::remove_dir(&path).unwrap();
         log.open_again(at(0));
         log.write(&[line(0)]);
