@@ -23,6 +23,7 @@ use super::dialogue::Dialogue;
 use super::disk::{self, Loaded, NotLoaded};
 use super::filter_files::{Done, Job};
 use super::filters::{self, Task};
+use super::limits::FILTER_TURN_MAX;
 use super::net_filter::NetFilter;
 use super::session::{Kind, Message, Session};
 use super::settlement::Settlement;
@@ -208,6 +209,7 @@ impl FilterRun {
             task,
             subject: self.subject.clone(),
             timeout: self.chain.timeout,
+            until: context.now + FILTER_TURN_MAX,
         };
         context.run_filter(self.token, job);
         None

@@ -3,12 +3,13 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::event::Work;
 use crate::filter::chain::{BuiltIn, Subject};
 use crate::filter::program;
 use crate::filter::verdict::Finding;
+use crate::sys::patience::{Impatience, Patience};
 
 /// One filter to be asked about one message.
 pub struct Job {
@@ -18,6 +19,8 @@ pub struct Job {
     pub subject: Subject,
     /// How long a program may take.
     pub timeout: Option<Duration>,
+    /// When it is too late to begin.
+    pub until: Instant,
 }
 
 /// What does the work of a filter.
@@ -50,9 +53,56 @@ impl Work for FilterWork {
 
 impl Job {
     fn run(self) -> Finding {
+        let patience = Patience {
+            deadline: Some(self.until),
+            cancelled: &self.subject.cancelled,
+        };
+        // Whoever is no longer wanted says so in words of its own.
+        if let Err(Impatience::TimedOut) = patience.turn() {
+            return Finding::failed("its turn came too late");
+        }
         match self.task {
             Task::Program(path) => program::run(&path, &self.subject, self.timeout),
             Task::BuiltIn(filter) => filter.run(&self.subject),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::filter::chain::Side;
+    use crate::filter::verdict::Verdict;
+    use crate::store::{Spool, StoredId, Suffix};
+    use std::fs;
+    use std::process;
+
+    #[test]
+    fn a_message_whose_turn_comes_too_late_is_not_filtered() {
+        let path = std::env::temp_dir().join(format!("relay-filter-turn-{}", process::id()));
+        fs::create_dir(&path).unwrap();
+        let subject = Subject {
+            side: Side::Server,
+            spool: Spool::open(&path, 1).unwrap(),
+            id: StoredId::parse(b"emailrelay.1.2.3").unwrap(),
+            suffix: Suffix::EnvelopeNew,
+            cancelled: Arc::default(),
+        };
+        let now = Instant::now();
+        for (until, is_late) in [(now, true), (now + Duration::from_secs(60), false)] {
+            let job = Job {
+                task: Task::Program(PathBuf::from("/nonexistent/filter")),
+                subject: subject.clone(),
+                timeout: None,
+                until,
+            };
+            std::thread::sleep(Duration::from_millis(5));
+            let finding = FilterWork.run(vec![job]).remove(0);
+            let Verdict::Fail(why) = &finding.verdict else {
+                panic!("{finding:?}");
+            };
+            assert_eq!(why == "its turn came too late", is_late, "{why}");
+        }
+        fs::remove_dir_all(&path).unwrap();
     }
 }

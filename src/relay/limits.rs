@@ -48,6 +48,10 @@ pub const LOOKUP_THREADS_MAX: usize = 4;
 /// wait for their turn.
 pub const FILTER_THREADS_MAX: usize = 20;
 
+/// How long a message may wait for the turn of a filter.
+// RFC 5321 4.5.3.2.6: clients wait for ten minutes, of which the filter needs some.
+pub const FILTER_TURN_MAX: Duration = Duration::from_secs(300);
+
 /// Verifiers that run at once; further ones wait for their turn.
 pub const PROGRAM_THREADS_MAX: usize = 20;
 
