@@ -211,12 +211,13 @@ impl Arguments {
             (b'b', []) => return Err(Problem::usage("no value supplied for -b")),
             (b'f' | b'r', address) => self.from = Some(compose::reverse_path(address)?),
             (b'F', _) => self.full_name = Some(value),
-            (b'o', [b'i', value @ ..]) => self.ignores_dots |= is_true(value),
+            (b'o', [b'i', value @ ..]) => self.ignores_dots = is_true(value),
             (b'O', option) => {
                 let mut parts = option.splitn(2, |octet| *octet == b'=');
                 let mut part = || ascii::trim(parts.next().unwrap_or_default());
-                let is_meant = ascii::eq(part(), b"IgnoreDots");
-                self.ignores_dots |= is_meant && is_true(part());
+                if ascii::eq(part(), b"IgnoreDots") {
+                    self.ignores_dots = is_true(part());
+                }
             }
             (b'q', _) => {
                 let text = "-q is not offered: the relay forwards what is in the queue";
@@ -328,6 +329,9 @@ mod tests {
             (&["-O", "IgnoreDots=no"], false),
             (&["-O", "IgnoreDotsX=true"], false),
             (&["-i", "-O", "DeliveryMode=b"], true),
+            (&["-i", "-oifalse"], false),
+            (&["-oitrue", "-O", "IgnoreDots=no"], false),
+            (&["-oifalse", "-i"], true),
         ] {
             let given = parse(&[words, &["x"]].concat());
             assert_eq!(given.ends_at_dot, !ignored, "{words:?}");
