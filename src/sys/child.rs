@@ -131,13 +131,14 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Takes what output there is, or else sees whether it is over.
+    /// Takes what output there is, and sees whether it is over: the program may have
+    /// ended long ago while something that it has left behind goes on writing.
     fn turn(&mut self) -> io::Result<Option<End>> {
         match self.read(self.tick)? {
             Output::Octets(_) if self.output.len() > self.order.output_max => {
                 return Ok(Some(End::TooMuchOutput));
             }
-            Output::Octets(_) => return Ok(None),
+            Output::Octets(_) => {}
             Output::Nothing => self.tick = TICK_MAX,
             Output::End => {
                 std::thread::sleep(self.tick);

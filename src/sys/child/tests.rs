@@ -182,6 +182,26 @@ fn the_end_is_not_held_up_by_who_keeps_the_output_open() {
 }
 
 #[test]
+fn nor_by_who_goes_on_writing_to_it() {
+    let started = Instant::now();
+    let ended = quick("(while :; do echo x; sleep 0.02; done) & sleep 0.2; exit 5");
+    assert_eq!(ended.end, End::Exited(5));
+    assert!(started.elapsed() < Duration::from_secs(5));
+    let cancelled = AtomicBool::new(false);
+    for (is_cancelled, expected) in [(false, End::TimedOut), (true, End::Cancelled)] {
+        let line = "while :; do echo x; sleep 0.02; done";
+        let ended = thread::scope(|scope| {
+            scope.spawn(|| {
+                thread::sleep(Duration::from_millis(200));
+                cancelled.store(is_cancelled, Ordering::Relaxed);
+            });
+            shell(line, Duration::from_secs(2), &cancelled)
+        });
+        assert_eq!(ended.end, expected);
+    }
+}
+
+#[test]
 fn nobody_interested_ends_it() {
     let cancelled = AtomicBool::new(false);
     let ended = thread::scope(|scope| {
