@@ -311,7 +311,7 @@ impl SmtpServer {
         }
         self.continue_starttls(context);
         self.note_congestion(context.now);
-        let has_gone = self.broken || (self.input_ended && (self.starved || self.reason.is_some()));
+        let has_gone = self.broken || (self.input_ended && self.is_done());
         let awaits_disk = matches!(self.machine.phase(), Phase::Storing) || self.is_congested();
         if has_gone && !awaits_disk {
             self.act(context, |machine, actions| machine.peer_closed(actions));
@@ -321,6 +321,12 @@ impl SmtpServer {
         if self.reason.is_some() {
             self.close(has_gone, context);
         }
+    }
+
+    /// Whether nothing is left to be done for a client that sends no more: it may well
+    /// read on.
+    fn is_done(&self) -> bool {
+        (self.starved || self.reason.is_some()) && self.connection.is_flushed()
     }
 
     fn close(&mut self, has_gone: bool, context: &mut Context) {

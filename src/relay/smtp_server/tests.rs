@@ -195,3 +195,50 @@ fn only_the_client_waits_for_a_check_by_pam() {
     world.context.check_password(Token::NOBODY, job);
     assert_eq!(world.context.jobs(), 0);
 }
+
+// RFC 5321 4.1.1.10: a client should wait for the reply to QUIT, and one that sends no
+// more may still want to know what has become of its message.
+#[test]
+fn a_client_that_sends_no_more_gets_all_replies() {
+    let mut world = World::new(false);
+    world.hear("ready\r\n");
+    // More replies have been given than the system takes, and it has had time to.
+    let (mut sent, mut stuck) = (0, 0);
+    while stuck < 50 {
+        let connection = &mut world.session.connection;
+        let more = connection.output.room().saturating_sub(1000).min(1000);
+        sent += connection.output.push(&vec![b'x'; more]);
+        let waiting = connection.output.len();
+        connection.flush().unwrap();
+        if more == 0 && connection.output.len() == waiting {
+            stuck += 1;
+            std::thread::sleep(Duration::from_millis(1));
+        } else {
+            stuck = 0;
+        }
+    }
+    world.say("NOOP\r\n");
+    world.client.shut_down_output();
+    let until = Instant::now() + Duration::from_secs(20);
+    while !world.session.input_ended {
+        assert!(Instant::now() < until);
+        world.session.on_ready(world.ready(), &mut world.context);
+    }
+    assert!(!world.session.is_over());
+
+    let (mut scratch, mut heard) = (vec![0; 65536], Vec::new());
+    while world.client.read(&mut scratch).unwrap() != Arrival::End {
+        assert!(Instant::now() < until);
+        heard.extend_from_slice(world.client.input.as_slice());
+        world.client.input.clear();
+        if !world.session.is_over() {
+            world.session.on_ready(world.ready(), &mut world.context);
+        }
+        if world.session.is_over() {
+            // As when the loop drops it.
+            let stream = world.session.connection.stream();
+            let _ = stream.shutdown_write();
+        }
+    }
+    assert!(heard.ends_with(b"250 2.0.0 OK\r\n") && heard.len() > sent);
+}
