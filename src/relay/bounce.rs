@@ -3,6 +3,7 @@
 //! A bounce is a message like any other: it is in the spool, and safe there, before
 //! the message that it is about is touched, so a crash may at worst send two.
 
+use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
 use crate::base::{OneLine, WallClock};
@@ -12,7 +13,7 @@ use crate::store::{self, Commit, Encoding, Envelope, Error, Locked};
 
 /// The most bounces in an hour: whoever has us make more than that sends mail in
 /// other people's names. What goes beyond it fails without a bounce.
-pub const PER_HOUR_MAX: u32 = 100;
+pub const PER_HOUR_MAX: usize = 100;
 
 const SECONDS: i64 = 3600;
 
@@ -20,15 +21,8 @@ const SECONDS: i64 = 3600;
 #[derive(Debug)]
 pub struct Bounces {
     domain: OneLine,
-    budget: Mutex<Budget>,
-}
-
-/// How many more may be made.
-#[derive(Clone, Copy, Debug)]
-struct Budget {
-    left: u32,
-    /// When one was last added, in seconds since 1970.
-    since: i64,
+    /// When those of the last hour were made, in seconds since 1970.
+    lately: Mutex<VecDeque<i64>>,
 }
 
 /// A bounce that is to be made.
@@ -38,13 +32,9 @@ pub struct Bounce(Report);
 impl Bounces {
     /// Bounces in the name of that domain.
     pub fn new(domain: OneLine) -> Bounces {
-        let budget = Budget {
-            left: PER_HOUR_MAX,
-            since: 0,
-        };
         Bounces {
             domain,
-            budget: Mutex::new(budget),
+            lately: Mutex::default(),
         }
     }
 
@@ -73,17 +63,14 @@ impl Bounces {
     }
 
     fn take(&self, now: i64) -> bool {
-        let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
-        let each = SECONDS / i64::from(PER_HOUR_MAX);
-        let added = now.saturating_sub(budget.since) / each;
-        if added != 0 {
-            // A clock that was put back adds nothing.
-            let added = u32::try_from(added).unwrap_or(0);
-            budget.left = budget.left.saturating_add(added).min(PER_HOUR_MAX);
-            budget.since = now;
+        let mut lately = self.lately.lock().unwrap_or_else(PoisonError::into_inner);
+        // Where the clock was put back, they were made now at the latest.
+        lately.iter_mut().for_each(|made| *made = now.min(*made));
+        lately.retain(|made| now.saturating_sub(*made) < SECONDS);
+        let may = lately.len() < PER_HOUR_MAX;
+        if may {
+            lately.push_back(now);
         }
-        let may = budget.left > 0;
-        budget.left = budget.left.saturating_sub(1);
         may
     }
 }
@@ -180,13 +167,21 @@ mod tests {
                 .filter(|second| bounce(&bounces, &from, 1, from_second + second))
                 .count()
         };
-        let per_hour = usize::try_from(PER_HOUR_MAX).unwrap();
-        assert!(count(1_000_000) <= 2 * per_hour);
-        let next = count(1_003_600);
-        assert!((per_hour - 2..=per_hour + 1).contains(&next), "{next}");
-        // Put back by a day, and forward by ten years.
-        let back = count(1_003_600 - 86_400);
-        assert!(back <= per_hour + 1, "{back}");
-        assert!(count(300_000_000) <= 2 * per_hour);
+        assert_eq!(count(1_000_000), PER_HOUR_MAX);
+        assert_eq!(count(1_003_600), PER_HOUR_MAX);
+        // Put back by a day, which makes them as new as that, and forward by ten years.
+        assert_eq!(count(1_003_600 - 86_400), 0);
+        assert_eq!(count(1_007_200 - 86_400), PER_HOUR_MAX);
+        assert_eq!(count(300_000_000), PER_HOUR_MAX);
+        // Whichever second the hour begins in.
+        let minute = |minute: i64| 400_000_000 + 60 * minute;
+        let made: Vec<i64> = (0..600)
+            .map(minute)
+            .flat_map(|second| [second; 3])
+            .filter(|second| bounce(&bounces, &from, 1, *second))
+            .collect();
+        for hour in made.windows(PER_HOUR_MAX + 1) {
+            assert!(hour[PER_HOUR_MAX] - hour[0] >= 3600, "{hour:?}");
+        }
     }
 }
