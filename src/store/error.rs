@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 
 use crate::base::ascii;
+use crate::sys::reason;
 
 /// What was attempted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,17 +121,6 @@ impl std::error::Error for Error {
     }
 }
 
-/// The system's words in lower case, without the number.
-pub(super) fn reason(error: &io::Error) -> String {
-    let text = error.to_string();
-    let words = text.split(" (os error").next().unwrap_or_default();
-    let mut characters = words.chars();
-    match characters.next() {
-        Some(first) => first.to_lowercase().chain(characters).collect(),
-        None => "unknown error".to_owned(),
-    }
-}
-
 /// Says of an `io::Result` what was attempted, and on which file.
 pub(super) trait At<T> {
     /// Names the operation and the file.
@@ -175,12 +165,5 @@ mod tests {
             let full = Err::<(), _>(io::Error::from(kind)).at(Operation::Write, b"x");
             assert!(full.unwrap_err().is_full());
         }
-    }
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn leaves_the_number_of_the_error_out() {
-        let error = io::Error::from_raw_os_error(28);
-        assert_eq!(reason(&error), "no space left on device");
     }
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::envelope::{ENVELOPE_OCTETS_MAX, Reason};
-use super::error::{At, Error, Operation, reason};
+use super::error::{At, Error, Operation};
 use super::fs::{File, Fs, Kind, Metadata, has_name};
 use super::measure::Measures;
 use super::name::{Ids, StoredId, Suffix};
@@ -317,7 +317,7 @@ impl Files {
         let is_shut = error.kind() == io::ErrorKind::PermissionDenied;
         if is_shut && self.is_first_complaint(subdirectory.to_vec()) {
             let name = crate::base::ascii::escape(subdirectory);
-            let why = reason(error);
+            let why = crate::sys::reason(error);
             crate::warning!("sub-directory of the spool is passed over: {name}: {why}");
         }
         is_shut
