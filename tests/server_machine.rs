@@ -50,6 +50,28 @@ impl InMemory {
 
 const ENVELOPE: &str = "EHLO me\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\n";
 
+#[test]
+fn a_message_that_somebody_else_has_makes_up_for_refused_recipients_too() {
+    let mut session = greeted("refused-max 3, errors-max 100");
+    for taken in [true, true, true, false] {
+        let said = session.say(ENVELOPE);
+        assert!(said.ends_with("250 2.1.5 OK\r\n"), "{said}");
+        let said = session.say("RCPT TO:<bad\r\nRCPT TO:<bad\r\nDATA\r\n");
+        assert!(said.contains("354"), "{said}");
+        let outcome = match taken {
+            true => Reply::new(250, None, "the next hop has it"),
+            false => Reply::new(451, None, "not now"),
+        };
+        session.send_through(b"x\r\n.\r\n", |_| Event::Stored(Err(outcome.clone())));
+    }
+    let _ = session.take_replies();
+    assert!(
+        session
+            .say("MAIL FROM:<a@b>\r\nRCPT TO:<bad\r\n")
+            .contains("\n421 4.7.0 ")
+    );
+}
+
 /// What random clients are made of: enough sense to get anywhere, enough
 /// nonsense to get lost.
 const FRAGMENTS: [&str; 44] = [

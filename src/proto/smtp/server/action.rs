@@ -46,8 +46,8 @@ pub enum Action {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Event {
-    /// The message is safe under that name, or it is not stored and that is what
-    /// the client is told.
+    /// The message is safe under that name; or the client is told that of it, which is
+    /// a 2yz reply where somebody else has it now.
     Stored(Result<OneLine, Reply>),
     /// The verifier has decided.
     Verified(Verdict),

@@ -62,12 +62,12 @@ impl Wait {
 // RFC 5321 4.2.5: after 250 the message is ours to deliver.
 fn stored(turn: &mut Turn<'_>, hello: Hello, result: Result<OneLine, Reply>) -> Step {
     let reply = match result {
-        Ok(id) => {
-            turn.core.counts.refused = 0;
-            replies::stored(turn.settings(), &id)
-        }
+        Ok(id) => replies::stored(turn.settings(), &id),
         Err(reply) => reply,
     };
+    if reply.code < 300 {
+        turn.core.counts.refused = 0;
+    }
     turn.send(reply);
     let session = Session::Idle(hello);
     match turn.core.leaving.take() {
