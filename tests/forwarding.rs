@@ -720,6 +720,32 @@ fn a_bounce_that_is_refused_is_kept_and_makes_no_other() {
     assert!(bad.contains("X-MailRelay-From: \r\n"), "{bad}");
 }
 
+#[test]
+fn what_the_next_hop_cannot_take_does_not_keep_the_bounce_from_it() {
+    let spool = Scratch::new();
+    let server = Server::start(&spool, &["--server-smtp-config", "smtputf8"]);
+    let mut client = Client::connect(server.port);
+    client.hello();
+    client.expect("MAIL FROM:<me@src.test> SMTPUTF8 BODY=8BITMIME", "250");
+    client.expect("RCPT TO:<jos\u{e9}@dst.test>", "250");
+    client.expect("DATA", "354");
+    client.expect("Subject: gr\u{fc}\u{df}e\r\n\r\nhello\r\n.", "250");
+    client.quit();
+    drop(server);
+    let old = Sink::scripted(&["PIPELINING"], |_, _| Answer::Usual);
+    let options = ["--bounce", "--client-smtp-config", "eightbitstrict"];
+    let (_, log) = forward(&spool, &old.address(), &options);
+    assert!(log.contains("5.6.7 peer does not offer SMTPUTF8"), "{log}");
+    assert_eq!(forward(&spool, &old.address(), &options).0, 0);
+    let arrived = old.arrived();
+    let bounce = String::from_utf8(arrived[0].content.clone()).unwrap();
+    assert!(bounce.is_ascii(), "{bounce}");
+    let recipient = "\r\nFinal-Recipient: utf-8; jos\\x{E9}@dst.test\r\n";
+    assert!(bounce.contains(recipient), "{bounce}");
+    assert!(bounce.contains("\r\nSubject: gr??e\r\n"), "{bounce}");
+    assert_eq!(spool.names(), [""; 0]);
+}
+
 // ---- a bad day
 
 /// Refuses every third recipient for good, defers every fifth once, and drops every

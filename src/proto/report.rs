@@ -1,6 +1,11 @@
 //! The message that tells a sender which recipients have not been served: a
 //! multipart/report with a part for people, one for programs, and the header of
 //! the message that it is about.
+//!
+//! All of it is ASCII, but for a reverse-path that is not: what kept a message from being
+//! sent (a next hop without 8BITMIME or SMTPUTF8, say) must not keep the report as well.
+
+use std::fmt::Write;
 
 use crate::base::OneLine;
 
@@ -51,7 +56,7 @@ impl Report {
     pub fn print(&self, id: &str, original: &[u8]) -> Vec<u8> {
         let header = header(original);
         let boundary = boundary(id, &header);
-        let (domain, to) = (bounded(&self.domain), bounded(&self.to));
+        let (domain, to) = (plain(&self.domain), bounded(&self.to));
         let mut text = Vec::new();
         let mut add = |parts: &[&[u8]]| {
             parts.iter().for_each(|part| text.extend_from_slice(part));
@@ -68,23 +73,20 @@ impl Report {
         // RFC 6522 3.
         add(&[b"Content-Type: multipart/report; report-type=delivery-status;"]);
         add(&[b"\tboundary=\"", boundary.as_bytes(), b"\""]);
-        add(&[b"Content-Transfer-Encoding: 8bit"]);
         add(&[]);
         add(&[b"--", boundary.as_bytes()]);
-        add(&[b"Content-Type: text/plain; charset=utf-8"]);
-        add(&[b"Content-Transfer-Encoding: 8bit"]);
+        // RFC 2045 5.2 and 6.1: plain text, ASCII, 7bit.
         add(&[]);
         self.explain(&mut add);
         add(&[]);
         add(&[b"--", boundary.as_bytes()]);
+        // RFC 3464 2.1: which has to be 7bit.
         add(&[b"Content-Type: message/delivery-status"]);
-        add(&[b"Content-Transfer-Encoding: 8bit"]);
         add(&[]);
         self.tell(&mut add);
         add(&[b"--", boundary.as_bytes()]);
         // RFC 6522 4.
         add(&[b"Content-Type: text/rfc822-headers"]);
-        add(&[b"Content-Transfer-Encoding: 8bit"]);
         add(&[]);
         add(&[&header]);
         add(&[b"--", boundary.as_bytes(), b"--"]);
@@ -92,30 +94,30 @@ impl Report {
     }
 
     fn explain(&self, add: &mut impl FnMut(&[&[u8]])) {
-        let domain = bounded(&self.domain);
+        let domain = plain(&self.domain);
         add(&[b"This is the mail relay at ", &domain, b"."]);
         add(&[]);
         add(&[b"Your message could not be delivered to the following recipients, and"]);
         add(&[b"will not be tried again. Its header is below."]);
         for failure in &self.failures {
             add(&[]);
-            add(&[b"<", &bounded(&failure.path), b">:"]);
-            add(&[b"    ", &bounded(&failure.why)]);
+            add(&[b"<", &plain(&failure.path), b">:"]);
+            add(&[b"    ", &plain(&failure.why)]);
         }
     }
 
     /// The part for programs (RFC 3464 2): fields of the message, and then of each
     /// recipient.
     fn tell(&self, add: &mut impl FnMut(&[&[u8]])) {
-        add(&[b"Reporting-MTA: dns; ", &bounded(&self.domain)]);
+        add(&[b"Reporting-MTA: dns; ", &plain(&self.domain)]);
         add(&[b"X-Queue-ID: ", self.original_id.as_bytes()]);
         add(&[]);
         for failure in &self.failures {
-            add(&[b"Final-Recipient: rfc822; ", &bounded(&failure.path)]);
+            add(&[b"Final-Recipient: ", &typed(&failure.path)]);
             add(&[b"Action: failed"]);
             add(&[b"Status: ", failure.status.as_bytes()]);
             if failure.is_reply {
-                add(&[b"Diagnostic-Code: smtp; ", &bounded(&failure.why)]);
+                add(&[b"Diagnostic-Code: smtp; ", &plain(&failure.why)]);
             }
             add(&[]);
         }
@@ -128,7 +130,42 @@ fn bounded(text: &OneLine) -> Vec<u8> {
     text.as_bytes().to_vec()
 }
 
-/// The lines of the header, with CRLF, as far as they fit.
+/// Text with characters that are not printable ASCII by their numbers.
+fn plain(text: &OneLine) -> Vec<u8> {
+    numbered(text, |c| c.is_ascii_control())
+}
+
+/// An address with its type.
+// RFC 6533 3: of the type utf-8, in the form for reports that are 7bit.
+fn typed(path: &OneLine) -> Vec<u8> {
+    if path.as_bytes().is_ascii() {
+        return [b"rfc822; ", plain(path).as_slice()].concat();
+    }
+    let special = |c: char| !c.is_ascii_graphic() || matches!(c, '\\' | '+' | '=');
+    [b"utf-8; ", numbered(path, special).as_slice()].concat()
+}
+
+/// Text with the numbers of special characters and of those that are not ASCII, cut
+/// at [`VALUE_MAX`].
+fn numbered(text: &OneLine, is_special: impl Fn(char) -> bool) -> Vec<u8> {
+    let mut shown = String::new();
+    for character in String::from_utf8_lossy(text.as_bytes()).chars() {
+        let length = shown.len();
+        if character.is_ascii() && !is_special(character) {
+            shown.push(character);
+        } else {
+            let _ = write!(shown, "\\x{{{:02X}}}", u32::from(character));
+        }
+        if shown.len() > VALUE_MAX {
+            shown.truncate(length);
+            break;
+        }
+    }
+    shown.into_bytes()
+}
+
+/// The lines of the header, with CRLF, as far as they fit. Characters that are not ASCII
+/// become question marks.
 fn header(original: &[u8]) -> Vec<u8> {
     let mut header = Vec::new();
     for line in original.split_inclusive(|byte| *byte == b'\n') {
@@ -140,7 +177,8 @@ fn header(original: &[u8]) -> Vec<u8> {
             break;
         }
         if line.len() <= LINE_MAX && !line.contains(&b'\r') && !line.contains(&0) {
-            header.extend_from_slice(line);
+            let line = String::from_utf8_lossy(line);
+            header.extend_from_slice(line.replace(|c: char| !c.is_ascii(), "?").as_bytes());
             header.extend_from_slice(b"\r\n");
         }
     }
@@ -224,10 +262,37 @@ mod tests {
             Status: 5.4.7\r\n\r\n\
             --=emailrelay_1_9_9\r\n";
         assert!(text.contains(status), "{text}");
-        let end = "text/rfc822-headers\r\nContent-Transfer-Encoding: 8bit\r\n\r\n\
+        let end = "text/rfc822-headers\r\n\r\n\
             Subject: x\r\nTo: y\r\n\r\n--=emailrelay_1_9_9--\r\n";
         assert!(text.ends_with(end), "{text}");
         assert!(!text.contains("body"));
+    }
+
+    #[test]
+    fn all_is_ascii_but_for_a_sender_that_is_not() {
+        let mut report = report();
+        report.failures[0].path = line("jos\u{e9}+x@dst.test");
+        report.failures[0].why = line("550 5.1.1 \u{1f4ec} geht nicht");
+        let text = report.print(
+            "emailrelay.1.9.9",
+            "Subject: gr\u{fc}\u{df}e\r\n\r\n".as_bytes(),
+        );
+        let text = String::from_utf8(text).unwrap();
+        assert!(text.is_ascii(), "{text}");
+        for expected in [
+            "<jos\\x{E9}+x@dst.test>:\r\n    550 5.1.1 \\x{1F4EC} geht nicht\r\n",
+            "Final-Recipient: utf-8; jos\\x{E9}\\x{2B}x@dst.test\r\n",
+            "Diagnostic-Code: smtp; 550 5.1.1 \\x{1F4EC} geht nicht\r\n",
+            "\r\nSubject: gr??e\r\n",
+            "Final-Recipient: rfc822; b@dst.test\r\n",
+        ] {
+            assert!(text.contains(expected), "{expected} in {text}");
+        }
+        report.to = line("j\u{f6}rg@src.test");
+        let text = report.print("emailrelay.1.9.9", b"");
+        let text = String::from_utf8(text).unwrap();
+        assert!(text.contains("\nTo: <j\u{f6}rg@src.test>\r\n"), "{text}");
+        assert!(text.replace(char::from(0xf6), "").is_ascii());
     }
 
     #[test]

@@ -17,6 +17,10 @@ pub const PER_HOUR_MAX: usize = 100;
 
 const SECONDS: i64 = 3600;
 
+/// The status of a message that needs SMTPUTF8 where that is not offered.
+// RFC 6531 4.
+const WITHOUT_UTF8: &str = "5.6.7";
+
 /// Whoever makes bounces: all that forward mail of one spool.
 #[derive(Debug)]
 pub struct Bounces {
@@ -41,6 +45,7 @@ impl Bounces {
     /// The bounce for a message with these failures; nothing where there must not be
     /// one, and the message is to be kept as failed.
     // RFC 5321 4.5.5 and 6.1: never for a message with a null reverse-path.
+    // RFC 6531 3.5: nor where the next hop would not take it either.
     pub fn bounce(
         &self,
         envelope: &Envelope,
@@ -48,8 +53,10 @@ impl Bounces {
         failures: Vec<Failure>,
         clock: WallClock,
     ) -> Option<Bounce> {
-        let is_fit =
-            !envelope.reverse_path.is_empty() && (1..=RECIPIENTS_MAX).contains(&failures.len());
+        let to = envelope.reverse_path.as_bytes();
+        let is_fit = !to.is_empty()
+            && (1..=RECIPIENTS_MAX).contains(&failures.len())
+            && (to.is_ascii() || failures.iter().all(|one| one.status != WITHOUT_UTF8));
         if !is_fit || !self.take(clock.unix_seconds()) {
             return None;
         }
@@ -89,7 +96,7 @@ impl Bounce {
                 false => Encoding::EightBit,
             },
             remote_recipients: vec![report.to.clone()],
-            utf8: about.envelope().utf8,
+            utf8: !report.to.as_bytes().is_ascii(),
             ..Envelope::default()
         };
         let commit = Commit {
@@ -156,6 +163,26 @@ mod tests {
         assert!(!bounce(&bounces, &from, 0, 1_000_000));
         assert!(!bounce(&bounces, &from, RECIPIENTS_MAX + 1, 1_000_000));
         assert!(bounce(&bounces, &from, RECIPIENTS_MAX, 1_000_000));
+    }
+
+    #[test]
+    fn a_bounce_that_would_fail_as_the_message_did_is_not_made() {
+        let bounces = Bounces::new(OneLine::escaped("relay.test"));
+        let bounce = |sender: &[u8], status: &str| {
+            let envelope = Envelope {
+                reverse_path: OneLine::new(sender).unwrap(),
+                ..Envelope::default()
+            };
+            let failure = Failure {
+                status: status.to_owned(),
+                ..failure()
+            };
+            let made = bounces.bounce(&envelope, "id".to_owned(), vec![failure], at(1_000_000));
+            made.is_some()
+        };
+        assert!(bounce(b"me@src.test", WITHOUT_UTF8));
+        assert!(bounce("m\u{fc}ller@src.test".as_bytes(), "5.1.1"));
+        assert!(!bounce("m\u{fc}ller@src.test".as_bytes(), WITHOUT_UTF8));
     }
 
     #[test]
