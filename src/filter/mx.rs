@@ -220,11 +220,19 @@ fn route(
     let shown = ascii::escape_bounded(text, TEXT_MAX);
     let destination = Destination::parse(text)
         .map_err(|misfit| fail(550, (1, 2), "bad destination", format!("{shown}: {misfit}")))?;
+    let trusts_servers = !settings.servers.is_empty();
     match destination {
+        Destination::Address { ip, .. } if ip.is_unspecified() => Ok(Routing::Default),
+        // Where there is a `split:`, clients choose it.
+        Destination::Address { ip, .. } if !trusts_servers && mx::is_misplaced(ip) => {
+            let text = format!("impossible address {ip}");
+            let reason = format!("{shown}: {text}");
+            Err(fail(550, (4, 4), &text, reason))
+        }
         Destination::Address { ip, port } => Ok(Routing::To(vec![SocketAddr::new(ip, port)])),
         Destination::Domain { name, port, .. } => Search {
             servers: servers(settings, system),
-            trusts_servers: !settings.servers.is_empty(),
+            trusts_servers,
             own: std::str::from_utf8(own.as_bytes())
                 .ok()
                 .and_then(|own| Name::parse(own).ok()),

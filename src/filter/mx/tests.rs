@@ -156,9 +156,25 @@ fn needs_no_question_for_an_address() {
     for (text, expected) in [
         ("", "Unasked"),
         ("[192.0.2.9]:26", "192.0.2.9:26"),
-        ("[IPv6:::1]", "[::1]:25"),
+        ("[IPv6:2001:db8::1]", "[2001:db8::1]:25"),
+        ("[0.0.0.0]", "Default"),
+        ("[IPv6:::]:26", "Default"),
     ] {
         assert_eq!(routed(text, false).unwrap(), expected);
+    }
+    for (text, expected) in [
+        ("x@[127.0.0.1]:26", "127.0.0.1:26"),
+        ("[IPv6:::1]", "[::1]:25"),
+        ("[IPv6:::ffff:127.0.0.1]", "[::ffff:127.0.0.1]:25"),
+        ("[224.0.0.1]", "224.0.0.1:25"),
+        ("[255.255.255.255]", "255.255.255.255:25"),
+    ] {
+        let error = routed(text, false).unwrap_err();
+        assert!(
+            error.starts_with("550 5.4.4 impossible address "),
+            "{error}"
+        );
+        assert_eq!(routed(text, true).unwrap(), expected);
     }
 }
 
