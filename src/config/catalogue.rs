@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// The largest catalogue, in octets.
-pub const CATALOGUE_MAX: usize = 4 << 20;
+/// The largest catalogue, in octets; it is read as the other files are.
+pub const CATALOGUE_MAX: usize = super::FILE_MAX;
 
 /// The most texts that a catalogue may have.
 const TEXTS_MAX: usize = 10_000;
@@ -29,7 +29,8 @@ pub enum Unreadable {
     Revision,
     /// It ends too early, or points beyond its end.
     Truncated,
-    /// It has more texts, or is larger, than there may be.
+    /// It has more texts, or is larger, than there may be; or it is small, but what its
+    /// texts share would make it so.
     TooLarge,
     /// Its texts are not UTF-8.
     NotUtf8,
@@ -66,9 +67,14 @@ impl Catalogue {
         }
         let (originals, translations) = (words.index(12)?, words.index(16)?);
         let mut texts = BTreeMap::new();
+        let mut octets = 0;
         for index in 0..count {
             let original = words.text(originals, index)?;
             let translation = words.text(translations, index)?;
+            octets += original.len() + translation.len();
+            if octets > CATALOGUE_MAX {
+                return Err(Unreadable::TooLarge);
+            }
             // The empty text stands for what is known of the catalogue itself.
             if !original.is_empty() && !translation.is_empty() {
                 texts.insert(original.to_owned(), translation.to_owned());
@@ -205,6 +211,18 @@ mod tests {
         let mut many = file(TEXTS, u32::to_le_bytes);
         many[8..12].copy_from_slice(&u32::MAX.to_le_bytes());
         assert_eq!(Catalogue::parse(&many), Err(Unreadable::TooLarge));
+        // Each text is all the others.
+        let long = "x".repeat(CATALOGUE_MAX / 4);
+        let mut shared = file(&[(&long, "y"), ("a", "b"), ("c", "d")], u32::to_le_bytes);
+        assert!(Catalogue::parse(&shared).is_ok());
+        let entry = shared[28..36].to_vec();
+        for table in [28, 52] {
+            for index in 0..3 {
+                let at = table + 8 * index;
+                shared[at..at + 8].copy_from_slice(&entry);
+            }
+        }
+        assert_eq!(Catalogue::parse(&shared), Err(Unreadable::TooLarge));
         let large = vec![0; CATALOGUE_MAX + 1];
         assert_eq!(Catalogue::parse(&large), Err(Unreadable::TooLarge));
         assert_eq!(Catalogue::parse(b"text"), Err(Unreadable::Magic));
