@@ -75,7 +75,7 @@ impl Report {
         add(&[b"\tboundary=\"", boundary.as_bytes(), b"\""]);
         add(&[]);
         add(&[b"--", boundary.as_bytes()]);
-        // RFC 2045 5.2 and 6.1: plain text, ASCII, 7bit.
+        // Without a Content-Type it is plain text in ASCII.
         add(&[]);
         self.explain(&mut add);
         add(&[]);

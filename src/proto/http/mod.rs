@@ -70,6 +70,9 @@ pub struct Reply {
     pub body: Vec<u8>,
 }
 
+/// How a target in absolute form begins.
+const HTTP: &[u8] = b"http://";
+
 /// The media type of plain text.
 pub const PLAIN_TEXT: &str = "text/plain; charset=utf-8";
 
@@ -154,7 +157,8 @@ impl Reader {
             Ok(Some(request)) => Progress::Request(request),
             Err(status) => {
                 let text = status.line();
-                Progress::Refused(Reply::text(status, text).render(false))
+                let head_only = self.octets.starts_with(b"HEAD ");
+                Progress::Refused(Reply::text(status, text).render(head_only))
             }
         }
     }
@@ -217,19 +221,31 @@ fn request(line: &[u8]) -> Result<RequestLine, Status> {
         b"HEAD" => true,
         _ => return Err(Status::MethodNotAllowed),
     };
-    let is_path = target.starts_with(b"/") && target.iter().all(u8::is_ascii_graphic);
-    if !is_path {
-        return Err(Status::BadRequest);
-    }
-    let path = target.split(|octet| *octet == b'?').next();
     let request = Request {
-        path: OneLine::escaped(path.unwrap_or_default()),
+        path: OneLine::escaped(path(target).ok_or(Status::BadRequest)?),
         head_only,
     };
     Ok(RequestLine {
         request,
         needs_host,
     })
+}
+
+/// The path of a target without its query.
+// RFC 9112 3.2.2: a server has to take the absolute form, too, whoever sends it.
+fn path(target: &[u8]) -> Option<&[u8]> {
+    let rest = match target.split_at_checked(HTTP.len()) {
+        Some((scheme, rest)) if ascii::eq(scheme, HTTP) => {
+            let end = rest.iter().position(|octet| matches!(octet, b'/' | b'?'));
+            let (host, rest) = rest.split_at(end.unwrap_or(rest.len()));
+            (!host.is_empty()).then_some(rest)?
+        }
+        _ => target.starts_with(b"/").then_some(target)?,
+    };
+    let path = rest.split(|octet| *octet == b'?').next()?;
+    let is_whole = target.iter().all(u8::is_ascii_graphic);
+    // RFC 9110 4.2.3: no path is the same as "/".
+    is_whole.then_some(if path.is_empty() { b"/" } else { path })
 }
 
 /// Whether the field is that of the host; one that announces content is refused.

@@ -59,6 +59,9 @@ fn reads_what_watchers_send() {
             "GET /",
         ),
         ("GET /../etc/passwd HTTP/1.0\r\n\r\n", "GET /../etc/passwd"),
+        ("GET http://x:1/livez?a HTTP/1.0\r\n\r\n", "GET /livez"),
+        ("GET HTTP://x HTTP/1.0\r\n\r\n", "GET /"),
+        ("GET http://x?/livez HTTP/1.0\r\n\r\n", "GET /"),
         ("GET / HTTP/1.1\r\nHost: x\r\n", "more"),
         ("GET / HT", "more"),
         ("", "more"),
@@ -82,7 +85,10 @@ fn refuses_what_is_not_to_be_understood() {
         ("POST /metrics HTTP/1.1\r\n", "405"),
         ("DELETE / HTTP/1.1\r\n", "405"),
         ("CONNECT x:1 HTTP/1.1\r\n", "405"),
-        ("GET http://x/ HTTP/1.1\r\n", "400"),
+        ("GET http:/x/ HTTP/1.1\r\n", "400"),
+        ("GET http:///livez HTTP/1.1\r\n", "400"),
+        ("GET ftp://x/ HTTP/1.1\r\n", "400"),
+        ("GET http://x/\x01 HTTP/1.1\r\n", "400"),
         ("GET /\x01 HTTP/1.1\r\n", "400"),
         ("GET /\r HTTP/1.1\r\n", "400"),
         ("GET / HTTP/1.1\r\n\r\n", "400"),
@@ -98,6 +104,19 @@ fn refuses_what_is_not_to_be_understood() {
     ];
     for (request, expected) in table {
         assert_eq!(outcome(request), expected, "{request:?}");
+    }
+}
+
+// RFC 9110 9.3.2
+#[test]
+fn what_is_refused_of_head_has_no_content() {
+    for (method, ends_with_head) in [("HEAD", true), ("GET", false)] {
+        let request = format!("{method} /livez HTTP/1.1\r\n\r\n");
+        let Progress::Refused(octets) = read(request.as_bytes(), request.len()) else {
+            panic!("{request}");
+        };
+        assert!(octets.starts_with(b"HTTP/1.1 400 "));
+        assert_eq!(octets.ends_with(b"\r\n\r\n"), ends_with_head, "{method}");
     }
 }
 
