@@ -1,7 +1,6 @@
 //! A full disk, no descriptors: temporary refusals, and nothing lost.
 #![cfg(target_os = "linux")]
 
-use std::fs;
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -133,16 +132,6 @@ fn try_once(port: u16, number: usize) -> Option<()> {
     reply.starts_with("250 ").then_some(())
 }
 
-/// The most memory that a process has used so far, in KiB.
-fn peak_memory(pid: u32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status
-        .lines()
-        .find(|line| line.starts_with("VmHWM:"))
-        .unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
-}
-
 #[test]
 fn a_hundred_megabytes_in_and_out_need_little_memory() {
     let (spool, sink) = (Scratch::new(), Sink::start());
@@ -161,7 +150,7 @@ fn a_hundred_megabytes_in_and_out_need_little_memory() {
     client.quit();
     assert!(sink.wait_for(1)[0].content.len() > blocks * block.len());
     server.program.wait_for("forwarding: 1 sent");
-    let peak = peak_memory(server.program.id());
+    let peak = server.program.peak_memory();
     assert!(peak < 20 * 1024, "{peak} KiB");
 }
 

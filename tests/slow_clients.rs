@@ -142,21 +142,63 @@ fn each_phase_ends_in_time() {
     assert_eq!(spool.names(), [""; 0], "nothing is left of what was begun");
 }
 
+/// Takes no replies until the session takes no commands any more.
+fn stuff(client: &mut Client) {
+    client
+        .socket()
+        .set_write_timeout(Some(Duration::from_millis(500)))
+        .unwrap();
+    let begin = b"MAIL FROM:<slow@client.test>\r\n".to_vec();
+    // Long replies to short commands, of which only so many are allowed at a time.
+    let burst = [begin, b"EHLO x\r\n".repeat(100)].concat();
+    let error = loop {
+        if let Err(error) = client.write(&burst) {
+            break error.kind();
+        }
+    };
+    use std::io::ErrorKind::{TimedOut, WouldBlock};
+    assert!(matches!(error, WouldBlock | TimedOut), "{error}");
+}
+
 #[test]
 fn a_client_that_never_reads_costs_a_bounded_buffer() {
     let spool = Scratch::new();
-    let server = Server::start(&spool, &["--idle-timeout=3"]);
-    let port = server.port;
-    // Long replies to short commands, none of which is read.
-    let greedy = thread::spawn(move || {
-        let mut client = Client::connect(port);
-        let burst = b"EHLO x\r\n".repeat(1000);
-        while client.write(&burst).is_ok() {}
-    });
+    let server = Server::start(&spool, &["--idle-timeout=2"]);
+    let mut greedy = Client::connect(server.port);
+    stuff(&mut greedy);
     let start = Instant::now();
-    submit(port, "a@b.test", &["c@d.test"], b"Subject: x\r\n\r\n");
+    submit(
+        server.port,
+        "a@b.test",
+        &["c@d.test"],
+        b"Subject: x\r\n\r\n",
+    );
     assert!(start.elapsed() < SOON);
-    // It is sent away for its many commands, or because it takes no replies.
-    server.program.wait_for_nth("smtp connection closed", 2);
-    greedy.join().unwrap();
+    #[cfg(target_os = "linux")]
+    {
+        let peak = server.program.peak_memory();
+        assert!(peak < 20 * 1024, "{peak} KiB");
+    }
+    // It is given up, and told so once it reads.
+    thread::sleep(Duration::from_secs(2));
+    while greedy.reply().is_ok() {}
+    server
+        .program
+        .wait_for("smtp connection closed: idle timeout");
+    assert!(start.elapsed() < 2 * SOON);
+}
+
+#[test]
+fn a_client_that_is_hung_up_on_is_not_listened_to_for_long() {
+    let spool = Scratch::new();
+    let server = Server::start(&spool, &[]);
+    let mut client = Client::connect(server.port);
+    let block = b"NOOP\r\n".repeat(10_000);
+    let mut taken = 0;
+    while client.write(&block).is_ok() {
+        taken += block.len();
+    }
+    server.program.wait_for("too many commands");
+    // What buffers of the system hold is in it, too.
+    assert!(taken < 32 << 20, "{taken} octets");
 }
