@@ -660,6 +660,28 @@ fn h7_who_is_served_refused_or_put_off_is_so_each_by_itself() {
     }
 }
 
+#[test]
+fn a_message_may_be_for_all_of_its_recipients_or_for_nobody() {
+    let all = ["--forward-to-some", "--forward-to-all"];
+    for (options, served) in [(&all[..1], 1), (&all[..], 0), (&all[1..], 0)] {
+        let spool = Scratch::new();
+        let server = Server::start(&spool, &[]);
+        let both = ["a@x.test", "b@x.test"];
+        submit(server.port, "me@src.test", &both, b"x: y\r\n\r\n");
+        drop(server);
+        let sink = Sink::scripted(&EXTENSIONS, |_, command| match command {
+            "RCPT TO:<b@x.test>" => Answer::Reply("550 5.1.1 unknown".to_owned()),
+            _ => Answer::Usual,
+        });
+        let (status, log) = forward(&spool, &sink.address(), options);
+        assert_eq!(status, 1, "{log}");
+        assert_eq!(recipients(&[&sink]).len(), served, "{options:?}: {log}");
+        let bad = read(&spool, &ending(&spool, ".envelope.bad")[0]);
+        let left = format!("ToCount: {}\r\n", both.len() - served);
+        assert!(bad.contains(&left), "{bad}");
+    }
+}
+
 fn h7_in_the_end(spool: &Scratch, options: &[&str], bounce: bool) {
     let willing = Sink::start();
     let (status, log) = forward(spool, &willing.address(), options);

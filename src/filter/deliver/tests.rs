@@ -195,6 +195,16 @@ fn cut_at_each<Prepared>(
 }
 
 #[test]
+fn only_so_many_mailboxes_get_a_message() {
+    let name = |number: usize| line(&format!("user{number}"));
+    let mut names: BTreeSet<OneLine> = (0..COPIES_MAX).map(name).collect();
+    check(&names).unwrap();
+    names.insert(name(COPIES_MAX));
+    let error = check(&names).unwrap_err().to_string();
+    assert!(error.ends_with("too many mailboxes"), "{error}");
+}
+
+#[test]
 fn a_power_cut_while_mail_is_received_loses_nothing_that_was_acknowledged() {
     for scenario in scenarios() {
         let is_taken = scenario.takes_all();
