@@ -5,6 +5,7 @@
 use std::io::{Read, Write};
 #[cfg(unix)]
 use std::os::unix::net::UnixStream;
+#[cfg(unix)]
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -175,7 +176,7 @@ pub(crate) fn glutton(path: &str) -> UnixStream {
     stream
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(unix)]
 #[test]
 fn a_client_that_never_reads_costs_a_bounded_buffer() {
     let (spool, place) = (Scratch::new(), Scratch::new());
@@ -191,8 +192,8 @@ fn a_client_that_never_reads_costs_a_bounded_buffer() {
         b"Subject: x\r\n\r\n",
     );
     assert!(start.elapsed() < SOON);
-    let peak = server.program.peak_memory();
-    assert!(peak < 20 * 1024, "{peak} KiB");
+    #[cfg(target_os = "linux")]
+    assert!(server.program.peak_memory() < 20 * 1024);
     // It is given up, and told so once it reads.
     thread::sleep(PAUSE);
     let mut said = Vec::new();
