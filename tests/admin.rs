@@ -656,3 +656,16 @@ fn an_idle_administrator_does_not_keep_the_program_from_ending() {
     server.program.wait();
     assert_eq!(admin.rest(), "");
 }
+
+#[test]
+fn only_so_many_connections_are_shown() {
+    let spool = Scratch::new();
+    let (server, place) = start(&spool, &[]);
+    let _clients: Vec<_> = (0..105).map(|_| Client::connect(server.port)).collect();
+    let mut admin = Admin::connect(&place);
+    let status = admin.says("status");
+    let shown = status.lines().filter(|line| line.contains(" <- "));
+    assert_eq!(shown.count(), 100, "{status}");
+    // The administrator is one of them.
+    assert!(status.contains("IN: 6 more\n"), "{status}");
+}

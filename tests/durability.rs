@@ -10,15 +10,16 @@ use crate::support::client::{Client, submit};
 use crate::support::program::{Program, Scratch, Server, program};
 use crate::support::skip_without;
 use crate::support::tools::{run_with_input, tool};
+use crate::verifier::script;
 
 /// Runs a server under strace and returns it with the path of the trace.
-fn traced(spool: &Scratch, trace: &Scratch, calls: &str) -> (Server, String) {
+fn traced(spool: &Scratch, trace: &Scratch, calls: &str, arguments: &[&str]) -> (Server, String) {
     let path = trace.join("trace");
     let mut command = Command::new("strace");
     command
         .args(["-f", "-y", "-s", "200", "-o", &path, "-e", calls])
         .arg(program());
-    (Server::start_with(command, spool, &[]), path)
+    (Server::start_with(command, spool, arguments), path)
 }
 
 /// The position of the first line at or after `from` that has all the parts.
@@ -36,7 +37,7 @@ fn content_envelope_and_directory_are_synced_before_the_reply() {
     let (spool, trace) = (Scratch::new(), Scratch::new());
     let calls =
         "trace=openat,write,fsync,fdatasync,rename,renameat,renameat2,sendto,linkat,unlinkat";
-    let (mut server, path) = traced(&spool, &trace, calls);
+    let (mut server, path) = traced(&spool, &trace, calls, &[]);
     submit(
         server.port,
         "a@b.test",
@@ -65,6 +66,38 @@ fn content_envelope_and_directory_are_synced_before_the_reply() {
         .filter(|line| line.contains("250 2.0.0"))
         .count();
     assert_eq!(replies, 0, "no final reply before the directory is synced");
+}
+
+#[test]
+fn mail_is_in_a_maildir_for_good_before_the_reply() {
+    if skip_without("strace") {
+        return;
+    }
+    let (spool, trace) = (Scratch::new(), Scratch::new());
+    for part in ["cur", "new", "tmp"] {
+        fs::create_dir_all(spool.path().join("alice").join(part)).unwrap();
+    }
+    let verifier = script(&trace, "verify", "printf 'Name\\nalice\\n'");
+    let calls = "trace=write,fsync,rename,renameat,renameat2,sendto,unlinkat";
+    let arguments = ["--filter=deliver:", "--address-verifier", &verifier];
+    let (mut server, path) = traced(&spool, &trace, calls, &arguments);
+    let content = b"Subject: traced\r\n\r\nhello\r\n";
+    submit(server.port, "a@b.test", &["alice@d.test"], content);
+    end_traced(&mut server.program, &path);
+    let text = fs::read_to_string(&path).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    let spool = spool.path().display();
+    let steps: [&[&str]; 7] = [
+        &["write(", "/alice/tmp/", "Subject: traced"],
+        &["fsync(", "/alice/tmp/"],
+        &["rename", "/alice/tmp>", "/alice/new>"],
+        &["fsync(", "/alice/new>"],
+        &["unlinkat(", ".envelope.new"],
+        &["fsync(", &format!("<{spool}>")],
+        &["250 2.0.0"],
+    ];
+    let reply = steps.iter().fold(0, |from, step| find(&lines, from, step));
+    assert_eq!(find(&lines, 0, &["250 2.0.0"]), reply);
 }
 
 #[test]

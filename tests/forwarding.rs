@@ -13,7 +13,7 @@ use crate::support::sink::{Answer, Sink};
 const EXTENSIONS: [&str; 2] = ["PIPELINING", "8BITMIME"];
 
 /// Stores messages to `to0@dst.test` and so on.
-fn store(spool: &Scratch, count: usize) {
+pub(crate) fn store(spool: &Scratch, count: usize) {
     let server = Server::start(spool, &[]);
     let mut client = Client::connect(server.port);
     client.hello();
@@ -25,7 +25,7 @@ fn store(spool: &Scratch, count: usize) {
 }
 
 /// Forwards once with further options.
-fn forward(spool: &Scratch, target: &str, options: &[&str]) -> (i32, String) {
+pub(crate) fn forward(spool: &Scratch, target: &str, options: &[&str]) -> (i32, String) {
     let spool = spool.path().to_str().unwrap();
     let mut arguments = vec!["--as-client", target, "--spool-dir", spool];
     arguments.extend(["--domain", "relay.test", "--response-timeout", "2"]);
@@ -41,12 +41,12 @@ fn ending(spool: &Scratch, end: &str) -> Vec<String> {
     names.filter(|name| name.ends_with(end)).collect()
 }
 
-fn read(spool: &Scratch, name: &str) -> String {
+pub(crate) fn read(spool: &Scratch, name: &str) -> String {
     fs::read_to_string(spool.join(name)).unwrap()
 }
 
 /// Changes a part of the text of one of the envelopes, which is there.
-fn edit(spool: &Scratch, index: usize, from: &str, to: &str) {
+pub(crate) fn edit(spool: &Scratch, index: usize, from: &str, to: &str) {
     let name = &ending(spool, ".envelope")[index];
     let text = read(spool, name);
     assert!(text.contains(from), "{text}");
@@ -72,7 +72,7 @@ fn grumpy(command: &'static str, answer: &str) -> Sink {
     })
 }
 
-fn dead() -> String {
+pub(crate) fn dead() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().to_string()
 }
@@ -583,7 +583,7 @@ fn the_account_is_the_one_that_the_envelope_selects() {
 
 /// A client filter that notes which message it sees, and then does that.
 #[cfg(unix)]
-fn filter(directory: &Scratch, action: &str) -> String {
+pub(crate) fn filter(directory: &Scratch, action: &str) -> String {
     use std::os::unix::fs::PermissionsExt;
     let (path, log) = (directory.join("filter.sh"), directory.join("seen"));
     let script = format!("#!/bin/sh\necho \"$1\" >> {log}\n{action}\n");
@@ -657,6 +657,28 @@ fn h7_who_is_served_refused_or_put_off_is_so_each_by_itself() {
         let is_noted = text.contains("FailedRecipient: b@x.test");
         assert_eq!(is_noted, !bounce, "{text}");
         h7_in_the_end(&spool, options, bounce);
+    }
+}
+
+#[test]
+fn a_message_may_be_for_all_of_its_recipients_or_for_nobody() {
+    let all = ["--forward-to-some", "--forward-to-all"];
+    for (options, served) in [(&all[..1], 1), (&all[..], 0), (&all[1..], 0)] {
+        let spool = Scratch::new();
+        let server = Server::start(&spool, &[]);
+        let both = ["a@x.test", "b@x.test"];
+        submit(server.port, "me@src.test", &both, b"x: y\r\n\r\n");
+        drop(server);
+        let sink = Sink::scripted(&EXTENSIONS, |_, command| match command {
+            "RCPT TO:<b@x.test>" => Answer::Reply("550 5.1.1 unknown".to_owned()),
+            _ => Answer::Usual,
+        });
+        let (status, log) = forward(&spool, &sink.address(), options);
+        assert_eq!(status, 1, "{log}");
+        assert_eq!(recipients(&[&sink]).len(), served, "{options:?}: {log}");
+        let bad = read(&spool, &ending(&spool, ".envelope.bad")[0]);
+        let left = format!("ToCount: {}\r\n", both.len() - served);
+        assert!(bad.contains(&left), "{bad}");
     }
 }
 

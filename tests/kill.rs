@@ -2,13 +2,14 @@
 #![cfg(unix)]
 
 use std::collections::HashSet;
+use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use crate::support::client::{Client, awkward_message};
-use crate::support::program::{Scratch, Server};
+use crate::support::program::{Scratch, Server, names};
 use crate::support::sink::{Answer, Arrived, Sink};
 use crate::verifier::script;
 
@@ -94,8 +95,7 @@ fn round(spool: &Scratch, arguments: &[&str], seed: u64, acknowledged: &Arc<Mute
 }
 
 /// The tag of a message whose content is whole.
-pub(crate) fn tag_if_whole(message: &Arrived) -> String {
-    let text = &message.content;
+pub(crate) fn tag_if_whole(text: &[u8]) -> String {
     let start = text.windows(9).position(|w| w == b"Subject: ").unwrap() + 9;
     let end = start + text[start..].iter().position(|b| *b == b'\r').unwrap();
     let tag = String::from_utf8(text[start..end].to_vec()).unwrap();
@@ -107,7 +107,11 @@ pub(crate) fn tag_if_whole(message: &Arrived) -> String {
 }
 
 fn all_arrived(acknowledged: &Mutex<Vec<String>>, arrived: &[Arrived]) {
-    let arrived: HashSet<String> = arrived.iter().map(tag_if_whole).collect();
+    let arrived = arrived.iter().map(|message| tag_if_whole(&message.content));
+    none_is_missing(acknowledged, &arrived.collect());
+}
+
+fn none_is_missing(acknowledged: &Mutex<Vec<String>>, arrived: &HashSet<String>) {
     let acknowledged = acknowledged.lock().unwrap();
     assert!(
         acknowledged.len() > KILLS,
@@ -148,6 +152,25 @@ fn killed_while_receiving_it_loses_nothing() {
     }
     drain(&spool, &sink);
     all_arrived(&acknowledged, &sink.arrived());
+}
+
+#[test]
+fn killed_while_delivering_it_loses_nothing() {
+    let (spool, work) = (Scratch::new(), Scratch::new());
+    let mailbox = spool.path().join("alice");
+    for part in ["cur", "new", "tmp"] {
+        fs::create_dir_all(mailbox.join(part)).unwrap();
+    }
+    let verifier = script(&work, "verify", "printf 'Name\\nalice\\n'");
+    let arguments = ["--filter=deliver:", "--address-verifier", &verifier];
+    let acknowledged = Arc::new(Mutex::new(Vec::new()));
+    for seed in 400..400 + KILLS as u64 {
+        round(&spool, &arguments, seed, &acknowledged);
+    }
+    let new = mailbox.join("new");
+    let delivered = names(&new).into_iter().map(|name| new.join(name));
+    let delivered = delivered.map(|path| tag_if_whole(&fs::read(path).unwrap()));
+    none_is_missing(&acknowledged, &delivered.collect());
 }
 
 #[test]

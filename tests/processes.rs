@@ -110,6 +110,7 @@ fn told_twice_to_stop_it_waits_no_longer() {
     client.expect("MAIL FROM:<a@b.test>", "250");
     client.expect("RCPT TO:<c@d.test>", "250");
     client.expect("DATA", "354");
+    let told = Instant::now();
     relay.terminate();
     relay.wait_for("told to stop");
     // Sooner it would be taken for the same signal.
@@ -122,6 +123,8 @@ fn told_twice_to_stop_it_waits_no_longer() {
         relay.terminate();
     }
     assert!(relay.wait().success());
+    // Told once it would wait longer than that for the content.
+    assert!(told.elapsed() < std::time::Duration::from_secs(6));
 }
 
 #[test]

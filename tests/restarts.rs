@@ -116,7 +116,7 @@ fn restart(load: &Load, spool: &Scratch, sink: &Sink, run: Duration) -> usize {
 fn nothing_is_lost(acknowledged: &[String], arrived: &[Arrived]) {
     let mut copies: HashMap<String, usize> = HashMap::new();
     for message in arrived {
-        *copies.entry(tag_if_whole(message)).or_default() += 1;
+        *copies.entry(tag_if_whole(&message.content)).or_default() += 1;
     }
     let is_lost = |tag: &&String| !copies.contains_key(*tag);
     let lost: Vec<_> = acknowledged.iter().filter(is_lost).collect();

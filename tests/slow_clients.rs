@@ -1,14 +1,25 @@
 //! Clients that take their time, in every phase of a session: others are served
 //! meanwhile, and they themselves are given up in the end.
 
+#[cfg(unix)]
+use std::io::{Read, Write};
+#[cfg(unix)]
+use std::os::unix::net::UnixStream;
+#[cfg(unix)]
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::support::client::{Client, submit};
+#[cfg(unix)]
+use crate::support::program::PATIENCE;
 use crate::support::program::{Scratch, Server};
 
 /// How soon a client has to be served, whatever others do.
 const SOON: Duration = Duration::from_secs(5);
+
+/// As long as nothing comes from a session that waits for its client.
+#[cfg(unix)]
+const PAUSE: Duration = Duration::from_secs(3);
 
 /// How far a slow client goes before it dawdles.
 #[derive(Clone, Copy, Debug)]
@@ -135,28 +146,77 @@ fn each_phase_ends_in_time() {
         let farewell = farewell.unwrap();
         assert!(farewell.starts_with("421 4.4.2 "), "{phase:?}: {farewell}");
     }
-    assert!(start.elapsed() >= Duration::from_secs(2));
+    let elapsed = start.elapsed();
+    let in_time = Duration::from_secs(2)..Duration::from_secs(20);
+    assert!(in_time.contains(&elapsed), "{elapsed:?}");
     server
         .program
         .wait_for_nth("smtp connection closed: idle timeout", PHASES.len());
     assert_eq!(spool.names(), [""; 0], "nothing is left of what was begun");
 }
 
+/// A client that takes no replies until the session takes no commands any more; over a
+/// socket of this system, whose own buffers are small.
+#[cfg(unix)]
+pub(crate) fn glutton(path: &str) -> UnixStream {
+    let mut stream = UnixStream::connect(path).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_write_timeout(Some(PAUSE)).unwrap();
+    // Who speaks before the greeting is refused.
+    stream.read_exact(&mut [0; 4]).unwrap();
+    let begin = b"MAIL FROM:<slow@client.test>\r\n".to_vec();
+    // Long replies to short commands, of which only so many are allowed at a time.
+    let burst = [begin, b"EHLO x\r\n".repeat(100)].concat();
+    let error = loop {
+        if let Err(error) = stream.write_all(&burst) {
+            break error.kind();
+        }
+    };
+    assert_eq!(error, std::io::ErrorKind::WouldBlock);
+    stream
+}
+
+#[cfg(unix)]
 #[test]
 fn a_client_that_never_reads_costs_a_bounded_buffer() {
-    let spool = Scratch::new();
-    let server = Server::start(&spool, &["--idle-timeout=3"]);
-    let port = server.port;
-    // Long replies to short commands, none of which is read.
-    let greedy = thread::spawn(move || {
-        let mut client = Client::connect(port);
-        let burst = b"EHLO x\r\n".repeat(1000);
-        while client.write(&burst).is_ok() {}
-    });
+    let (spool, place) = (Scratch::new(), Scratch::new());
+    let path = place.join("socket");
+    let options = ["--idle-timeout=2", "--interface", &path];
+    let server = Server::start(&spool, &options);
+    let mut client = glutton(&path);
     let start = Instant::now();
-    submit(port, "a@b.test", &["c@d.test"], b"Subject: x\r\n\r\n");
+    submit(
+        server.port,
+        "a@b.test",
+        &["c@d.test"],
+        b"Subject: x\r\n\r\n",
+    );
     assert!(start.elapsed() < SOON);
-    // It is sent away for its many commands, or because it takes no replies.
-    server.program.wait_for_nth("smtp connection closed", 2);
-    greedy.join().unwrap();
+    #[cfg(target_os = "linux")]
+    assert!(server.program.peak_memory() < 20 * 1024);
+    // It is given up, and told so once it reads.
+    thread::sleep(PAUSE);
+    let mut said = Vec::new();
+    client.read_to_end(&mut said).unwrap();
+    let said = String::from_utf8(said).unwrap();
+    assert!(said.lines().last().unwrap().starts_with("421 4.4.2 "));
+    server
+        .program
+        .wait_for("smtp connection closed: idle timeout");
+    assert!(start.elapsed() < 2 * SOON);
+}
+
+#[test]
+fn a_client_that_is_hung_up_on_is_not_listened_to_for_long() {
+    let spool = Scratch::new();
+    let server = Server::start(&spool, &[]);
+    let mut client = Client::connect(server.port);
+    let block = b"NOOP\r\n".repeat(10_000);
+    let mut taken = 0;
+    while client.write(&block).is_ok() {
+        taken += block.len();
+    }
+    server.program.wait_for("too many commands");
+    // What buffers of the system hold is in it, too.
+    assert!(taken < 32 << 20, "{taken} octets");
 }

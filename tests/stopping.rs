@@ -4,6 +4,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::slow_clients::glutton;
 use crate::support::client::Client;
 use crate::support::program::{Program, Scratch, Server};
 use crate::support::sink::{Answer, Sink};
@@ -82,6 +83,7 @@ fn told_to_stop_twice_it_says_so_to_those_who_are_in_the_middle_of_something() {
     content.expect("DATA", "354 ");
     chunk.write(steps[2].as_bytes()).unwrap();
     assert!(chunk.reply().unwrap().starts_with("250 "));
+    let told = Instant::now();
     server.program.terminate();
     assert!(clients[0].reply().unwrap().starts_with("421 4.3.2 "));
     drop(clients);
@@ -93,10 +95,26 @@ fn told_to_stop_twice_it_says_so_to_those_who_are_in_the_middle_of_something() {
         assert!(client.reply().is_err());
     }
     assert!(server.program.wait().success());
+    // Told once it would wait longer than that for them.
+    assert!(told.elapsed() < Duration::from_secs(6));
     assert_eq!(spool.names(), [""; 0]);
     server
         .program
         .wait_for_nth("smtp protocol done: shutting down", 4);
+}
+
+#[test]
+fn told_to_stop_twice_it_waits_for_nobody_who_takes_no_replies() {
+    let (spool, place) = (Scratch::new(), Scratch::new());
+    let path = place.join("socket");
+    let mut server = Server::start(&spool, &["--interface", &path]);
+    let _client = glutton(&path);
+    let told = Instant::now();
+    server.program.terminate();
+    thread::sleep(Duration::from_millis(700));
+    server.program.terminate();
+    assert!(server.program.wait().success());
+    assert!(told.elapsed() < Duration::from_secs(6));
 }
 
 #[test]

@@ -340,3 +340,28 @@ fn many_may_submit_at_the_same_time() {
     assert_eq!(subjects.len(), THREADS * EACH);
     assert!(found.iter().all(|(content, _)| content.len() > 6000));
 }
+
+#[test]
+fn a_header_section_has_a_limit_and_so_has_the_number_of_messages() {
+    const OPTIONS: [&str; 4] = ["--bcc-split", "-t", "-f", "me@src.net"];
+    let refused = |message: &[u8], why: &str| {
+        let scratch = Scratch::new();
+        let ran = submit(scratch.path(), &OPTIONS, message);
+        assert_eq!(ran.status, 1, "{ran:?}");
+        assert!(ran.errors.contains(why), "{ran:?}");
+        assert_eq!(scratch.names(), [""; 0]);
+    };
+    let (to, mebibyte) = (&b"To: a@x.net\n"[..], 1 << 20);
+    for too_long in [b"X: y\n".repeat(mebibyte / 4), vec![b'x'; mebibyte + 1]] {
+        refused(&[to, &too_long].concat(), "the header section is too long");
+    }
+    let blind = |count: usize| {
+        let bcc = (0..count).map(|number| format!("Bcc: {number}@x.net\n"));
+        [to, bcc.collect::<String>().as_bytes(), b"\n"].concat()
+    };
+    refused(&blind(100), "more than 99 blind recipients");
+    let scratch = Scratch::new();
+    let ran = submit(scratch.path(), &OPTIONS, &blind(99));
+    assert_eq!(ran.status, 0, "{ran:?}");
+    assert_eq!(stored(scratch.path()).len(), 100);
+}

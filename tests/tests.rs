@@ -22,6 +22,7 @@ mod exhaustion;
 mod filter_copy;
 mod filters;
 mod forwarding;
+mod forwarding_limits;
 mod fuzz_replay;
 mod immediate;
 mod interfaces;

@@ -110,3 +110,6 @@ impl BuiltIn for Deliver {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -87,11 +87,16 @@ pub enum Done {
 /// Reads which name servers the system asks. Where that cannot be read it is this
 /// host, as for every resolver.
 pub fn name_servers() -> Vec<SocketAddr> {
+    let text = File::open(RESOLV_CONF).map(start_of).unwrap_or_default();
+    name_servers::parse(&text, &interface::index)
+}
+
+/// As much of the text as is looked at.
+fn start_of(file: impl Read) -> String {
     let mut text = Vec::new();
     // What has been read by the time of an error counts.
-    let _ =
-        File::open(RESOLV_CONF).and_then(|file| file.take(RESOLV_CONF_MAX).read_to_end(&mut text));
-    name_servers::parse(&String::from_utf8_lossy(&text), &interface::index)
+    let _ = file.take(RESOLV_CONF_MAX).read_to_end(&mut text);
+    String::from_utf8_lossy(&text).into_owned()
 }
 
 /// The work itself.
@@ -140,6 +145,12 @@ mod tests {
     fn run(job: Job) -> Done {
         let mut done = LookupWork::default().run(vec![(Instant::now(), job)]);
         done.pop().unwrap()
+    }
+
+    #[test]
+    fn only_so_much_of_the_system_s_configuration_is_read() {
+        let text = start_of(std::io::repeat(b'#'));
+        assert_eq!(text.len() as u64, RESOLV_CONF_MAX);
     }
 
     #[test]

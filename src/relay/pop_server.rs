@@ -26,6 +26,7 @@ use super::limits::{POP_LOW_WATER, POP_STEPS_MAX};
 use super::listener::Caller;
 use super::login::Login;
 use super::maildrop::MessageList;
+use super::parting::DROPPED_MAX;
 use super::peer::Peer;
 use super::security::{self, Found, SiteId};
 use super::session::{Kind, Message, Session};
@@ -70,6 +71,8 @@ pub struct PopServer {
     awaited: Awaited,
     reason: Option<CloseReason>,
     linger_until: Option<Instant>,
+    /// How many octets have come since then.
+    dropped: usize,
     close_by: Option<Instant>,
     /// When to go on although nothing has happened, as others had to get their turn.
     resume_at: Option<Instant>,
@@ -128,6 +131,7 @@ impl PopServer {
             awaited: Awaited::Nothing,
             reason: None,
             linger_until: None,
+            dropped: 0,
             close_by: None,
             resume_at: None,
             leaving: false,
@@ -409,6 +413,8 @@ impl Session for PopServer {
             }
         }
         if self.reason.is_some() {
+            self.dropped += self.connection.input.len();
+            self.input_ended |= self.dropped > DROPPED_MAX;
             self.connection.input.clear();
         }
         self.drive(context);

@@ -35,6 +35,7 @@ use super::guest::{Guest, Word};
 use super::intake::Intake;
 use super::login::Login;
 use super::mail::{Mail, Trigger};
+use super::parting::DROPPED_MAX;
 use super::peer::Peer;
 use super::security::{self, Found, SiteId};
 use super::session::{Kind, Message, Session};
@@ -94,6 +95,8 @@ pub struct SmtpServer {
     transaction: Option<Box<Transaction>>,
     reason: Option<CloseReason>,
     linger_until: Option<Instant>,
+    /// How many octets have come since then.
+    dropped: usize,
     congested_since: Option<Instant>,
     leaving: bool,
     /// The message whose job is under way: one at a time, so that what waits for
@@ -143,6 +146,7 @@ impl SmtpServer {
             transaction: None,
             reason: None,
             linger_until: None,
+            dropped: 0,
             congested_since: None,
             leaving: false,
             away: None,
@@ -530,6 +534,8 @@ impl Session for SmtpServer {
             }
         }
         if self.reason.is_some() {
+            self.dropped += self.connection.input.len();
+            self.input_ended |= self.dropped > DROPPED_MAX;
             self.connection.input.clear();
         }
         self.drive(context);

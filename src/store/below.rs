@@ -51,7 +51,7 @@ pub struct Mailboxes {
 enum Place {
     /// The spool directory itself.
     Spool(Arc<Files>),
-    Elsewhere(Arc<RealFs>, PathBuf),
+    Elsewhere(Arc<dyn Fs>, PathBuf),
 }
 
 /// How a copy comes to its content.
@@ -110,8 +110,11 @@ impl Mailboxes {
     pub fn open(path: &Path) -> Result<Mailboxes, Error> {
         let name = path.as_os_str().as_encoded_bytes();
         let directory = RealFs::open(path).at(Operation::OpenDirectory, name)?;
-        let place = Place::Elsewhere(Arc::new(directory), path.to_owned());
-        Ok(Mailboxes::new(place))
+        Ok(Mailboxes::elsewhere(Arc::new(directory), path))
+    }
+
+    pub(super) fn elsewhere(directory: Arc<dyn Fs>, path: &Path) -> Mailboxes {
+        Mailboxes::new(Place::Elsewhere(directory, path.to_owned()))
     }
 
     fn new(place: Place) -> Mailboxes {
@@ -346,14 +349,12 @@ impl Copy {
 
     /// Gives the content another name here; false where that cannot be had.
     fn link(&self, directory: &dyn Fs, name: &[u8], draft: &Draft) -> Result<bool, Error> {
-        let (Ok(spool), Ok(here)) = (draft.files.fs.directory(), directory.directory()) else {
-            return Ok(false);
-        };
         let from = draft.id().file_name(Suffix::Content);
-        match spool.link_into(&from, here, name) {
+        let link = || draft.files.fs.link_into(&from, directory, name);
+        match link() {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 self.remove(directory, name)?;
-                Ok(spool.link_into(&from, here, name).is_ok())
+                Ok(link().is_ok())
             }
             linked => Ok(linked.is_ok()),
         }
@@ -404,9 +405,7 @@ impl Copy {
             }
             Shape::Maildir { name } => {
                 let (tmp, new) = (self.part(TMP)?, self.part(NEW)?);
-                let moved = tmp
-                    .directory()
-                    .and_then(|tmp| tmp.move_into(name, new.directory()?, name));
+                let moved = tmp.move_into(name, new.as_ref(), name);
                 moved.at(Operation::Rename, &self.name(name))?;
                 new.sync()
             }

@@ -2,22 +2,26 @@
 //! synced when its power is cut.
 //!
 //! The model of a power cut: content that was not synced is lost, kept, cut short
-//! or partly zero. Changes of names since the last sync of the directory are each
-//! lost or kept; a rename happens whole or not at all, and a change of a name is
-//! lost along with the earlier change of that name that it builds on. A sync that
-//! fails drops what it could not write, and a later sync of the same file then
-//! succeeds without it.
+//! or partly zero. Changes of names since the last sync of their directory are each
+//! lost or kept; a rename happens whole or not at all, but one into another directory
+//! is two changes, one of each; what is in a directory that is lost is lost, too. A
+//! change of a name is lost along with the earlier change of that name that it builds
+//! on. A sync that fails drops what it could not write, and a later sync of the same
+//! file then succeeds without it.
 
+use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use super::below::Mailboxes;
 use super::fs::{File, Fs, Kind, Metadata};
-use crate::sys::file::Directory;
+use super::spool::Spool;
 
 /// What goes wrong, and at which operation, counted from one.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     None,
     /// That operation fails, the later ones do not.
     Fail(usize, io::ErrorKind),
@@ -29,7 +33,7 @@ pub(super) enum Fault {
 
 /// What a power cut takes.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Loss {
+pub(crate) enum Loss {
     All,
     Nothing,
     /// What the seed decides.
@@ -39,7 +43,7 @@ pub(super) enum Loss {
 /// The directory; clones share it, as processes do. Names in sub-directories have
 /// a slash in them.
 #[derive(Clone)]
-pub(super) struct Faulty {
+pub(crate) struct Faulty {
     disk: Arc<Mutex<Disk>>,
     /// What the names in this directory start with.
     prefix: Vec<u8>,
@@ -89,7 +93,7 @@ enum Change {
 }
 
 impl Faulty {
-    pub(super) fn new() -> Faulty {
+    pub(crate) fn new() -> Faulty {
         Faulty::with(Disk {
             inodes: Vec::new(),
             names: BTreeMap::new(),
@@ -112,19 +116,30 @@ impl Faulty {
         }
     }
 
+    /// A process that uses the directory as its spool.
+    pub(crate) fn spool(&self, seed: u64) -> Spool {
+        Spool::with_fs(Box::new(self.clone()), "/spool".into(), seed)
+    }
+
+    /// The mailboxes in a sub-directory.
+    pub(crate) fn mailboxes(&self, name: &str) -> Mailboxes {
+        let directory = self.open_subdirectory(name.as_bytes()).unwrap();
+        Mailboxes::elsewhere(directory.into(), Path::new(name))
+    }
+
     fn full(&self, name: &[u8]) -> Vec<u8> {
         [&self.prefix, name].concat()
     }
 
     /// Sets what goes wrong from now on, and counts operations from here.
-    pub(super) fn set_fault(&self, fault: Fault) {
+    pub(crate) fn set_fault(&self, fault: Fault) {
         let mut disk = self.disk();
         disk.trace.clear();
         disk.fault = fault;
     }
 
     /// How many operations there were since the fault was set.
-    pub(super) fn operations(&self) -> usize {
+    pub(crate) fn operations(&self) -> usize {
         self.disk().trace.len()
     }
 
@@ -139,7 +154,7 @@ impl Faulty {
     }
 
     /// The directory as it is after a power cut.
-    pub(super) fn after_power_cut(&self, loss: Loss) -> Faulty {
+    pub(crate) fn after_power_cut(&self, loss: Loss) -> Faulty {
         let disk = self.disk();
         let mut chance = Chance::new(loss);
         let mut names = disk.durable_names.clone();
@@ -148,6 +163,7 @@ impl Faulty {
                 change.apply(&mut names);
             }
         }
+        remove_unreachable(&mut names);
         let inodes = disk.inodes.iter().map(|inode| {
             let content = chance.content(inode);
             Inode::new(content.clone(), content, inode.kind)
@@ -186,7 +202,7 @@ impl Faulty {
     }
 
     /// Puts a sub-directory with these names there.
-    pub(super) fn plant_directory(&self, name: &str, names: &[String]) {
+    pub(crate) fn plant_directory(&self, name: &str, names: &[String]) {
         self.remove_directory(name);
         self.plant(name, Kind::Directory, b"");
         for child in names {
@@ -261,7 +277,7 @@ impl Faulty {
     }
 
     /// All names and contents.
-    pub(super) fn listing(&self) -> BTreeMap<String, Vec<u8>> {
+    pub(crate) fn listing(&self) -> BTreeMap<String, Vec<u8>> {
         let disk = self.disk();
         let show = |(name, inode): (&Vec<u8>, &usize)| {
             let name = String::from_utf8_lossy(name).into_owned();
@@ -319,6 +335,21 @@ impl Disk {
             group: 1,
             mode: 0o660,
         }
+    }
+
+    fn create(&mut self, name: &[u8], kind: Kind) -> io::Result<usize> {
+        let inode = self.inodes.len();
+        self.link(name, inode)?;
+        self.inodes.push(Inode::new(Vec::new(), Vec::new(), kind));
+        Ok(inode)
+    }
+
+    fn link(&mut self, name: &[u8], inode: usize) -> io::Result<()> {
+        if self.names.contains_key(name) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        self.change(Change::Create(name.to_vec(), inode));
+        Ok(())
     }
 
     fn change(&mut self, change: Change) {
@@ -387,14 +418,8 @@ impl Fs for Faulty {
         let name = &self.full(name);
         let mut disk = self.disk();
         disk.step("create")?;
-        if disk.names.contains_key(name) {
-            return Err(io::ErrorKind::AlreadyExists.into());
-        }
-        let inode = disk.inodes.len();
-        let mut created = Inode::new(Vec::new(), Vec::new(), Kind::File);
-        created.opens = 1;
-        disk.inodes.push(created);
-        disk.change(Change::Create(name.to_vec(), inode));
+        let inode = disk.create(name, Kind::File)?;
+        disk.inodes[inode].opens = 1;
         Ok(Box::new(Handle::new(&self.disk, inode)))
     }
 
@@ -429,14 +454,25 @@ impl Fs for Faulty {
     }
 
     fn link(&self, from: &[u8], to: &[u8]) -> io::Result<()> {
-        let (from, to) = (&self.full(from), &self.full(to));
+        self.link_into(from, self, to)
+    }
+
+    fn link_into(&self, from: &[u8], other: &dyn Fs, to: &[u8]) -> io::Result<()> {
+        let (from, to) = (&self.full(from), &faulty(other).full(to));
         let mut disk = self.disk();
         disk.step("link")?;
         let inode = *disk.names.get(from).ok_or(io::ErrorKind::NotFound)?;
-        if disk.names.contains_key(to) {
-            return Err(io::ErrorKind::AlreadyExists.into());
-        }
-        disk.change(Change::Create(to.to_vec(), inode));
+        disk.link(to, inode)
+    }
+
+    /// Nothing is ever replaced that way.
+    fn move_into(&self, from: &[u8], other: &dyn Fs, to: &[u8]) -> io::Result<()> {
+        let (from, to) = (self.full(from), &faulty(other).full(to));
+        let mut disk = self.disk();
+        disk.step("move")?;
+        let inode = *disk.names.get(&from).ok_or(io::ErrorKind::NotFound)?;
+        disk.link(to, inode)?;
+        disk.change(Change::Remove(from, inode));
         Ok(())
     }
 
@@ -488,23 +524,15 @@ impl Fs for Faulty {
     }
 
     fn create_subdirectory(&self, name: &[u8]) -> io::Result<()> {
-        self.disk().step("create directory")?;
-        let name = String::from_utf8_lossy(&self.full(name)).into_owned();
-        if self.disk().names.contains_key(name.as_bytes()) {
-            return Err(io::ErrorKind::AlreadyExists.into());
-        }
-        self.plant(&name, Kind::Directory, b"");
-        Ok(())
+        let mut disk = self.disk();
+        disk.step("create directory")?;
+        disk.create(&self.full(name), Kind::Directory).map(|_| ())
     }
 
     /// Locks of directories are tried on real ones.
     fn try_lock(&self) -> io::Result<Option<Box<dyn Send + Sync>>> {
         self.disk().step("lock directory")?;
         Ok(Some(Box::new(())))
-    }
-
-    fn directory(&self) -> io::Result<&Directory> {
-        Err(io::ErrorKind::Unsupported.into())
     }
 
     fn sync(&self) -> io::Result<()> {
@@ -520,6 +548,21 @@ impl Fs for Faulty {
         disk.changes = others;
         Ok(())
     }
+}
+
+fn faulty(other: &dyn Fs) -> &Faulty {
+    let other = (other as &dyn Any).downcast_ref();
+    other.expect("invariant: all directories are in memory")
+}
+
+/// Takes away what is in directories that are not there.
+fn remove_unreachable(names: &mut BTreeMap<Vec<u8>, usize>) {
+    let all: BTreeSet<Vec<u8>> = names.keys().cloned().collect();
+    let is_there = |name: &[u8]| {
+        let mut slashes = (0..name.len()).filter(|at| name[*at] == b'/');
+        slashes.all(|at| all.contains(&name[..at]))
+    };
+    names.retain(|name, _| is_there(name));
 }
 
 struct Handle {

@@ -1,14 +1,14 @@
 //! The file operations that the spool is made of, so that tests can fail them
 //! one by one and cut the power between any two.
 
+use std::any::Any;
 use std::io;
 
-use crate::sys::file::Directory;
 pub(super) use crate::sys::file::{Kind, Metadata};
 
 /// One directory. Names are single path components; no operation follows a
 /// symbolic link or opens anything but a regular file.
-pub(super) trait Fs: Send + Sync {
+pub(super) trait Fs: Any + Send + Sync {
     /// Creates an empty file that must not exist yet, for writing.
     fn create_new(&self, name: &[u8]) -> io::Result<Box<dyn File>>;
     /// Opens a file for reading.
@@ -21,7 +21,10 @@ pub(super) trait Fs: Send + Sync {
     fn rename_to_new(&self, from: &[u8], to: &[u8]) -> io::Result<()>;
     /// Gives a file a second name, which must not exist yet.
     fn link(&self, from: &[u8], to: &[u8]) -> io::Result<()>;
-
+    /// Gives a file a second name in another directory, where it must not exist yet.
+    fn link_into(&self, from: &[u8], other: &dyn Fs, to: &[u8]) -> io::Result<()>;
+    /// Renames into another directory, replacing what has the new name there.
+    fn move_into(&self, from: &[u8], other: &dyn Fs, to: &[u8]) -> io::Result<()>;
     /// Removes a file.
     fn remove(&self, name: &[u8]) -> io::Result<()>;
     /// Shows each name in the directory.
@@ -34,8 +37,6 @@ pub(super) trait Fs: Send + Sync {
     fn create_subdirectory(&self, name: &[u8]) -> io::Result<()>;
     /// Takes the lock on the directory itself; nothing where someone has it.
     fn try_lock(&self) -> io::Result<Option<Box<dyn Send + Sync>>>;
-    /// The directory itself, where it is a real one.
-    fn directory(&self) -> io::Result<&Directory>;
 
     /// Makes the names survive a power cut.
     fn sync(&self) -> io::Result<()>;

@@ -29,7 +29,7 @@ mod survey;
 mod writer;
 
 #[cfg(test)]
-mod faulty;
+pub(crate) mod faulty;
 #[cfg(test)]
 mod tests;
 

@@ -1,5 +1,6 @@
 //! The operations of [`Fs`] on a real directory.
 
+use std::any::Any;
 use std::fs;
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -63,6 +64,14 @@ impl Fs for RealFs {
         self.directory.link(from, to)
     }
 
+    fn link_into(&self, from: &[u8], other: &dyn Fs, to: &[u8]) -> io::Result<()> {
+        self.directory.link_into(from, real(other)?, to)
+    }
+
+    fn move_into(&self, from: &[u8], other: &dyn Fs, to: &[u8]) -> io::Result<()> {
+        self.directory.move_into(from, real(other)?, to)
+    }
+
     fn remove(&self, name: &[u8]) -> io::Result<()> {
         self.directory.remove(name)
     }
@@ -90,10 +99,6 @@ impl Fs for RealFs {
     fn try_lock(&self) -> io::Result<Option<Box<dyn Send + Sync>>> {
         let lock = self.directory.try_lock()?;
         Ok(lock.map(|lock| Box::new(lock) as Box<dyn Send + Sync>))
-    }
-
-    fn directory(&self) -> io::Result<&Directory> {
-        Ok(&self.directory)
     }
 
     fn sync(&self) -> io::Result<()> {
@@ -145,6 +150,12 @@ impl File for fs::File {
     fn is_open_elsewhere(&self) -> Option<bool> {
         file::is_open_elsewhere(self)
     }
+}
+
+fn real(other: &dyn Fs) -> io::Result<&Directory> {
+    let other = (other as &dyn Any).downcast_ref::<RealFs>();
+    let other = other.ok_or(io::ErrorKind::CrossesDevices)?;
+    Ok(&other.directory)
 }
 
 fn boxed(file: io::Result<fs::File>) -> io::Result<Box<dyn File>> {

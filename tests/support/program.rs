@@ -148,6 +148,15 @@ impl Program {
         self.child.id()
     }
 
+    /// The most memory that it has used so far, in KiB.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn peak_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = peak.unwrap().split_whitespace().next().unwrap();
+        kib.parse().unwrap()
+    }
+
     /// What it has logged so far.
     pub(crate) fn log(&self) -> Vec<String> {
         self.log.lines.lock().unwrap().clone()

@@ -384,6 +384,21 @@ fn one_message_becomes_one_for_each_domain() {
 }
 
 #[test]
+fn a_message_is_split_for_only_so_many_domains() {
+    let all: Vec<String> = (0..=split::GROUPS_MAX)
+        .map(|number| format!("a@{number}.test"))
+        .collect();
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    let bed = Bed::server(&[], &all);
+    let verdict = bed.run("split", "");
+    assert!(
+        matches!(&verdict, Verdict::Fail(why) if why.ends_with("too many domains")),
+        "{verdict:?}"
+    );
+    assert_eq!(bed.files(), ["ID.content", "ID.envelope.new"]);
+}
+
+#[test]
 fn one_domain_stays_one_message() {
     let bed = Bed::server(&[], &["1@b.test", "2@B.test"]);
     assert_eq!(bed.run("split", ""), Verdict::Accept);
@@ -434,6 +449,19 @@ fn a_message_id_is_added_where_there_is_none() {
         assert_eq!(bed.run("msgid", ""), Verdict::Accept);
         assert_eq!(bed.text("ID.content"), edited);
         assert_eq!(bed.files(), ["ID.content", "ID.envelope.new"]);
+    }
+}
+
+#[test]
+fn a_message_id_is_looked_for_in_so_much_of_a_header_section() {
+    let field = "X-Filler: 0123456789\r\n";
+    let fields = usize::try_from(msgid::HEADER_OCTETS_MAX).unwrap() / field.len();
+    for (count, is_added) in [(fields - 1, false), (2 * fields, true)] {
+        let bed = Bed::server(&[], &["a@x.test"]);
+        let content = field.repeat(count) + "Message-ID: <a@b>\r\n\r\n";
+        bed.write(".content", &content);
+        assert_eq!(bed.run("msgid", ""), Verdict::Accept);
+        assert_eq!(bed.text("ID.content") != content, is_added);
     }
 }
 

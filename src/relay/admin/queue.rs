@@ -199,3 +199,37 @@ fn date(unix_seconds: i64) -> String {
         _ => unix_seconds.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Envelope, State, StoredId};
+
+    #[test]
+    fn only_so_much_of_a_message_is_shown() {
+        let many = |name: &str| vec![OneLine::escaped(name); SHOWN_MAX + 5];
+        let envelope = Envelope {
+            remote_recipients: many("a@x.test"),
+            trailer: many("X: y"),
+            ..Envelope::default()
+        };
+        let entry = Entry {
+            id: StoredId::parse(b"emailrelay.1.2.3").unwrap(),
+            state: State::Ready,
+        };
+        let details = Details {
+            envelope: Ok(envelope),
+            octets: None,
+            arrived: 0,
+        };
+        let lines = lines(&entry, &details);
+        let count = |start: &str| {
+            let those = lines
+                .iter()
+                .filter(|line| line.to_string().starts_with(start));
+            those.count()
+        };
+        assert_eq!((count("to: <"), count("note: ")), (SHOWN_MAX, SHOWN_MAX));
+        assert_eq!(count("to: 5 more"), 1);
+    }
+}

@@ -2,6 +2,7 @@ use std::fs;
 
 use super::*;
 use crate::store::Envelope;
+use crate::store::faulty::Faulty;
 
 #[test]
 fn a_content_that_becomes_shorter_while_it_is_sent_is_an_error() {
@@ -34,4 +35,24 @@ fn a_content_that_becomes_shorter_while_it_is_sent_is_an_error() {
     assert_eq!((again.0.len(), again.1), (9, true));
     drop((spool, file));
     fs::remove_dir_all(&path).unwrap();
+}
+
+#[test]
+fn only_so_much_is_read_in_advance() {
+    let spool = Faulty::new().spool(1);
+    let commit = |_| Commit {
+        writer: spool.create(),
+        last: vec![b'x'; CHUNK],
+        envelope: Envelope::default(),
+    };
+    let count = LOADED_OCTETS_MAX / CHUNK;
+    let receipts = store::commit((0..count + 2).map(commit).collect());
+    let ids: Vec<_> = receipts.into_iter().map(|one| one.unwrap().id).collect();
+    let way = Way {
+        routing: Routing::default(),
+        filtered: Vec::new(),
+    };
+    let batch = load_all(&spool, ids.clone(), &way);
+    assert_eq!(batch.loaded.len(), count);
+    assert_eq!(batch.left, ids[count..]);
 }

@@ -73,23 +73,28 @@ impl Unreachable {
 
     /// Has the next ones put off, if none are.
     pub(super) fn go_on(&mut self, means: &Means, context: &mut Context) {
-        if self.under_way > 0 {
-            return;
-        }
-        let Some(place) = self.places.iter_mut().find(|place| !place.ids.is_empty()) else {
+        let Some((routing, why, ids)) = self.next() else {
             return;
         };
-        let count = place.ids.len().min(AT_ONCE_MAX);
-        self.under_way = count;
         let job = PutOff {
             spool: means.spool(),
-            ids: place.ids.drain(..count).collect(),
-            routing: place.routing.clone(),
-            why: place.why.clone(),
+            ids,
+            routing,
+            why,
             clock: context.wall_clock(),
             terms: means.terms(),
         };
         context.submit(means.token, disk::Job::PutOff(Box::new(job)));
+    }
+
+    fn next(&mut self) -> Option<(Routing, OneLine, Vec<StoredId>)> {
+        let mut places = self.places.iter_mut();
+        let place = places.find(|place| !place.ids.is_empty());
+        let place = place.filter(|_| self.under_way == 0)?;
+        let count = place.ids.len().min(AT_ONCE_MAX);
+        self.under_way = count;
+        let ids = place.ids.drain(..count).collect();
+        Some((place.routing.clone(), place.why.clone(), ids))
     }
 
     /// So many of those under way have been settled; returns how many were not.
@@ -201,6 +206,19 @@ mod tests {
         assert!(!unreachable.take_in(&routing("b:1"), &more));
         assert_eq!(unreachable.waiting(), 3);
         assert_eq!((unreachable.stop(), unreachable.waiting()), (3, 0));
+    }
+
+    #[test]
+    fn only_so_many_are_put_off_at_once() {
+        let mut unreachable = Unreachable::default();
+        add(&mut unreachable, "a:1", 0..AT_ONCE_MAX + 1);
+        let mut next = || {
+            let ids = unreachable.next().map(|(_, _, ids)| ids.len());
+            (ids, unreachable.next().is_none(), unreachable.done(0))
+        };
+        assert_eq!(next(), (Some(AT_ONCE_MAX), true, AT_ONCE_MAX));
+        assert_eq!(next(), (Some(1), true, 1));
+        assert_eq!(next(), (None, true, 0));
     }
 
     #[test]

@@ -160,7 +160,7 @@ impl SmtpClient {
             None if self.is_immediate => 1,
             None => self.machine.as_ref().map_or(1, Machine::window),
         };
-        let wanted = (2 * window - 1).min(PREFETCH_MAX);
+        let wanted = prefetch(window);
         if !traffic.no_more && traffic.waiting.len() <= wanted / 2 {
             traffic.asked = true;
             let count = wanted - traffic.waiting.len();
@@ -306,5 +306,21 @@ impl SmtpClient {
             let settlement = Box::new(Settlement::Untouched);
             self.submit(disk::Job::Settle(mail, settlement), context);
         }
+    }
+}
+
+/// How many messages are locked for a session whose machine takes so many at a time:
+/// as many again are ready once it has sent those.
+fn prefetch(window: usize) -> usize {
+    (2 * window - 1).min(PREFETCH_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_so_many_messages_are_locked_in_advance() {
+        assert_eq!([1, 2, 1000].map(prefetch), [1, 3, PREFETCH_MAX]);
     }
 }

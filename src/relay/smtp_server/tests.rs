@@ -179,6 +179,20 @@ fn a_handshake_that_stalls_is_given_up() {
     assert!(later.wait() <= LINGER_MAX && later.session.is_over());
 }
 
+#[test]
+fn a_client_that_takes_no_replies_is_hung_up_on() {
+    let mut world = World::new(false);
+    world.hear("ready\r\n");
+    let connection = &mut world.session.connection;
+    while connection.output.is_empty() {
+        connection.output.push(&[b'x'; 4096]);
+        connection.flush().unwrap();
+    }
+    world.session.on_shutdown(&mut world.context);
+    assert_eq!(world.wait(), CLOSE_MAX);
+    assert!(world.session.is_over());
+}
+
 // Otherwise a module of PAM that hangs would keep the program from ending.
 #[test]
 fn only_the_client_waits_for_a_check_by_pam() {

@@ -122,6 +122,18 @@ fn a_sub_directory_that_may_not_be_entered_is_no_mailbox() {
 }
 
 #[test]
+fn only_so_many_sub_directories_get_copies() {
+    let disk = Faulty::new();
+    let add = |number: usize| disk.plant(&number.to_string(), Kind::Directory, b"");
+    (0..COPIES_MAX).for_each(add);
+    let mailboxes = spool(&disk).mailboxes();
+    assert_eq!(mailboxes.names().unwrap().len(), COPIES_MAX);
+    add(COPIES_MAX);
+    let error = mailboxes.names().unwrap_err().to_string();
+    assert!(error.ends_with("too many sub-directories"), "{error}");
+}
+
+#[test]
 fn nothing_that_fails_makes_a_maildir_a_mailbox() {
     let disk = Faulty::new();
     disk.plant_directory("alice", &[]);

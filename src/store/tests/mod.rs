@@ -12,8 +12,6 @@ mod real;
 mod staged;
 mod store;
 
-use std::path::PathBuf;
-
 use super::envelope::Envelope;
 use super::faulty::Faulty;
 use super::lock::{LockOutcome, Locked};
@@ -23,7 +21,7 @@ use crate::base::OneLine;
 
 /// A process that uses this directory.
 fn spool(disk: &Faulty, seed: u64) -> Spool {
-    Spool::with_fs(Box::new(disk.clone()), PathBuf::from("/spool"), seed)
+    disk.spool(seed)
 }
 
 fn line(text: &str) -> OneLine {
