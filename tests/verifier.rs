@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::client::Client;
 use crate::support::program::{PATIENCE, Scratch, Server, run};
+use crate::support::skip;
 
 /// A verifier in shell that decides by the recipient's local part.
 const BY_NAME: &str = r#"
@@ -250,7 +251,7 @@ fn an_ipv6_client_is_shown_with_a_dot() {
     let line = server.program.wait_for("smtp server on ::1.");
     let port = line.rsplit('.').next().unwrap().parse::<u16>().unwrap();
     let Ok(stream) = std::net::TcpStream::connect(("::1", port)) else {
-        eprintln!("skipped: no IPv6 here");
+        skip("no IPv6 here");
         return;
     };
     stream.set_read_timeout(Some(PATIENCE)).unwrap();

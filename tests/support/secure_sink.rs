@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use super::client::submit;
 use super::program::{Scratch, Server, run};
+use super::skip_without_python;
 
 /// A running `tests/peers/secure_sink.py`.
 pub(crate) struct SecureSink {
@@ -45,10 +46,7 @@ impl SecureSink {
     /// installed.
     pub(crate) fn aiosmtpd(certificate: &str) -> Option<SecureSink> {
         let directory = Scratch::new();
-        let mut command = Command::new("/usr/bin/python3");
-        let is_there = command.args(["-c", "import aiosmtpd"]).output();
-        if !is_there.is_ok_and(|output| output.status.success()) {
-            eprintln!("skipped: no aiosmtpd");
+        if skip_without_python("aiosmtpd") {
             return None;
         }
         let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers");
