@@ -6,10 +6,9 @@ use std::os::unix::fs::chown;
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::process::{
-    DAEMON, ONE_PROCESS, launch, owners, pid_in, skip_unless_root, start,
-};
+use crate::support::process::{DAEMON, ONE_PROCESS, launch, owners, pid_in, start};
 use crate::support::program::{Scratch, program, run};
+use crate::support::skip_unless_root;
 
 /// Checks the configuration; gives the exit status, the listing and the complaints.
 fn check(spool: &str, more: &[&str]) -> (i32, String, String) {

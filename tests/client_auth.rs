@@ -5,7 +5,8 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::support::program::{Program, Scratch, Server};
-use crate::support::secure_sink::{SecureSink, forward, pki, secrets, spool_with_mail};
+use crate::support::secure::pki_text as pki;
+use crate::support::secure_sink::{SecureSink, forward, secrets, spool_with_mail};
 use crate::support::skip_without;
 
 const PLAIN: &str = "client plain bob secret+20pw\n";

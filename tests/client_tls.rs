@@ -1,8 +1,9 @@
 //! Forwarding over TLS, to servers that are as they should be and to others.
 
 use crate::support::program::Scratch;
+use crate::support::secure::pki_text as pki;
 use crate::support::secure::{counts_common_names, versions};
-use crate::support::secure_sink::{SecureSink, forward, pki, spool_with_mail};
+use crate::support::secure_sink::{SecureSink, forward, spool_with_mail};
 use crate::support::skip_without;
 
 const REQUIRED: [&str; 2] = ["--client-tls", "--client-tls-required"];

@@ -513,7 +513,7 @@ fn one_client_cannot_take_all_sessions() {
             assert!(from(other).1.starts_with("220 "), "{other}");
         }
         clients.pop().unwrap().0.quit();
-        server.wait_for("smtp connection closed");
+        server.wait_for("smtp connection closed: smtp protocol done");
         assert!(from(ADDRESSES[0]).1.starts_with("220 "));
     });
 }

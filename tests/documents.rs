@@ -109,7 +109,8 @@ fn modules(root: &Path, folder: &Path, found: &mut BTreeMap<String, String>) {
     }
 }
 
-/// Whether there is what a row says shows it: a transcript, or `module::test`.
+/// Whether there is what a row says shows it: a transcript, or `module::test`, which is run
+/// by those who do not ask for it.
 fn is_there(shown_by: &str, modules: &[BTreeMap<String, String>]) -> bool {
     if shown_by.starts_with("tests/transcripts/") {
         return Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -122,7 +123,10 @@ fn is_there(shown_by: &str, modules: &[BTreeMap<String, String>]) -> bool {
     let head = format!("fn {test}(");
     let texts = modules.iter().filter_map(|found| found.get(module));
     let mut befores = texts.filter_map(|text| Some(text.split_once(&head)?.0));
-    befores.any(|before| before.trim_end().ends_with(']'))
+    befores.any(|before| {
+        let attributes = before.trim_end().rsplit("\n\n").next().unwrap_or_default();
+        attributes.ends_with(']') && !attributes.contains("#[ignore")
+    })
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::support::client::Client;
 use crate::support::program::{Scratch, Server, names};
-use crate::support::skip_without;
+use crate::support::{skip_without, skip_without_python};
 use crate::verifier::script;
 
 const PYTHON: &str = "/usr/bin/python3";
@@ -228,9 +228,7 @@ fn nobody_writes_in_another_name() {
 
 #[test]
 fn mail_is_signed() {
-    let has_dkim = Command::new(PYTHON).args(["-c", "import dkim"]).output();
-    if skip_without(PYTHON) || !has_dkim.is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: python3-dkim is not installed");
+    if skip_without_python("dkim") {
         return;
     }
     let example = Example::new("dkim-sign.py", &[]);

@@ -5,9 +5,9 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::support::program::Scratch;
-#[cfg(target_os = "linux")]
-use crate::support::skip_without;
 use crate::support::tools::{Ran, envelope, id, plant, run_on, run_with_input, tool};
+#[cfg(target_os = "linux")]
+use crate::support::{skip_unless_root, skip_without};
 
 fn filter_copy(arguments: &[&str]) -> Ran {
     run_with_input(
@@ -130,7 +130,7 @@ fn what_cannot_be_copied_everywhere_is_copied_nowhere() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_sub_directory_that_may_not_be_entered_is_passed_over() {
-    use crate::support::process::{DAEMON, skip_unless_root};
+    use crate::support::process::DAEMON;
     use std::os::unix::fs::{PermissionsExt, chown};
     use std::os::unix::process::CommandExt;
     if skip_unless_root() {

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use crate::support::client::{Client, without_trace};
 use crate::support::program::{PATIENCE, Scratch, Server, program, run};
 use crate::support::sink::Sink;
+use crate::support::skip;
 use crate::verifier::script;
 
 /// A filter in shell whose behaviour is the message's subject.
@@ -693,7 +694,7 @@ fn a_link_to_another_users_file_is_not_a_message() {
     let secret = fixture.work.join("secret");
     fs::write(&secret, "root:x:0:0\r\n").unwrap();
     if std::os::unix::fs::chown(&secret, Some(4711), None).is_err() {
-        eprintln!("skipped: only root can give files away");
+        skip("only root can give files away");
         return;
     }
     let link = format!("rm $content; ln {secret} $content");

@@ -7,9 +7,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::support::client::without_trace;
-use crate::support::program::{PATIENCE, Scratch, Server};
+use crate::support::program::{PATIENCE, Scratch, Server, is_root};
 use crate::support::sink::Sink;
-use crate::support::skip_without;
+use crate::support::{free_port, skip_without, skip_without_python};
 
 const MESSAGE: &str =
     "From: me@src.test\r\nTo: you@dst.test\r\nSubject: interop\r\n\r\nHello\r\n.\r\n..dots\r\n";
@@ -181,14 +181,6 @@ impl Drop for Peer {
     }
 }
 
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
-}
-
 fn start_peer(command: &mut Command, port: u16) -> Peer {
     let peer = Peer(command.stdin(Stdio::null()).spawn().unwrap());
     let until = Instant::now() + PATIENCE;
@@ -218,8 +210,12 @@ fn smtp_sink_is_a_next_hop() {
     let port = free_port();
     let dumps = Scratch::new();
     let mut command = Command::new(program);
+    if is_root() {
+        // It wants to be told who to be.
+        command.args(["-u", "root"]);
+    }
     command
-        .args(["-u", "root", "-d", &dumps.join("%M.")])
+        .args(["-d", &dumps.join("%M.")])
         .arg(format!("127.0.0.1:{port}"))
         .arg("100");
     let _peer = start_peer(&mut command, port);
@@ -282,11 +278,7 @@ fn a_python_server_is_a_next_hop() {
 
 #[test]
 fn aiosmtpd_is_a_next_hop() {
-    let module = Command::new("/usr/bin/python3")
-        .args(["-c", "import aiosmtpd"])
-        .output();
-    if !module.is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: no aiosmtpd");
+    if skip_without_python("aiosmtpd") {
         return;
     }
     let port = free_port();

@@ -88,10 +88,56 @@ fn is_test(path: &Path) -> bool {
     path.iter().any(is_tests) || path.ends_with("store/faulty.rs")
 }
 
-/// What of the text is not tests.
-fn product<'a>(path: &Path, text: &'a str) -> &'a str {
-    let end = text.find("#[cfg(test)]").unwrap_or(text.len());
-    if is_test(path) { "" } else { &text[..end] }
+/// What of the text is not tests, with lines where they were: without each item behind
+/// `#[cfg(test)]`, whose last line is indented as that is.
+fn product(path: &Path, text: &str) -> String {
+    let mut product = String::new();
+    let mut item: Option<usize> = None;
+    for line in text.lines().filter(|_| !is_test(path)) {
+        let indent = line.len() - line.trim_start().len();
+        match item {
+            Some(start) => {
+                let is_last = line.ends_with([';', '}', ',']) && indent == start;
+                item = item.filter(|_| !is_last);
+            }
+            None if line.trim() == "#[cfg(test)]" => item = Some(indent),
+            None => product.push_str(line),
+        }
+        product.push('\n');
+    }
+    product
+}
+
+#[test]
+fn product_code_goes_on_behind_tests() {
+    let text = "a;\n#[cfg(test)]\nmod b {\n    c();\n}\nd {\n    #[cfg(test)]\n    \
+                e(\n        f,\n    );\n    g();\n}\n";
+    let expected = "a;\n\n\n\n\nd {\n\n\n\n\n    g();\n}\n";
+    assert_eq!(product(Path::new("x.rs"), text), expected);
+    assert!(product(Path::new("x/tests.rs"), text).is_empty());
+}
+
+/// Whether code depends on the system: `cfg(not(unix))`, `cfg!(any(windows, ...))`.
+fn asks_for_the_system(code: &str) -> bool {
+    let conditions = code.split("cfg").skip(1);
+    let systems = ["unix", "windows", "target_os", "target_family"];
+    let mut words =
+        conditions.flat_map(|text| text.split(|c: char| !c.is_alphanumeric() && c != '_'));
+    words.any(|word| systems.contains(&word))
+}
+
+#[test]
+fn conditions_on_the_system_are_found() {
+    let found = [
+        "cfg(unix)",
+        "cfg(not(unix))",
+        "cfg(any(test, windows))",
+        "cfg!(target_os = 1)",
+    ];
+    assert!(found.iter().all(|code| asks_for_the_system(code)));
+    assert!(!asks_for_the_system(
+        "#[cfg(feature = \"openssl\")] mod unixes"
+    ));
 }
 
 /// The code of a file without its comments; good enough for what is looked for.
@@ -148,22 +194,17 @@ fn rooms_use_only_rooms_above_them() {
 
 #[test]
 fn unsafe_code_and_platforms_stay_in_sys() {
-    let words = [
-        "unsafe ",
-        "cfg(unix",
-        "cfg(windows",
-        "cfg(target_os",
-        "std::os::",
-    ];
+    let words = ["unsafe ", "std::os::"];
     for (room, path, text) in crate_sources() {
         if room == "sys" {
             continue;
         }
         let may_be_unsafe = UNSAFE_FILES.iter().any(|file| path.ends_with(file));
-        for (line, code) in code(product(&path, &text)) {
+        for (line, code) in code(&product(&path, &text)) {
             for word in words.iter().skip(usize::from(may_be_unsafe)) {
                 assert!(!code.contains(word), "{}:{line}: {word}", path.display());
             }
+            assert!(!asks_for_the_system(code), "{}:{line}", path.display());
         }
     }
 }
@@ -191,7 +232,7 @@ fn protocols_touch_nothing_outside() {
         if !matches!(room.as_str(), "proto" | "config") {
             continue;
         }
-        for (line, code) in code(product(&path, &text)) {
+        for (line, code) in code(&product(&path, &text)) {
             for word in words {
                 assert!(!code.contains(word), "{}:{line}: {word}", path.display());
             }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::client::{Client, submit};
 use crate::support::program::{PATIENCE, Program, Scratch, Server, program};
-use crate::support::skip_without;
+use crate::support::{skip, skip_without};
 
 const MESSAGE: &[u8] = b"Subject: x\r\n\r\nhello\r\n";
 
@@ -222,7 +222,7 @@ fn a_log_file_that_only_root_may_write_is_opened_again_without_root() {
         .arg(spool.path())
         .status();
     if !owned.is_ok_and(|status| status.success()) {
-        eprintln!("skipped: not root");
+        skip("not root");
         return;
     }
     let closed = fs::Permissions::from_mode(0o700);
@@ -245,7 +245,7 @@ fn devices(scratch: &Scratch) -> Option<UnixDatagram> {
         .args([&scratch.join("null"), "c", "1", "3"])
         .status();
     if !null.is_ok_and(|status| status.success()) {
-        eprintln!("skipped: not allowed to make devices");
+        skip("not allowed to make devices");
         return None;
     }
     Some(UnixDatagram::bind(scratch.path().join("log")).unwrap())

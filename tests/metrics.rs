@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use crate::support::client::{Client, submit};
 use crate::support::program::{PATIENCE, Scratch, Server};
 use crate::support::sink::{Answer, Sink};
-use crate::support::skip_without;
+use crate::support::{skip_without, skip_without_python, unpacked};
 
 fn start(spool: &Scratch, further: &[&str]) -> (Server, String) {
     let arguments: Vec<&str> = ["--metrics=0"].iter().chain(further).copied().collect();
@@ -197,13 +197,18 @@ fn is_not_ready_while_the_disk_is_full() {
 
 #[test]
 fn prometheus_can_read_it() {
-    if skip_without("promtool") {
+    let unpacked = unpacked("usr/bin/promtool");
+    let program = match unpacked.is_file() {
+        true => unpacked.to_str().unwrap(),
+        false => "promtool",
+    };
+    if skip_without(program) {
         return;
     }
     let spool = Scratch::new();
     let (server, place) = start(&spool, &[]);
     submit(server.port, "a@x.test", &["b@y.test"], b"x\r\n");
-    let mut promtool = Command::new("promtool")
+    let mut promtool = Command::new(program)
         .args(["check", "metrics"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -227,8 +232,7 @@ fn prometheus_can_read_it() {
 // Python's parser knows every sample, and each has the type that is announced.
 #[test]
 fn python_can_read_it() {
-    if !has_python_parser() {
-        eprintln!("skipped: python3-prometheus-client is not installed");
+    if skip_without_python("prometheus_client.parser") {
         return;
     }
     let spool = Scratch::new();
@@ -258,13 +262,6 @@ fn python_can_read_it() {
         assert!(said.lines().any(|one| one == line), "{line}: {said}");
     }
     assert!(!said.contains("unknown"), "{said}");
-}
-
-fn has_python_parser() -> bool {
-    let mut python = Command::new("/usr/bin/python3");
-    let python = python.args(["-c", "import prometheus_client.parser"]);
-    let status = python.stderr(Stdio::null()).status();
-    status.is_ok_and(|status| status.success())
 }
 
 #[test]

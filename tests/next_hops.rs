@@ -3,7 +3,7 @@
 #![cfg(target_os = "linux")]
 
 use std::fs;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::client::submit;
 use crate::support::program::{PATIENCE, Scratch, Server, run};
+use crate::support::{free_port, skip, skip_without, unpacked};
 
 /// Gives the program the users and folders that it insists on, in a file system view
 /// of its own, so that nothing is left in the system.
@@ -118,27 +119,66 @@ impl Drop for NextHop {
     }
 }
 
-/// A port that nobody listens on any more.
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
-}
-
 /// The program, where `tests/run` has unpacked it or the system has it.
 fn installed(name: &str) -> Option<PathBuf> {
-    let unpacked = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers/usr/sbin");
-    let found = [unpacked, PathBuf::from("/usr/sbin")]
+    let found = [&unpacked("usr/sbin"), Path::new("/usr/sbin")]
         .map(|folder| folder.join(name))
         .into_iter()
         .find(|path| path.is_file());
+    if let Some(library) = found.as_deref().and_then(missing_library) {
+        skip(&format!("{name} lacks a library: {library}"));
+        return None;
+    }
     let may_mount = Command::new("unshare")
         .args(["-m", "mount", "-t", "tmpfs", "tmpfs", "/var/spool"])
         .output();
     if found.is_none() || !may_mount.is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: {name} is not there, or cannot be given folders of its own");
+        skip(&format!(
+            "{name} is not there, or cannot be given folders of its own"
+        ));
         return None;
     }
     found
+}
+
+/// What the loader says of a library that an unpacked program cannot start without.
+fn missing_library(program: &Path) -> Option<String> {
+    let output = Command::new("ldd").arg(program).output().ok()?;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let line = said.lines().find(|line| line.ends_with("not found"))?;
+    Some(line.trim().to_owned())
+}
+
+#[test]
+fn a_program_that_lacks_a_library_is_not_started() {
+    let scratch = Scratch::new_on_disk();
+    let source = "int main(void) { return 0; }";
+    let path = |name: &str| scratch.join(name);
+    if skip_without("cc") {
+        return;
+    }
+    fs::write(path("a.c"), source).unwrap();
+    let folder = path("");
+    for arguments in [
+        [
+            "-shared",
+            "-Wl,-soname,liblacking.so",
+            "-o",
+            "liblacking.so",
+        ],
+        ["-Wl,--no-as-needed", "liblacking.so", "-o", "program"],
+    ] {
+        let mut command = Command::new("cc");
+        let status = command
+            .arg("a.c")
+            .args(arguments)
+            .current_dir(&folder)
+            .status();
+        assert!(status.unwrap().success());
+    }
+    let missing = missing_library(Path::new(&path("program")));
+    assert_eq!(missing.unwrap(), "liblacking.so => not found");
+    assert_eq!(missing_library(Path::new("/bin/sh")), None);
 }
 
 /// Sends what is in the spool on, and gives the exit status and the log.

@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 
 use crate::support::client::{Client, submit};
 use crate::support::program::{Program, Scratch, Server, program};
-use crate::support::skip_without;
+use crate::support::{skip, skip_without};
 
 const MESSAGE: &[u8] = b"Subject: x\r\n\r\nhello\r\n";
 
@@ -247,7 +247,7 @@ fn can_copy_the_system() -> bool {
     let made = in_a_copy_of_the_system("true", &[]).output();
     let works = made.is_ok_and(|output| output.status.success());
     if !works {
-        eprintln!("skipped: not allowed to mount");
+        skip("not allowed to mount");
     }
     works
 }

@@ -16,10 +16,10 @@ use crate::support::client::Client;
 use crate::support::pop::Pop;
 use crate::support::process::{
     DAEMON, MESSAGE, ONE_PROCESS, assert_powerless, children, packaged_spool, port_of, signal,
-    skip_unless_root, skip_without_landlock, start_by, status, the_child,
+    skip_without_landlock, start_by, status, the_child,
 };
 use crate::support::program::{PATIENCE, Program, Scratch, program, run};
-use crate::support::skip_without;
+use crate::support::{skip, skip_unless_root, skip_without};
 
 /// What is in no log, argument or environment.
 const PASSWORD: &str = "Xyzzy-Plugh";
@@ -131,7 +131,7 @@ fn matrix() -> Option<PathBuf> {
     let module = |folder: PathBuf| folder.join("pam_wrapper/pam_matrix.so");
     let found = folders.map(module).find(|module| module.exists());
     if found.is_none() {
-        eprintln!("skipped: no pam_matrix.so, as libpam-wrapper is not installed");
+        skip("no pam_matrix.so, as libpam-wrapper is not installed");
     }
     found
 }
@@ -151,7 +151,7 @@ fn passwords(scratch: &Scratch, users: &[&str]) -> Option<String> {
 }
 
 /// Whether the tests cannot run here.
-fn skip() -> bool {
+fn cannot_run() -> bool {
     skip_unless_root() || skip_without("cc")
 }
 
@@ -163,7 +163,7 @@ fn smtp_clients_log_in_with_what_pam_says() {
     let Some(rules) = passwords(&scratch, &["alice"]) else {
         return;
     };
-    if skip() {
+    if cannot_run() {
         return;
     }
     let relay = Relay::start_in(scratch, &rules, &[]);
@@ -212,7 +212,7 @@ fn pop_clients_log_in_with_what_pam_says() {
     let Some(rules) = passwords(&scratch, &["alice", "../escaped", "."]) else {
         return;
     };
-    if skip() {
+    if cannot_run() {
         return;
     }
     let escaped = scratch.join("escaped");
@@ -253,7 +253,7 @@ fn swaks_and_curl_log_in() {
     let Some(rules) = passwords(&scratch, &["alice"]) else {
         return;
     };
-    if skip() || skip_without("swaks") || skip_without("curl") {
+    if cannot_run() || skip_without("swaks") || skip_without("curl") {
         return;
     }
     let relay = Relay::start_in(scratch, &rules, &[]);
@@ -295,7 +295,7 @@ fn swaks_and_curl_log_in() {
 
 #[test]
 fn accounts_that_may_not_be_used_are_refused() {
-    if skip() {
+    if cannot_run() {
         return;
     }
     for (rules, reason) in [
@@ -319,7 +319,7 @@ fn accounts_that_may_not_be_used_are_refused() {
 
 #[test]
 fn faults_of_pam_are_temporary_failures() {
-    if skip() {
+    if cannot_run() {
         return;
     }
     for (rules, reason) in [
@@ -349,7 +349,7 @@ fn faults_of_pam_are_temporary_failures() {
 
 #[test]
 fn modules_are_told_where_clients_are_and_who_asks() {
-    if skip() {
+    if cannot_run() {
         return;
     }
     let scratch = Scratch::new_on_disk();
@@ -388,7 +388,7 @@ fn await_checks(relay: &Relay, network: u32, count: usize) -> Vec<u32> {
 
 #[test]
 fn slow_checks_keep_nobody_waiting_and_are_limited() {
-    if skip() {
+    if cannot_run() {
         return;
     }
     let relay = Relay::start(&slow(3), &[]);
@@ -415,7 +415,7 @@ fn slow_checks_keep_nobody_waiting_and_are_limited() {
 
 #[test]
 fn a_check_that_is_killed_is_a_temporary_failure() {
-    if skip() {
+    if cannot_run() {
         return;
     }
     let relay = Relay::start(&slow(60), &[]);
@@ -462,7 +462,7 @@ fn slow_check(relay: &Relay, network: u32) -> (Client, u32, u32) {
 
 #[test]
 fn checks_end_with_the_program() {
-    if skip() {
+    if cannot_run() {
         return;
     }
     for kills_monitor in [true, false] {
@@ -486,7 +486,7 @@ fn checks_end_with_the_program() {
 
 #[test]
 fn told_to_stop_it_ends_checks_and_what_they_have_started() {
-    if skip() {
+    if cannot_run() {
         return;
     }
     let mut relay = Relay::start(&slow(600), &[]);
@@ -505,7 +505,7 @@ fn told_to_stop_it_ends_checks_and_what_they_have_started() {
 #[test]
 fn pam_is_asked_from_the_sandbox_and_by_one_user_alone() {
     let users = ["alice"];
-    if skip() {
+    if cannot_run() {
         return;
     }
     let sandbox: &[&str] = match skip_without_landlock() {
@@ -534,7 +534,7 @@ fn who_is_not_root_can_ask_as_well() {
     let Some(rules) = passwords(&scratch, &["alice"]) else {
         return;
     };
-    if skip() {
+    if cannot_run() {
         return;
     }
     let folder = scratch.join("pam.d");
@@ -593,11 +593,11 @@ impl Drop for Account {
 
 #[test]
 fn accounts_of_the_system_are_checked_though_the_network_process_is_another_user() {
-    if skip() || skip_without("useradd") || skip_without("chpasswd") {
+    if cannot_run() || skip_without("useradd") || skip_without("chpasswd") {
         return;
     }
     if !Path::new("/etc/pam.d/other").exists() || Path::new("/etc/pam.d/emailrelay").exists() {
-        eprintln!("skipped: this system has rules of its own");
+        skip("this system has rules of its own");
         return;
     }
     let account = Account::new();
@@ -635,7 +635,7 @@ fn the_packaged_rules_let_people_in_and_nobody_else() {
     let Some(rules) = passwords(&scratch, &["root", "daemon", "person"]) else {
         return;
     };
-    if skip() {
+    if cannot_run() {
         return;
     }
     let packaged = concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/pam/emailrelay");

@@ -2,7 +2,7 @@
 #![cfg(target_os = "linux")]
 
 use std::fs;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
 use std::thread;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::client::submit;
 use crate::support::program::{PATIENCE, Scratch, Server, run};
-use crate::support::skip_without;
+use crate::support::{free_port, skip_unless_root, skip_without};
 
 const MASTER: &str = "\
 PORT inet n - n - - smtpd
@@ -59,17 +59,11 @@ struct Postfix {
 impl Postfix {
     /// Nothing where it is not installed or may not be started.
     fn start() -> Option<Postfix> {
-        let user = Command::new("id").arg("-u").output().unwrap();
-        if skip_without("/usr/sbin/postfix") || user.stdout != b"0\n" {
-            eprintln!("skipped: Postfix is started by root only");
+        if skip_without("/usr/sbin/postfix") || skip_unless_root() {
             return None;
         }
         let directory = Scratch::new();
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
+        let port = free_port();
         let pki = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pki");
         let main = MAIN.replace("DIR", directory.path().to_str().unwrap());
         for folder in ["conf", "spool", "data"] {

@@ -10,11 +10,11 @@ use std::time::Instant;
 use crate::support::client::{Client, submit};
 use crate::support::process::{
     DAEMON, MESSAGE, PKI, assert_powerless, await_end, children, launch, options, owners,
-    packaged_spool, pid_in, port_of, signal, skip_unless_root, skip_without_landlock, start,
-    start_by, status, the_child,
+    packaged_spool, pid_in, port_of, signal, skip_without_landlock, start, start_by, status,
+    the_child,
 };
 use crate::support::program::{PATIENCE, Program, Scratch, program};
-use crate::support::skip_without;
+use crate::support::{skip_unless_root, skip_without};
 
 #[test]
 fn the_network_process_gives_root_up_and_a_monitor_stays() {

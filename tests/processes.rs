@@ -10,10 +10,10 @@ use std::time::Instant;
 use crate::support::client::{Client, submit};
 use crate::support::process::{
     MESSAGE, ONE_PROCESS, await_end, launch, options, owners, packaged_spool, pid_in, signal,
-    skip_unless_root, start, start_by, the_child,
+    start, start_by, the_child,
 };
 use crate::support::program::{PATIENCE, Program, Scratch, program, run};
-use crate::support::skip_without;
+use crate::support::{skip_unless_root, skip_without};
 
 #[test]
 fn told_to_stop_both_finish_what_is_in_flight() {

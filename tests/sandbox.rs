@@ -7,11 +7,12 @@ use std::path::Path;
 
 use crate::support::client::submit;
 use crate::support::process::{
-    MESSAGE, ONE_PROCESS, PKI, assert_powerless, launch, owners, packaged_spool, skip_unless_root,
+    MESSAGE, ONE_PROCESS, PKI, assert_powerless, launch, owners, packaged_spool,
     skip_without_landlock, start, status, the_child,
 };
 use crate::support::program::Scratch;
 use crate::support::sink::Sink;
+use crate::support::skip_unless_root;
 
 #[test]
 fn in_the_sandbox_mail_comes_in_and_goes_out() {

@@ -13,8 +13,8 @@ use crate::support::sink::Sink;
 /// How long the resolver waits for an answer.
 const WAIT: Duration = Duration::from_secs(30);
 
-/// How long the program waits at its end for what is under way.
-const STOP_MAX: Duration = Duration::from_secs(10);
+/// More than the program waits at its end for what is under way, and less than a name takes.
+const STOP_MAX: Duration = Duration::from_secs(20);
 
 /// Has the resolver wait for a name server that is silent.
 fn silence() -> (UdpSocket, Scratch) {

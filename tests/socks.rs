@@ -161,9 +161,7 @@ fn microsocks_lets_mail_through() {
     if crate::support::skip_without("microsocks") {
         return;
     }
-    let free = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = free.local_addr().unwrap().port();
-    drop(free);
+    let port = crate::support::free_port();
     let mut command = Command::new("microsocks");
     command.args(["-i", "127.0.0.1", "-p", &port.to_string()]);
     let mut proxy = command.stderr(Stdio::null()).spawn().unwrap();

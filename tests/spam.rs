@@ -16,8 +16,8 @@ use emailrelay::sys;
 use crate::support::client::{Client, awkward_message, without_trace};
 use crate::support::program::{PATIENCE, Program, Scratch, Server, run};
 use crate::support::sink::Sink;
-use crate::support::skip_without;
 use crate::support::spamd::{Answer, Spamd};
+use crate::support::{free_port, skip_without};
 
 /// What SpamAssassin calls spam whatever else there is.
 const GTUBE: &str = "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X";
@@ -314,10 +314,7 @@ fn real() -> Option<Real> {
     if skip_without(path) {
         return None;
     }
-    let port = {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.local_addr().unwrap().port()
-    };
+    let port = free_port();
     let place = Scratch::new();
     let pid = place.join("pid");
     let mut command = Command::new(path);

@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, UNIX_EPOCH};
 
 use crate::support::client::{Client, submit};
 use crate::support::name_server::Dnsmasq;
@@ -13,7 +14,7 @@ use crate::support::pop::Pop;
 use crate::support::program::{Program, Scratch, names, program};
 use crate::support::secure::{pki_text, skip_without_tls, trusting};
 use crate::support::sink::Sink;
-use crate::support::skip_without;
+use crate::support::{skip, skip_without};
 
 const MESSAGE: &[u8] = b"Subject: x\r\n\r\nhello\r\n";
 const PORT: u16 = 2525;
@@ -28,7 +29,44 @@ const RESOLVER: (&str, &str) = ("etc/resolv.conf", "nameserver 127.0.0.1\n");
 /// A user and a group that no list has.
 const NOBODY: u32 = 10_025;
 
-/// The program as it was built last; nothing, which is said, where it was not.
+/// Whether one of the files that cargo made it from has been changed since.
+fn is_outdated(program: &Path) -> bool {
+    let changed = |path: &Path| fs::metadata(path).and_then(|file| file.modified()).ok();
+    let built = changed(program);
+    let list = fs::read_to_string(program.with_extension("d")).unwrap_or_default();
+    let (_, sources) = list.split_once(": ").unwrap_or_default();
+    let mut sources = sources.split_whitespace().map(Path::new);
+    list.is_empty() || sources.any(|source| changed(source).is_none_or(|at| Some(at) > built))
+}
+
+#[test]
+fn a_build_from_other_sources_does_not_count() {
+    let scratch = Scratch::new();
+    let path = |name: &str| scratch.path().join(name);
+    let at = |name: &str, seconds: u64| {
+        let file = fs::File::options()
+            .append(true)
+            .create(true)
+            .open(path(name))
+            .unwrap();
+        file.set_modified(UNIX_EPOCH + Duration::from_secs(seconds))
+            .unwrap();
+    };
+    for name in ["emailrelay", "a.rs", "b.rs"] {
+        at(name, 1000);
+    }
+    assert!(is_outdated(&path("emailrelay")));
+    let list = ["emailrelay:", "a.rs", "b.rs"].map(|name| scratch.join(name));
+    fs::write(path("emailrelay.d"), list.join(" ")).unwrap();
+    assert!(!is_outdated(&path("emailrelay")));
+    at("b.rs", 1001);
+    assert!(is_outdated(&path("emailrelay")));
+    fs::remove_file(path("b.rs")).unwrap();
+    assert!(is_outdated(&path("emailrelay")));
+}
+
+/// The program as it was built last; nothing, which is noted, where it was not, or from
+/// other sources.
 fn static_program() -> Option<PathBuf> {
     let target = program().parent().unwrap().parent().unwrap().to_owned();
     let folder = target.join("x86_64-unknown-linux-musl");
@@ -38,8 +76,9 @@ fn static_program() -> Option<PathBuf> {
         .into_iter()
         .filter(|path| path.is_file())
         .max_by_key(built);
+    let found = found.filter(|path| !is_outdated(path));
     if found.is_none() {
-        eprintln!("skipped: there is no static build");
+        skip("there is no static build of these sources");
     }
     found
 }

@@ -1,6 +1,8 @@
 //! Told to stop, the program finishes what is in flight and begins nothing.
 #![cfg(unix)]
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -152,9 +154,15 @@ fn told_to_stop_a_single_pass_is_no_success_while_mail_is_left() {
     client.hello();
     (0..5).for_each(|_| client.send("a@b.test", &["c@d.test"], MESSAGE));
     drop((client, server));
-    let sink = Sink::scripted(&[], |_, command| {
-        if command == "." {
-            std::thread::sleep(Duration::from_millis(300));
+    // The first is accepted at once, and the second only when the program was told.
+    let (told, ends) = (Arc::new(AtomicBool::new(false)), AtomicUsize::new(0));
+    let is_told = Arc::clone(&told);
+    let sink = Sink::scripted(&[], move |_, command| {
+        if command == "." && ends.fetch_add(1, Ordering::Relaxed) > 0 {
+            while !is_told.load(Ordering::Relaxed) {
+                thread::sleep(Duration::from_millis(10));
+            }
+            thread::sleep(Duration::from_millis(300));
         }
         Answer::Usual
     });
@@ -170,6 +178,7 @@ fn told_to_stop_a_single_pass_is_no_success_while_mail_is_left() {
     let mut program = Program::spawn(&arguments);
     sink.wait_for(1);
     program.terminate();
+    told.store(true, Ordering::Relaxed);
     assert_eq!(program.wait().code(), Some(1), "{:#?}", program.log());
     let left = spool.names().len();
     assert_eq!(

@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use crate::submit::{stored, submit, values};
 use crate::support::program::{Scratch, run};
-use crate::support::skip_without;
 use crate::support::tools::{Ran, run_with_input, tool};
+use crate::support::{skip, skip_unless_root, skip_without};
 
 const MESSAGE: &[u8] = b"Subject: x\n\nbody\n";
 
@@ -207,15 +207,6 @@ fn set_mode(path: &Path, mode: u32) {
 
 const NOBODY: u32 = 65_534;
 
-/// Whether this cannot be tested: only root can set groups.
-fn skip_unless_root() -> bool {
-    let is_root = fs::metadata("/proc/self").is_ok_and(|about| about.uid() == 0);
-    if !is_root {
-        eprintln!("skipped: not root");
-    }
-    !is_root
-}
-
 /// As a user that may not write to the spool, by the set-group-id bit.
 #[test]
 fn a_set_group_id_bit_is_not_for_directories_of_the_callers_choice() {
@@ -274,7 +265,7 @@ fn with_the_bit_users_submit_and_do_nothing_else() {
     }
     let own_mounts = Command::new("unshare").args(["-m", "true"]).status();
     if !own_mounts.is_ok_and(|status| status.success()) {
-        eprintln!("skipped: no private mounts");
+        skip("no private mounts");
         return;
     }
     let place = Public::new("usual");

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::client::Client;
 use crate::support::program::{PATIENCE, Scratch, Server, run};
+use crate::support::skip;
 
 /// A verifier in shell that decides by the recipient's local part.
 const BY_NAME: &str = r#"
@@ -250,7 +251,7 @@ fn an_ipv6_client_is_shown_with_a_dot() {
     let line = server.program.wait_for("smtp server on ::1.");
     let port = line.rsplit('.').next().unwrap().parse::<u16>().unwrap();
     let Ok(stream) = std::net::TcpStream::connect(("::1", port)) else {
-        eprintln!("skipped: no IPv6 here");
+        skip("no IPv6 here");
         return;
     };
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -362,7 +363,7 @@ while :; do wait; done
 
 #[test]
 fn slow_verifiers_delay_nobody_else() {
-    let fixture = Fixture::new("sleep 1; printf '\\na@b.test\\n'; exit 1", &[]);
+    let fixture = Fixture::new("sleep 3; printf '\\na@b.test\\n'; exit 1", &[]);
     let started = Instant::now();
     let clients: Vec<_> = (0..50)
         .map(|_| {
@@ -376,15 +377,15 @@ fn slow_verifiers_delay_nobody_else() {
         let asked = Instant::now();
         other.expect("NOOP", "250");
         // Far more than it takes, far less than a verifier does.
-        assert!(asked.elapsed() < Duration::from_millis(500));
+        assert!(asked.elapsed() < Duration::from_secs(2));
         thread::sleep(Duration::from_millis(20));
     }
     for mut client in clients {
         assert!(client.reply().unwrap().starts_with("250"));
     }
     // Three rounds of twenty.
-    assert!(started.elapsed() >= Duration::from_secs(3));
-    assert!(started.elapsed() < Duration::from_secs(20));
+    assert!(started.elapsed() >= Duration::from_secs(9));
+    assert!(started.elapsed() < Duration::from_secs(60));
 }
 
 #[test]

@@ -68,6 +68,10 @@ pub mod reopen;
 pub mod sandbox;
 pub mod service;
 pub mod signal;
+/// Shared with the tests from outside.
+#[cfg(test)]
+#[path = "../../tests/support/skip.rs"]
+pub(crate) mod skip;
 pub mod socket;
 pub mod stderr;
 pub mod syslog;

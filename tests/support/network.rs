@@ -8,6 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::program::PATIENCE;
+use super::skip;
 
 /// Addresses that this host has in such a network, besides those of loopback.
 pub(crate) const ADDRESSES: [&str; 4] = ["192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8:1::1"];
@@ -29,7 +30,7 @@ pub(crate) fn in_private_network(test: impl FnOnce()) {
     };
     let permitted = unshare().arg("true").output();
     if !permitted.is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: a private network is not permitted");
+        skip("a private network is not permitted");
         return;
     }
     let thread = thread::current();

@@ -6,20 +6,12 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::Instant;
 
+use super::skip;
 use crate::support::program::{PATIENCE, Program, Scratch, program, run};
 
 pub(crate) const MESSAGE: &[u8] = b"Subject: x\r\n\r\nhello\r\n";
 pub(crate) const DAEMON: u32 = 1;
 pub(crate) const PKI: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/pki");
-
-/// What the tests of privileges need.
-pub(crate) fn skip_unless_root() -> bool {
-    let is_root = fs::metadata("/proc/self").unwrap().uid() == 0;
-    if !is_root {
-        eprintln!("skipped: not root");
-    }
-    !is_root
-}
 
 /// A spool as a package would make it: root's, and the group's to write to.
 pub(crate) fn packaged_spool(scratch: &Scratch) -> String {
@@ -140,7 +132,7 @@ pub(crate) fn skip_without_landlock() -> bool {
     let cannot = status != 0;
     if cannot {
         assert!(text.contains("no Landlock"), "{text}");
-        eprintln!("skipped: {text}");
+        skip("the kernel has no Landlock");
     }
     cannot
 }

@@ -25,14 +25,18 @@ pub(crate) fn program() -> PathBuf {
 /// Options that keep the program one process, of the user who runs the tests; what
 /// becomes of root otherwise has tests of its own.
 pub(crate) fn as_ourselves() -> &'static [&'static str] {
+    if is_root() { &["--user=root"] } else { &[] }
+}
+
+/// Whether root runs the tests.
+pub(crate) fn is_root() -> bool {
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt;
-        if std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0) {
-            return &["--user=root"];
-        }
+        std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
     }
-    &[]
+    #[cfg(not(unix))]
+    false
 }
 
 /// A directory that is removed with everything in it at the end of the test.

@@ -4,6 +4,7 @@ use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 
+use super::skip;
 use emailrelay::base::ByteQueue;
 use emailrelay::tls::{self, CertificateFiles, ClientSettings, Engine, Keywords, Session};
 
@@ -23,7 +24,7 @@ pub(crate) fn pki_text(name: &str) -> String {
 pub(crate) fn skip_without_tls() -> bool {
     let missing = tls::providers().is_empty();
     if missing {
-        eprintln!("skipped: no tls library is built in");
+        skip("no tls library is built in");
     }
     missing
 }

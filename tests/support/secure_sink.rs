@@ -7,18 +7,14 @@ use std::process::{Child, Command, Stdio};
 
 use super::client::submit;
 use super::program::{Scratch, Server, run};
+use super::secure::pki_text;
+use super::skip_without_python;
 
 /// A running `tests/peers/secure_sink.py`.
 pub(crate) struct SecureSink {
     child: Child,
     directory: Scratch,
     port: u16,
-}
-
-/// A file of `tests/pki`.
-pub(crate) fn pki(name: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pki");
-    path.join(name).to_str().unwrap().to_owned()
 }
 
 impl SecureSink {
@@ -30,9 +26,9 @@ impl SecureSink {
         command.arg(script).arg(directory.path());
         command.arg(format!(
             "certificate={}",
-            pki(&format!("{certificate}.pem"))
+            pki_text(&format!("{certificate}.pem"))
         ));
-        command.arg(format!("key={}", pki(&format!("{certificate}.key"))));
+        command.arg(format!("key={}", pki_text(&format!("{certificate}.key"))));
         let (child, port) = spawn(command.args(options));
         SecureSink {
             child,
@@ -45,17 +41,14 @@ impl SecureSink {
     /// installed.
     pub(crate) fn aiosmtpd(certificate: &str) -> Option<SecureSink> {
         let directory = Scratch::new();
-        let mut command = Command::new("/usr/bin/python3");
-        let is_there = command.args(["-c", "import aiosmtpd"]).output();
-        if !is_there.is_ok_and(|output| output.status.success()) {
-            eprintln!("skipped: no aiosmtpd");
+        if skip_without_python("aiosmtpd") {
             return None;
         }
         let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers");
         let mut command = Command::new("/usr/bin/python3");
         command.arg(peers.join("aiosmtpd_secure.py"));
-        command.arg(pki(&format!("{certificate}.pem")));
-        command.arg(pki(&format!("{certificate}.key")));
+        command.arg(pki_text(&format!("{certificate}.pem")));
+        command.arg(pki_text(&format!("{certificate}.key")));
         let (child, port) = spawn(&mut command);
         Some(SecureSink {
             child,

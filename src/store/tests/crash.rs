@@ -680,7 +680,7 @@ fn cut_at_each(fault: fn(usize) -> Fault, losses: &[Loss], before_check: fn(&Fau
 }
 
 #[test]
-fn what_recovery_does_may_be_cut_short_too() {
+fn debris_is_recovered_or_removed() {
     let debris_only = Scenario {
         setup: debris,
         run: |_, _| {},

@@ -12,6 +12,7 @@ use super::*;
 use crate::store::commit::Commit;
 #[cfg(unix)]
 use crate::sys::file::{is_open_elsewhere, native_name};
+use crate::sys::skip::skip;
 
 /// A directory under the system's temporary one, gone at the end of the test.
 struct Scratch(PathBuf);
@@ -312,7 +313,7 @@ fn several_users_at_once_deliver_each_message_once() {
     const MESSAGES: usize = 60;
     let scratch = Scratch::new();
     if scratch.opens_what_is_removed() {
-        eprintln!("skipped: here files can be opened that were removed");
+        skip("here files can be opened that were removed");
         return;
     }
     let done = AtomicU32::new(0);

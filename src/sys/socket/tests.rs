@@ -1,4 +1,5 @@
 use super::*;
+use crate::sys::skip::skip;
 use crate::sys::testing::await_socket;
 
 fn listen(text: &str) -> io::Result<(Listener, Address)> {
@@ -104,7 +105,7 @@ fn lingering_connections_do_not_hold_the_address() {
 #[test]
 fn ipv6_leaves_ipv4_alone() {
     let Ok((_six, address)) = listen("[::]:0") else {
-        eprintln!("skipped: there is no IPv6 here");
+        skip("there is no IPv6 here");
         return;
     };
     let port = port(&address);
@@ -117,7 +118,7 @@ fn ipv6_leaves_ipv4_alone() {
 #[test]
 fn connects_by_ipv6() {
     let Ok((listener, address)) = listen("[::1]:0") else {
-        eprintln!("skipped: there is no IPv6 here");
+        skip("there is no IPv6 here");
         return;
     };
     let client = Stream::connect(&address, Some("[::1]:0".parse().unwrap())).unwrap();

@@ -375,7 +375,7 @@ mod tests {
         let name = "sys::unix::privileges::tests::becomes_a_user_for_good";
         // SAFETY: the call takes no arguments and cannot fail.
         if unsafe { libc::geteuid() } != 0 {
-            eprintln!("skipped: not root");
+            crate::sys::skip::skip("not root");
             return;
         }
         alone(name, &[], || {

@@ -145,7 +145,7 @@ mod tests {
         // SAFETY: as above.
         let own = unsafe { libc::geteuid() };
         if own != 0 {
-            eprintln!("skipped: not root");
+            crate::sys::skip::skip("not root");
             return;
         }
         let base = TempDir::new();

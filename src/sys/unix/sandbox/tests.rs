@@ -9,7 +9,7 @@ use crate::sys::testing::alone;
 use crate::sys::unix::testing::TempDir;
 
 /// Whether this kernel has Landlock.
-fn skip() -> bool {
+fn skip_without_landlock() -> bool {
     // SAFETY: with this flag the call takes no structure.
     let version = unsafe {
         libc::syscall(
@@ -20,14 +20,14 @@ fn skip() -> bool {
         )
     };
     if version < 1 {
-        eprintln!("skipped: the kernel has no Landlock");
+        crate::sys::skip::skip("the kernel has no Landlock");
     }
     version < 1
 }
 
 #[test]
 fn what_is_not_in_use_is_out_of_bounds() {
-    if skip() {
+    if skip_without_landlock() {
         return;
     }
     let name = "sys::unix::sandbox::tests::what_is_not_in_use_is_out_of_bounds";
