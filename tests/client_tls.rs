@@ -133,6 +133,8 @@ fn t10_w19_servers_that_are_not_who_they_should_be_get_nothing() {
         ("ip-only", "ca", "mail.example"),
         ("top-wildcard", "ca", "mail.example"),
         ("chained", "ca", ""),
+        ("limited", "limited-ca", ""),
+        ("limited-cn", "limited-ca", "mail.example"),
     ];
     for (certificate, authority, name) in refused {
         let authority = pki(&format!("{authority}.pem"));

@@ -33,18 +33,23 @@ fn the_network_process_gives_root_up_and_a_monitor_stays() {
     assert_powerless(network);
     assert_eq!(status(network, "NoNewPrivs:"), "1");
     assert!(children(network).is_empty());
-    let sockets = |process| {
+    let lead_to = |process, what: &str| {
         let folder = fs::read_dir(format!("/proc/{process}/fd")).unwrap();
         let links = folder.filter_map(|entry| fs::read_link(entry.unwrap().path()).ok());
         links
-            .filter(|link| link.to_string_lossy().starts_with("socket:"))
+            .filter(|link| link.to_string_lossy().starts_with(what))
             .count()
     };
     assert_eq!(
-        sockets(monitor),
+        lead_to(monitor, "socket:"),
         4,
         "its ends of two pairs, and a pair of its own"
     );
+    // The file and its folder: nobody else may say whom a signal is for.
+    let folder = scratch.join("run");
+    assert_eq!([monitor, network].map(|one| lead_to(one, &folder)), [2, 0]);
+    let lock = fs::File::open(&pid_file).unwrap().try_lock();
+    assert!(matches!(lock, Err(fs::TryLockError::WouldBlock)));
     submit(port, "a@b.test", &["c@d.test"], MESSAGE);
     assert_eq!(owners(&spool), [(DAEMON, DAEMON, 0o660); 2]);
     relay.terminate();

@@ -122,6 +122,25 @@ fn what_is_pipelined_behind_starttls_ends_the_session() {
 }
 
 #[test]
+fn a_handshake_of_nothing_ends_the_session() {
+    if skip_without_tls() {
+        return;
+    }
+    let spool = Scratch::new();
+    let server = start(&spool, "--server-tls-connection", &[]);
+    let warning = [21, 3, 1, 0, 2, 1, 90].repeat(10_000);
+    let empty = [22, 3, 1, 0, 0].repeat(10_000);
+    for (records, count) in [(warning, 1), (empty, 2)] {
+        let mut client = Client::knock(server.port).unwrap();
+        // The server may have hung up before it has all of them.
+        let _ = client.write(&records);
+        let end = "peer disconnected: ssl accept";
+        server.program.wait_for_nth(end, count);
+    }
+    Client::open_tls(server.port, &trusting("")).unwrap();
+}
+
+#[test]
 fn nothing_of_use_is_done_in_clear_where_tls_is_required() {
     if skip_without_tls() {
         return;

@@ -84,7 +84,8 @@ const TOOL: Tool<Name> = Tool {
         (
             "EXAMPLES",
             &[(
-                "emailrelay --as-server --pop --filter=/usr/lib/emailrelay/emailrelay-filter-copy",
+                "emailrelay --as-server --pop --pop-by-name --pop-auth=/etc/emailrelay.pop \
+                 --filter=/usr/bin/emailrelay-filter-copy",
                 "Gives all mail to all POP users.",
             )],
         ),
@@ -201,4 +202,22 @@ fn copy_all(path: &Path, is_verbose: bool) -> Result<u8, Failure> {
         }
     }
     Ok(FAILURE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Context, Outcome, Platform, resolve};
+
+    #[test]
+    fn the_example_is_a_configuration() {
+        let examples = TOOL.sections.iter().find(|(title, _)| *title == "EXAMPLES");
+        for (command, _) in examples.unwrap().1 {
+            let words = command.split_whitespace().skip(1).map(Into::into);
+            let resolved = resolve(words, &Context::new(Platform::Unix), |_| {
+                unreachable!("no file is named")
+            });
+            assert!(matches!(resolved, Outcome::Run(..)), "{resolved:?}");
+        }
+    }
 }

@@ -71,11 +71,12 @@ pub(super) struct Plans {
 
 /// Gives up root for good, if that is who we are; returns in the process that has.
 /// One that asks PAM is divided in any case: what PAM's modules do is done elsewhere.
+/// The pid file stays with the process that it names.
 pub(super) fn give_up(
     process: &Process,
     user: Option<&User>,
     plans: Plans,
-    pid_file: Option<&PidFile>,
+    pid_file: &mut Option<PidFile>,
 ) -> Result<Option<Lifeline>, Failure> {
     let is_root = process::is_root();
     if user.is_none() && is_root && plans.runs_programs {
@@ -92,7 +93,7 @@ pub(super) fn give_up(
         keeps_standard_error: !process.daemon,
         asks_pam: plans.asks_pam,
     };
-    let divided = privileges::divide(user, division, pid_file);
+    let divided = privileges::divide(user, division, pid_file.take());
     let lifeline = divided.map_err(|error| not_divided(user, &reason(&error)))?;
     if let Some(user) = user {
         info!("running as user {} from now on", user.name);

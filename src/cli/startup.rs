@@ -197,12 +197,12 @@ fn serve(
         // Sockets that systemd has opened do not say which configuration they are for.
         Opened::new(config, (index == 0).then_some(started), user, &mut claims)
     })?;
-    let pid_file = identity::pid_file(&first.process, user)?;
+    let mut pid_file = identity::pid_file(&first.process, user)?;
     let plans = Plans {
         runs_programs: configs.iter().any(Config::runs_programs),
         asks_pam: configs.iter().any(Config::asks_pam),
     };
-    let lifeline = identity::give_up(&first.process, user, plans, pid_file.as_ref())?;
+    let lifeline = identity::give_up(&first.process, user, plans, &mut pid_file)?;
     confinement::enter(configs)?;
 
     let mut opened = opened.into_iter();

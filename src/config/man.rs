@@ -98,9 +98,13 @@ impl Page {
         self.0
     }
 
-    /// Adds a way to call a program, with `<names>` of what is to be replaced.
+    /// Adds a way to call a program, with `<names>` of what is to be replaced. With a
+    /// blank behind it, `<` is the shell's.
     pub fn synopsis(&mut self, program: &str, arguments: &str) {
-        let arguments = escaped(arguments).replace('<', "\\fI").replace('>', "\\fR");
+        let name = |text: &str| text.replace('<', "\\fI").replace('>', "\\fR");
+        let arguments = escaped(arguments);
+        let parts: Vec<_> = arguments.split("< ").map(name).collect();
+        let arguments = parts.join("< ");
         self.line(&format!(".B {}", escaped(program)));
         self.line(&arguments);
         self.line(".br");
@@ -350,6 +354,13 @@ mod tests {
         let mut page = Page::default();
         page.text("One. .envelope 'two");
         assert_eq!(page.0, "One.\n\\&.envelope 'two\n");
+    }
+
+    #[test]
+    fn what_a_shell_is_told_is_no_name() {
+        let mut page = Page::default();
+        page.synopsis("a", "[<b c> ...] < <d>");
+        assert_eq!(page.0, ".B a\n[\\fIb c\\fR ...] < \\fId\\fR\n.br\n");
     }
 
     #[test]

@@ -352,6 +352,8 @@ impl From<Syntax> for Kind {
 pub enum Warning {
     /// The log goes to the standard error stream, which is closed after start-up.
     LoggingStops,
+    /// There is a place for the log, but no log.
+    NothingLogged,
     /// There is a server to forward to, but nothing that has mail forwarded.
     NeverForwards,
     /// Clients wait while their mail is forwarded.
@@ -378,6 +380,7 @@ impl fmt::Display for Warning {
                 "logging stops after start-up, as --close-stderr is given or implied by \
                  --as-server or --as-proxy: add --log-file, --syslog or --close-stderr=no"
             }
+            Warning::NothingLogged => "nothing is logged to --log-file or --syslog: add --log",
             Warning::NeverForwards => {
                 "mail is never forwarded: add --forward, --forward-on-disconnect or --poll"
             }

@@ -1,8 +1,8 @@
 //! The file with the number of the process.
 //!
-//! It is locked for as long as the process runs, or one that it has divided itself
-//! into. So a file without a lock is one that was left behind, whatever has its
-//! number now, and is replaced; nothing that is not plainly such a file is.
+//! It is locked for as long as the process that it names runs. So a file without a
+//! lock is one that was left behind, whatever has its number now, and is replaced;
+//! nothing that is not plainly such a file is.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -24,9 +24,11 @@ const OCTETS_MAX: u64 = 32;
 /// How often it is tried again when others do the same at the same time.
 const TRIES_MAX: usize = 10;
 
-/// A pid file that is ours. Dropped, it is removed.
+/// A pid file that is ours. Dropped by the process that it names, it is removed; one
+/// that this has divided itself into only lets go of it, and the lock stays.
 #[derive(Debug)]
 pub struct PidFile {
+    process: u32,
     directory: Directory,
     name: Vec<u8>,
     /// Holds the lock.
@@ -95,7 +97,9 @@ impl PidFile {
 
 impl Drop for PidFile {
     fn drop(&mut self) {
-        self.remove();
+        if self.process == std::process::id() {
+            self.remove();
+        }
     }
 }
 
@@ -133,12 +137,13 @@ fn write(path: &Path) -> Result<PidFile, Error> {
             continue;
         }
         let mut pid_file = PidFile {
+            process: std::process::id(),
             directory,
             name,
             file,
             path: path.to_owned(),
         };
-        let text = format!("{}\n", std::process::id());
+        let text = format!("{}\n", pid_file.process);
         let written = pid_file.file.write_all(text.as_bytes());
         return written
             .map_err(|error| fail("write", error))

@@ -91,13 +91,14 @@ pub fn with_group<T>(user: &User, run: impl FnOnce() -> T) -> io::Result<T> {
 
 /// Divides the process, and returns in the one that has given up its privileges, or
 /// has kept them where there is no user to become: then the other one is there for PAM
-/// alone. The pid file is for the other one to remove.
+/// alone. The pid file is the other one's: it names that one, and whoever talks to the
+/// network is not to write to it.
 ///
 /// An error is told in either case by the process that goes on; it must end then.
 pub fn divide(
     user: Option<&User>,
     division: Division,
-    pid_file: Option<&PidFile>,
+    pid_file: Option<PidFile>,
 ) -> io::Result<Lifeline> {
     platform::divide(user, division, pid_file)
 }

@@ -67,6 +67,7 @@ pub(super) fn check(raw: &Raw, context: &Context) -> Result<(Config, Vec<Warning
 fn warnings(config: &Config, interfaces: &[Interface]) -> Vec<Warning> {
     let elsewhere = config.log.file.is_some() || config.log.syslog.is_some();
     let stops = config.log.enabled && config.log.close_stderr && !elsewhere;
+    let silent = !config.log.enabled && elsewhere;
     let idle = |forward: &Forward| {
         !forward.on_start && !forward.on_disconnect && !forward.immediate && forward.poll.is_none()
     };
@@ -82,6 +83,7 @@ fn warnings(config: &Config, interfaces: &[Interface]) -> Vec<Warning> {
     let hopes = config.forward.as_ref().is_some_and(verifies_if_offered);
     let all = [
         stops.then_some(Warning::LoggingStops),
+        silent.then_some(Warning::NothingLogged),
         never.then_some(Warning::NeverForwards),
         waits.then_some(Warning::ClientsWait),
         hopes.then_some(Warning::VerifiesIfOffered),

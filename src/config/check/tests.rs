@@ -741,6 +741,10 @@ fn what_is_probably_not_meant_is_warned_of() {
     assert_eq!(warned("-t -d"), []);
     assert_eq!(warned("-t -d -n -N log"), []);
     assert_eq!(warned("-t -e"), []);
+    for line in ["-t -k", "-t -N log", "-t -n -N log -k=local0"] {
+        assert_eq!(warned(line), [Warning::NothingLogged], "{line}");
+        assert_eq!(warned(&format!("{line} -l")), [], "{line}");
+    }
     assert_eq!(warned("-t -d --close-stderr=no"), []);
     assert_eq!(warned("-t -o a:1"), [Warning::NeverForwards]);
     assert_eq!(warned("-t -o a:1 -a 1"), []);

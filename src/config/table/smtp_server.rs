@@ -51,10 +51,10 @@ pub(super) const OPTIONS: &[Opt] = &[
         short: Some('A'),
         argument: Optional("scope"),
         summary: "tell others less about this system",
-        doc: "Tells others less. The scopes are separated by commas: vrfy disables the VRFY \
-            command, server makes the greeting and the replies say less, content leaves out the \
-            Received line, and client leaves out the AUTH parameter of the MAIL command when \
-            forwarding. Without a value, all of them.",
+        doc: "Tells others less. The scopes are separated by commas: vrfy has the VRFY command \
+            answered with 252 for every address and not offered, server makes the greeting and \
+            the replies say less, content leaves out the Received line, and client leaves out \
+            the AUTH parameter of the MAIL command when forwarding. Without a value, all of them.",
         ..Opt::FLAG
     },
     Opt {

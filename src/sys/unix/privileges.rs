@@ -133,7 +133,7 @@ pub(in crate::sys) fn with_group<T>(gid: u32, run: impl FnOnce() -> T) -> io::Re
 pub(in crate::sys) fn divide(
     user: Option<&User>,
     division: Division,
-    pid_file: Option<&PidFile>,
+    pid_file: Option<PidFile>,
 ) -> io::Result<Lifeline> {
     assert!(
         is_single_threaded() != Some(false),
@@ -144,10 +144,11 @@ pub(in crate::sys) fn divide(
     match unsafe { fork::fork() }? {
         Fork::Parent(child) => {
             drop(ours);
-            monitor::run(child, theirs, user, division, pid_file)
+            monitor::run(child, theirs, user, division, pid_file.as_ref())
         }
         Fork::Child => {
             drop(theirs);
+            drop(pid_file);
             if let Some(user) = user {
                 give_up(user)?;
             }

@@ -32,7 +32,7 @@ pub(in crate::sys) fn with_group<T>(_gid: u32, run: impl FnOnce() -> T) -> io::R
 pub(in crate::sys) fn divide(
     _user: Option<&User>,
     _division: Division,
-    _pid_file: Option<&PidFile>,
+    _pid_file: Option<PidFile>,
 ) -> io::Result<Lifeline> {
     Err(io::ErrorKind::Unsupported.into())
 }
