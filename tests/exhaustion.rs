@@ -22,7 +22,7 @@ impl SmallDisk {
             .arg(scratch.path());
         let mounted = command.output().is_ok_and(|output| output.status.success());
         if !mounted {
-            eprintln!("skipped: cannot mount a small file system");
+            crate::support::skip("cannot mount a small file system");
         }
         mounted.then_some(SmallDisk(scratch))
     }

@@ -252,6 +252,28 @@ fn a_guesser_that_does_not_wait_learns_nothing_and_is_counted() {
 }
 
 #[test]
+fn several_connections_guess_no_faster_than_one() {
+    let (spool, secrets) = (Scratch::new(), Secrets::new(SECRETS));
+    let server = serve(&spool, &secrets, &[]);
+    let connect = || {
+        let mut client = Client::connect(server.port);
+        client.hello();
+        client
+    };
+    for _ in 0..2 {
+        connect().expect(&plain("alice", "wrong"), "535 ");
+    }
+    let (clients, began) = ([connect(), connect(), connect()], Instant::now());
+    thread::scope(|scope| {
+        for mut client in clients {
+            scope.spawn(move || client.expect(&plain("alice", "e=mc2"), "235 "));
+        }
+    });
+    // Two seconds for each but for what the first success forgives.
+    assert!(began.elapsed() >= Duration::from_secs(5));
+}
+
+#[test]
 fn a_new_password_counts_at_once_and_a_bad_file_not_at_all() {
     let (spool, secrets) = (Scratch::new(), Secrets::new(SECRETS));
     let server = serve(&spool, &secrets, &[]);

@@ -5,6 +5,7 @@
 mod account_verifier;
 mod admin;
 mod adversary;
+mod bounces;
 mod built_in_filters;
 mod check;
 mod client_auth;

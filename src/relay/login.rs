@@ -67,9 +67,9 @@ impl Login {
         matches!(self, Login::Checking { .. } | Login::Waiting { .. })
     }
 
-    /// Has what the client says checked, as soon as its address may try again. It is
-    /// this that waits and not only the answer of those who fail: or else silence
-    /// would be an answer.
+    /// Has what the client says checked, as soon as its address may try again, or not at
+    /// all if that is too late. It is this that waits and not only the answer of those
+    /// who fail: or else silence would be an answer.
     pub fn check(
         &mut self,
         site: SiteId,
@@ -78,7 +78,12 @@ impl Login {
         context: &mut Context,
     ) {
         let began = context.now;
-        let wait = context.security.throttle.wait(began, client.1.ip());
+        let peer = client.1.ip();
+        let Some(wait) = context.security.throttle.turn(began, peer) else {
+            verbose!("too many attempts to log in wait: {peer}");
+            self.hold(Answer::Unavailable, began);
+            return;
+        };
         if wait.is_zero() {
             self.look((began, site), credentials, client, context);
             return;

@@ -1,11 +1,11 @@
 //! How often and how fast peers may try: against guessing of passwords.
 //!
 //! [`Attempts`] belongs to one connection, [`Throttle`] to the server. An attempt of
-//! an address that has failed waits for the time that [`Throttle::wait`] gives before
-//! it is looked at, so that nothing is learnt by not waiting; and the answer to one
-//! that fails is held back until the time is over that [`Throttle::failed`] gives.
-//! As both grow with all failures of the peer's address, on whatever connection, a
-//! peer does not win by opening connections one after the other.
+//! an address that has failed waits for its [`Throttle::turn`] before it is looked at,
+//! so that nothing is learnt by not waiting; and the answer to one that fails is held
+//! back until the time is over that [`Throttle::failed`] gives. As both grow with all
+//! failures of the peer's address, on whatever connection, and its attempts are looked
+//! at one after the other, a peer does not win by opening many connections.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -19,6 +19,9 @@ pub const ADDRESSES_MAX: usize = 4096;
 
 /// The longest time that an attempt waits, or its answer is held back.
 pub const DELAY_MAX: Duration = Duration::from_secs(30);
+
+/// The longest time that an attempt waits behind others of its address.
+pub const TURN_MAX: Duration = Duration::from_secs(120);
 
 /// After this time without a failure, one failure is forgotten.
 pub const FORGIVEN_AFTER: Duration = Duration::from_secs(120);
@@ -52,6 +55,8 @@ struct Failures {
     count: u32,
     /// From here on time forgives.
     since: Instant,
+    /// When the last attempt that waits is looked at.
+    last_turn: Instant,
 }
 
 impl Throttle {
@@ -65,6 +70,7 @@ impl Throttle {
         let entry = self.failures.entry(network).or_insert(Failures {
             count: 0,
             since: now,
+            last_turn: now,
         });
         *entry = entry.at(now);
         entry.count = (entry.count + 1).min(COUNT_MAX);
@@ -85,11 +91,25 @@ impl Throttle {
         }
     }
 
-    /// How long the next attempt of this peer waits before it is looked at: as long as
-    /// the answer to its last failure took, less what time has forgiven.
-    pub fn wait(&self, now: Instant, peer: IpAddr) -> Duration {
-        let entry = self.failures.get(&network(peer));
-        delay(entry.map_or(0, |entry| entry.at(now).count))
+    /// How long an attempt of this peer waits before it is looked at: as long as the
+    /// answer to its last failure took, less what time has forgiven, after the attempts
+    /// of its address that wait already. Nothing where that is beyond [`TURN_MAX`].
+    #[must_use]
+    pub fn turn(&mut self, now: Instant, peer: IpAddr) -> Option<Duration> {
+        let Some(entry) = self.failures.get_mut(&network(peer)) else {
+            return Some(Duration::ZERO);
+        };
+        let delay = delay(entry.at(now).count);
+        if delay.is_zero() {
+            return Some(delay);
+        }
+        let turn = entry.last_turn.max(now) + delay;
+        let wait = turn - now;
+        let may_wait = wait <= TURN_MAX;
+        if may_wait {
+            entry.last_turn = turn;
+        }
+        may_wait.then_some(wait)
     }
 
     /// Forgets addresses that are forgiven, or else the one that has failed the
@@ -118,6 +138,7 @@ impl Failures {
         Failures {
             count: self.count - forgiven,
             since: self.since + FORGIVEN_AFTER * forgiven,
+            ..self
         }
     }
 }
@@ -152,6 +173,32 @@ mod tests {
         Duration::from_secs(count)
     }
 
+    /// How long an attempt waits that has none before it.
+    fn wait(throttle: &Throttle, now: Instant, peer: IpAddr) -> Duration {
+        let entry = throttle.failures.get(&network(peer));
+        delay(entry.map_or(0, |entry| entry.at(now).count))
+    }
+
+    #[test]
+    fn attempts_of_one_address_are_looked_at_one_after_the_other() {
+        let (mut throttle, start) = (Throttle::default(), Instant::now());
+        let at = |secs| start + seconds(secs);
+        let mut turn = |secs, peer| throttle.turn(at(secs), address(peer));
+        assert_eq!([turn(0, 1), turn(0, 1)], [Some(Duration::ZERO); 2]);
+        for _ in 0..3 {
+            let _ = throttle.failed(start, address(1));
+        }
+        let mut turn = |secs, peer| throttle.turn(at(secs), address(peer));
+        let turns: Vec<_> = (0..40).map_while(|_| turn(0, 1)).collect();
+        let expected: Vec<_> = (1..=30).map(|count| seconds(4 * count)).collect();
+        assert_eq!(turns, expected, "and no longer than the limit");
+        assert_eq!(turn(0, 2), Some(Duration::ZERO), "others do not wait");
+        assert_eq!(turn(3, 1), None);
+        assert_eq!([turn(4, 1), turn(4, 1)], [Some(seconds(120)), None]);
+        assert_eq!(turn(119, 1), Some(seconds(9)));
+        assert_eq!(turn(1000, 1), Some(Duration::ZERO));
+    }
+
     #[test]
     fn a_connection_ends_with_its_third_failure() {
         let mut attempts = Attempts::default();
@@ -169,8 +216,8 @@ mod tests {
             .collect();
         assert_eq!(delays[..7], [1, 2, 4, 8, 16, 30, 30]);
         assert!(delays[7..].iter().all(|delay| *delay == 30));
-        assert_eq!(throttle.wait(now, address(1)), seconds(30));
-        assert_eq!(throttle.wait(now, address(2)), Duration::ZERO);
+        assert_eq!(wait(&throttle, now, address(1)), seconds(30));
+        assert_eq!(wait(&throttle, now, address(2)), Duration::ZERO);
         assert_eq!(
             throttle.failed(now, address(2)),
             seconds(1),
@@ -184,7 +231,7 @@ mod tests {
         for _ in 0..4 {
             let _ = throttle.failed(start, address(1));
         }
-        let at = |secs| throttle.wait(start + seconds(secs), address(1)).as_secs();
+        let at = |secs| wait(&throttle, start + seconds(secs), address(1)).as_secs();
         assert_eq!(
             [at(0), at(119), at(120), at(240), at(480), at(1_000_000)],
             [8, 8, 4, 2, 0, 0]
@@ -194,7 +241,7 @@ mod tests {
             seconds(4)
         );
         // A clock that goes back does no harm.
-        assert_eq!(throttle.wait(start, address(1)), seconds(4));
+        assert_eq!(wait(&throttle, start, address(1)), seconds(4));
     }
 
     #[test]
@@ -204,7 +251,7 @@ mod tests {
             let _ = throttle.failed(start, address(1));
         }
         assert_eq!(
-            throttle.wait(start + seconds(3600), address(1)),
+            wait(&throttle, start + seconds(3600), address(1)),
             Duration::ZERO
         );
     }
@@ -247,7 +294,7 @@ mod tests {
             let _ = throttle.failed(now + seconds(1), address(number));
         }
         assert_eq!(throttle.failures.len(), ADDRESSES_MAX);
-        assert_eq!(throttle.wait(now, address(0)), seconds(16));
+        assert_eq!(wait(&throttle, now, address(0)), seconds(16));
         // Those that are forgiven go first, all at once.
         let _ = throttle.failed(now + seconds(200), address(u32::MAX));
         assert_eq!(throttle.failures.len(), 2);
