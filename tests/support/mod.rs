@@ -23,7 +23,7 @@ pub(crate) mod tools;
 pub(crate) mod transcript;
 
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 pub(crate) use skip::skip;
@@ -61,7 +61,8 @@ pub(crate) fn skip_unless_root() -> bool {
 }
 
 /// A folder of programs that `tests/run` unpacks without installing them.
-pub(crate) fn unpacked(folder: &str) -> PathBuf {
+#[cfg(unix)]
+pub(crate) fn unpacked(folder: &str) -> std::path::PathBuf {
     let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers");
     peers.join(folder)
 }
