@@ -79,6 +79,7 @@ mod tests {
         assert_eq!(timers.next(|_, _| false), None);
         assert_eq!(timers.next(all), None);
     }
+
     #[test]
     fn stale_ones_do_not_pile_up_though_they_are_due_late() {
         let mut slab = Slab::default();

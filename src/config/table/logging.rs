@@ -45,9 +45,9 @@ pub(super) const OPTIONS: &[Opt] = &[
         short: Some('N'),
         argument: Path("file"),
         summary: "file to log to",
-        doc: "Writes the log of --log to this file instead of the standard error stream. The first %d in \
-            its name stands for the local date, for a new file every day, the first %h for the \
-            hour. The file is opened again on SIGHUP. A symbolic link is not followed.",
+        doc: "Writes the log of --log to this file instead of the standard error stream. The \
+            first %d in its name stands for the local date, for a new file every day, the first \
+            %h for the hour. The file is opened again on SIGHUP. A symbolic link is not followed.",
         ..Opt::FLAG
     },
     Opt {
@@ -80,8 +80,8 @@ pub(super) const OPTIONS: &[Opt] = &[
         short: Some('k'),
         argument: Optional("facility"),
         summary: "log to the system log",
-        doc: "Writes the log of --log to the system log, even if --no-syslog is given or implied. The \
-            facility is mail (the default), user, daemon, or local0 to local7.",
+        doc: "Writes the log of --log to the system log, even if --no-syslog is given or \
+            implied. The facility is mail (the default), user, daemon, or local0 to local7.",
         ..Opt::FLAG
     },
     Opt {
