@@ -238,8 +238,7 @@ fn a_client_that_sends_no_more_gets_all_replies() {
         assert!(Instant::now() < until);
         world.session.on_ready(world.ready(), &mut world.context);
     }
-    assert!(!world.session.is_over());
-
+    // Systems may take more after all; then the session may be over by now.
     let (mut scratch, mut heard) = (vec![0; 65536], Vec::new());
     while world.client.read(&mut scratch).unwrap() != Arrival::End {
         assert!(Instant::now() < until);
