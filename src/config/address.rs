@@ -2,7 +2,7 @@
 //! to, and from where.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 
 use super::value::{Fault, UNIX_PATH_MAX, ZONE_MAX, host_name};
@@ -121,10 +121,8 @@ pub enum Host {
 }
 
 impl Literal {
-    /// All addresses of this system, of one family.
+    /// All IPv4 addresses of this system.
     pub const ANY_IPV4: Literal = Literal::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-    /// As [`Literal::ANY_IPV4`], of the other family.
-    pub const ANY_IPV6: Literal = Literal::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
 
     /// An address without a zone.
     pub const fn new(ip: IpAddr) -> Literal {

@@ -27,7 +27,9 @@ pub trait Work: Send + Sync + 'static {
 
     /// Whether jobs of this kind gain from being done together. While a group is
     /// at work, further ones of the kind wait and then form the next group.
-    fn is_grouped(&self, job: &Self::Job) -> bool;
+    fn is_grouped(&self, _job: &Self::Job) -> bool {
+        false
+    }
 
     /// Whether a job may take long. Only [`LONG_MAX`] of them are at work at the same
     /// time, and further ones wait for those.

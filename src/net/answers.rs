@@ -11,7 +11,7 @@ use super::resolver::{Family, ResolveError, resolve};
 
 /// How long an answer is used. Short, since a host that moves has its reasons; a
 /// failure is not remembered at all.
-pub const FOR: Duration = Duration::from_secs(30);
+pub const USED_FOR: Duration = Duration::from_secs(30);
 
 /// How many answers are remembered.
 pub const COUNT_MAX: usize = 200;
@@ -31,7 +31,7 @@ struct Answer {
 }
 
 impl Answers {
-    /// As [`resolve`], with an answer that may be [`FOR`] old.
+    /// As [`resolve`], with an answer that may be [`USED_FOR`] old.
     pub fn resolve(
         &self,
         target: &HostPort,
@@ -49,7 +49,7 @@ impl Answers {
         look_up: impl FnOnce(&HostPort, Option<Family>) -> Result<Vec<SocketAddr>, ResolveError>,
     ) -> Result<Vec<SocketAddr>, ResolveError> {
         let question = (target.clone(), family);
-        let is_fresh = |answer: &Answer| now.saturating_duration_since(answer.since) < FOR;
+        let is_fresh = |answer: &Answer| now.saturating_duration_since(answer.since) < USED_FOR;
         let lock = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(answer) = lock().get(&question).filter(|answer| is_fresh(answer)) {
             return Ok(answer.addresses.clone());
@@ -94,11 +94,11 @@ mod tests {
         assert!(!ask(
             &answers,
             "a.test:25",
-            now + FOR - Duration::from_millis(1)
+            now + USED_FOR - Duration::from_millis(1)
         ));
         assert!(ask(&answers, "a.test:26", now));
         assert!(ask(&answers, "b.test:25", now));
-        assert!(ask(&answers, "a.test:25", now + FOR));
+        assert!(ask(&answers, "a.test:25", now + USED_FOR));
     }
 
     #[test]
@@ -118,7 +118,7 @@ mod tests {
             assert!(ask(&answers, &format!("h{number}.test:25"), now));
         }
         assert_eq!(answers.known.lock().unwrap().len(), COUNT_MAX);
-        assert!(ask(&answers, "later.test:25", now + FOR));
+        assert!(ask(&answers, "later.test:25", now + USED_FOR));
         assert_eq!(answers.known.lock().unwrap().len(), 1);
     }
 }

@@ -110,10 +110,6 @@ impl Work for LookupWork {
     type Job = (Instant, Job);
     type Done = Done;
 
-    fn is_grouped(&self, _job: &(Instant, Job)) -> bool {
-        false
-    }
-
     fn is_long(&self, (_, job): &(Instant, Job)) -> bool {
         matches!(job, Job::Addresses(question) if question.origin == Origin::Message)
     }

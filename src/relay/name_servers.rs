@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use crate::event::{Interest, Ready, Token};
+use crate::event::Token;
 use crate::verbose;
 
 use super::context::Context;
@@ -47,15 +47,9 @@ impl Session for NameServerWatch {
         self.read_at = Some(context.now + NAME_SERVERS_EVERY);
     }
 
-    fn interest(&self, _now: Instant) -> Option<Interest> {
-        None
-    }
-
     fn deadline(&self) -> Option<Instant> {
         self.read_at
     }
-
-    fn on_ready(&mut self, _ready: Ready, _context: &mut Context) {}
 
     fn on_timeout(&mut self, context: &mut Context) {
         // The next time is set once this one is done: one job at a time.

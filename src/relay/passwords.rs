@@ -29,10 +29,6 @@ impl Work for PasswordWork {
     type Job = Job;
     type Done = Done;
 
-    fn is_grouped(&self, _job: &Job) -> bool {
-        false
-    }
-
     fn run(&self, jobs: Vec<Job>) -> Vec<Done> {
         let check = |job: Job| pam::check(&job.credentials, job.peer, job.until);
         jobs.into_iter().map(check).collect()

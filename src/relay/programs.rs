@@ -47,10 +47,6 @@ impl Work for ProgramWork {
     type Job = Job;
     type Done = Done;
 
-    fn is_grouped(&self, _job: &Job) -> bool {
-        false
-    }
-
     fn run(&self, jobs: Vec<Job>) -> Vec<Done> {
         jobs.into_iter().map(|job| Box::new(job.run())).collect()
     }

@@ -367,18 +367,6 @@ mod tests {
             }
         }
 
-        fn interest(&self, _now: Instant) -> Option<Interest> {
-            None
-        }
-
-        fn deadline(&self) -> Option<Instant> {
-            None
-        }
-
-        fn on_ready(&mut self, _ready: Ready, _context: &mut Context) {}
-
-        fn on_timeout(&mut self, _context: &mut Context) {}
-
         fn on_message(&mut self, _message: Message, _context: &mut Context) {
             assert!(self.heir.is_none(), "a panic on purpose");
             self.over = true;

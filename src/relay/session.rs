@@ -91,20 +91,24 @@ pub trait Session {
     fn start(&mut self, token: Token, context: &mut Context);
 
     /// What it waits for on its socket; see [`crate::event::Pollable::interest`].
-    fn interest(&self, now: Instant) -> Option<Interest>;
+    fn interest(&self, _now: Instant) -> Option<Interest> {
+        None
+    }
 
     /// What it waits for on further sockets; see
     /// [`crate::event::Pollable::more_interests`].
     fn more_interests(&self, _out: &mut Vec<Interest>) {}
 
     /// When it wants [`Session::on_timeout`], unless something happens before.
-    fn deadline(&self) -> Option<Instant>;
+    fn deadline(&self) -> Option<Instant> {
+        None
+    }
 
     /// Its socket is ready.
-    fn on_ready(&mut self, ready: Ready, context: &mut Context);
+    fn on_ready(&mut self, _ready: Ready, _context: &mut Context) {}
 
     /// Its deadline has passed.
-    fn on_timeout(&mut self, context: &mut Context);
+    fn on_timeout(&mut self, _context: &mut Context) {}
 
     /// A message for it arrived.
     fn on_message(&mut self, message: Message, context: &mut Context);

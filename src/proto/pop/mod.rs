@@ -272,11 +272,6 @@ impl Machine {
         matches!(self.state, State::Listing(..))
     }
 
-    /// Whether messages are being deleted: their fate is about to be told.
-    pub fn is_updating(&self) -> bool {
-        matches!(self.state, State::Wait(Wait::Deleted))
-    }
-
     fn idle_time(&self) -> Option<Duration> {
         let settings = &self.core.settings;
         match &self.state {

@@ -17,7 +17,7 @@ mod window;
 
 use std::time::{Duration, Instant};
 
-use crate::event::{Interest, Ready, Token};
+use crate::event::Token;
 use crate::store::Spool;
 use crate::{error, info, verbose};
 
@@ -339,17 +339,11 @@ impl Session for Forwarder {
         }
     }
 
-    fn interest(&self, _now: Instant) -> Option<Interest> {
-        None
-    }
-
     fn deadline(&self) -> Option<Instant> {
         let pass = self.pass.as_ref().and_then(Pass::deadline);
         let all = [self.poll_at, self.retry_at, pass];
         all.into_iter().flatten().min()
     }
-
-    fn on_ready(&mut self, _ready: Ready, _context: &mut Context) {}
 
     fn on_timeout(&mut self, context: &mut Context) {
         let is_past = |at: Option<Instant>| at.is_some_and(|at| at <= context.now);

@@ -2,9 +2,8 @@
 //! goes, and may write that into its envelope. No connection is needed for this.
 
 use std::sync::Arc;
-use std::time::Instant;
 
-use crate::event::{Interest, Ready, Token};
+use crate::event::Token;
 use crate::filter::chain::Chain;
 use crate::relay::client_filter::{self, Next};
 use crate::relay::context::Context;
@@ -138,18 +137,6 @@ impl Session for Router {
             Job::Lock(self.spool.clone(), vec![self.id.clone()], way),
         );
     }
-
-    fn interest(&self, _now: Instant) -> Option<Interest> {
-        None
-    }
-
-    fn deadline(&self) -> Option<Instant> {
-        None
-    }
-
-    fn on_ready(&mut self, _ready: Ready, _context: &mut Context) {}
-
-    fn on_timeout(&mut self, _context: &mut Context) {}
 
     fn on_message(&mut self, message: Message, context: &mut Context) {
         match message {

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::error;
-use crate::event::{Interest, Ready, Token};
+use crate::event::Token;
 use crate::relay::context::Context;
 use crate::relay::disk;
 use crate::relay::session::{Kind, Message, Session};
@@ -278,18 +278,6 @@ impl Session for Surveyor {
     fn start(&mut self, token: Token, _context: &mut Context) {
         self.token = token;
     }
-
-    fn interest(&self, _now: Instant) -> Option<Interest> {
-        None
-    }
-
-    fn deadline(&self) -> Option<Instant> {
-        None
-    }
-
-    fn on_ready(&mut self, _ready: Ready, _context: &mut Context) {}
-
-    fn on_timeout(&mut self, _context: &mut Context) {}
 
     fn on_message(&mut self, message: Message, context: &mut Context) {
         match message {

@@ -67,9 +67,13 @@ impl Child {
             group,
             reaped: false,
         };
-        let mut groups = groups();
-        groups.running.insert(group);
-        match groups.ended {
+        // The child's own end needs the groups, too.
+        let is_ending = {
+            let mut groups = groups();
+            groups.running.insert(group);
+            groups.ended
+        };
+        match is_ending {
             true => Err(io::Error::other("the program is ending")),
             false => Ok(child),
         }
