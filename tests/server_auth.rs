@@ -195,6 +195,12 @@ fn trusted_addresses_need_no_login_and_establish_no_submitter() {
         .wait_for("trusting [127.0.0.1]: matched [127.0.0.0/24] from line 1");
 }
 
+fn greeted(server: &Server) -> Client {
+    let mut client = Client::connect(server.port);
+    client.hello();
+    client
+}
+
 #[test]
 fn guessing_is_slow_and_ends_the_connection() {
     let (spool, secrets) = (Scratch::new(), Secrets::new(SECRETS));
@@ -233,11 +239,7 @@ fn guessing_is_slow_and_ends_the_connection() {
 fn a_guesser_that_does_not_wait_learns_nothing_and_is_counted() {
     let (spool, secrets) = (Scratch::new(), Secrets::new(SECRETS));
     let server = serve(&spool, &secrets, &[]);
-    let connect = || {
-        let mut client = Client::connect(server.port);
-        client.hello();
-        client
-    };
+    let connect = || greeted(&server);
     connect().expect(&plain("alice", "wrong"), "535 ");
     for guess in ["mc2=e", "e=mc3"] {
         let attempt = format!("{}\r\n", plain("alice", guess));
@@ -255,11 +257,7 @@ fn a_guesser_that_does_not_wait_learns_nothing_and_is_counted() {
 fn several_connections_guess_no_faster_than_one() {
     let (spool, secrets) = (Scratch::new(), Secrets::new(SECRETS));
     let server = serve(&spool, &secrets, &[]);
-    let connect = || {
-        let mut client = Client::connect(server.port);
-        client.hello();
-        client
-    };
+    let connect = || greeted(&server);
     for _ in 0..2 {
         connect().expect(&plain("alice", "wrong"), "535 ");
     }
