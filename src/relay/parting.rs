@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::connection::{Arrival, Connection};
 
 /// How long the peer may take to take what was sent last.
-pub const FLUSH_MAX: Duration = Duration::from_secs(10);
+pub const FLUSH_MAX: Duration = Duration::from_secs(30);
 
 /// How long it may take after that to hang up itself.
 pub const LINGER_MAX: Duration = Duration::from_secs(2);
@@ -27,7 +27,8 @@ pub struct Parting {
 }
 
 impl Parting {
-    /// Begins; perhaps with a peer that has said that it will send no more.
+    /// Begins; perhaps with a peer that will send no more, and need not be waited for
+    /// once it has been sent everything.
     pub fn new(now: Instant, peer_has_gone: bool) -> Parting {
         Parting {
             flush_by: now + FLUSH_MAX,

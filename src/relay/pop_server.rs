@@ -6,7 +6,7 @@ pub mod host;
 mod job;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::auth::Secrets;
 use crate::base::{OneLine, ascii};
@@ -26,18 +26,12 @@ use super::limits::{POP_LOW_WATER, POP_STEPS_MAX};
 use super::listener::Caller;
 use super::login::Login;
 use super::maildrop::MessageList;
-use super::parting::DROPPED_MAX;
+use super::parting::Parting;
 use super::peer::Peer;
 use super::security::{self, Found, SiteId};
 use super::session::{Kind, Message, Session};
 use super::watch::traffic;
 use job::Awaited;
-
-/// How long a client that is being hung up on may take to take the last response.
-const CLOSE_MAX: Duration = Duration::from_secs(30);
-
-/// How long it may take after that to hang up itself.
-const LINGER_MAX: Duration = Duration::from_secs(2);
 
 /// What all sessions of a server share.
 pub struct Service {
@@ -69,11 +63,8 @@ pub struct PopServer {
     /// Since when a job of the session has been under way, and what it is for.
     away_since: Option<Instant>,
     awaited: Awaited,
-    reason: Option<CloseReason>,
-    linger_until: Option<Instant>,
-    /// How many octets have come since then.
-    dropped: usize,
-    close_by: Option<Instant>,
+    /// Why the session is over, and how far its connection is with that.
+    parting: Option<(CloseReason, Parting)>,
     /// When to go on although nothing has happened, as others had to get their turn.
     resume_at: Option<Instant>,
     leaving: bool,
@@ -129,10 +120,7 @@ impl PopServer {
             sending: Sending::default(),
             away_since: None,
             awaited: Awaited::Nothing,
-            reason: None,
-            linger_until: None,
-            dropped: 0,
-            close_by: None,
+            parting: None,
             resume_at: None,
             leaving: false,
             starved: true,
@@ -195,7 +183,7 @@ impl PopServer {
     fn may_receive(&self) -> bool {
         let has_work = self.machine.has_more_to_say()
             || (self.machine.wants_input() && !self.connection.input.is_empty());
-        self.reason.is_none() && self.has_room() && has_work
+        self.parting.is_none() && self.has_room() && has_work
     }
 
     /// Whether the client has taken most of what it was sent.
@@ -229,7 +217,7 @@ impl PopServer {
                 Action::Delete(indices) => self.delete(&indices, context),
                 Action::Close(reason) => {
                     self.hint_at_tls(reason);
-                    self.reason = Some(reason);
+                    self.part(reason, context.now);
                     // Free for others before the client knows.
                     self.maildrop = None;
                     self.sending = Sending::default();
@@ -253,15 +241,20 @@ impl PopServer {
         self.refuse_injection(context);
         self.flush(context.now);
         self.continue_stls(context);
-        let has_gone = self.broken || (self.input_ended && self.is_done());
-        if has_gone {
+        if self.parting.is_none() {
+            self.consider_parting(context);
+        }
+        if self.has_parted(context.now) {
+            self.finish();
+        }
+    }
+
+    fn consider_parting(&mut self, context: &mut Context) {
+        if self.broken || (self.input_ended && self.is_done()) {
             self.act(context, |machine, actions| machine.peer_closed(actions));
         } else if self.leaving {
             self.leaving = false;
             self.act(context, Machine::shut_down);
-        }
-        if self.reason.is_some() {
-            self.close(has_gone, context);
         }
     }
 
@@ -271,8 +264,7 @@ impl PopServer {
             || self.sending.is_wanted
             || self.login.is_undecided()
             || self.machine.has_more_to_say();
-        let has_heard = self.starved || self.reason.is_some();
-        !is_busy && has_heard && self.connection.is_flushed()
+        !is_busy && self.starved && self.connection.is_flushed()
     }
 
     fn flush(&mut self, now: Instant) {
@@ -286,14 +278,19 @@ impl PopServer {
         }
     }
 
-    fn close(&mut self, has_gone: bool, context: &mut Context) {
-        self.flush(context.now);
-        // What TLS has taken has not been sent for that.
-        let flushed = self.connection.is_flushed() && self.connection.shut_down_output();
-        self.close_by.get_or_insert(context.now + CLOSE_MAX);
-        if has_gone || self.broken || (flushed && !self.must_linger(context.now)) {
-            self.finish();
-        }
+    /// Nothing more will be said. Whoever has said farewell, and nothing after it, need
+    /// not be waited for.
+    fn part(&mut self, reason: CloseReason, now: Instant) {
+        let has_quit = reason == CloseReason::Quit && self.connection.input.is_empty();
+        let parting = Parting::new(now, has_quit || self.input_ended);
+        self.parting = Some((reason, parting));
+    }
+
+    /// Whether there is nothing left to wait for, if the session is over.
+    fn has_parted(&mut self, now: Instant) -> bool {
+        let connection = &mut self.connection;
+        let parting = self.parting.as_mut();
+        parting.is_some_and(|(_, parting)| self.broken || parting.is_done(connection, now))
     }
 
     fn act(&mut self, context: &mut Context, call: impl FnOnce(&mut Machine, &mut Vec<Action>)) {
@@ -309,27 +306,10 @@ impl PopServer {
         });
     }
 
-    /// A connection closed with input unread is reset, and the client may never see
-    /// the last response: so the end of output is announced and input is read and
-    /// dropped until the client has hung up, but not for long.
-    fn must_linger(&mut self, now: Instant) -> bool {
-        if matches!(self.reason, Some(CloseReason::Quit)) && self.connection.input.is_empty() {
-            return false;
-        }
-        self.linger_until.get_or_insert(now + LINGER_MAX);
-        true
-    }
-
     fn finish(&mut self) {
         self.over = true;
-        if !self.broken && self.linger_until.is_none() {
-            self.connection.shut_down_output();
-        }
-        let reason = self
-            .reason
-            .as_ref()
-            .map(CloseReason::explain)
-            .unwrap_or_default();
+        let reason = self.parting.as_ref().map(|(reason, _)| reason.explain());
+        let reason = reason.unwrap_or_default();
         info!("pop connection closed: {reason}: {}", self.peer);
     }
 
@@ -379,9 +359,11 @@ impl Session for PopServer {
         if self.broken {
             return None;
         }
-        let lingers = self.linger_until.is_some();
-        let wanted = lingers || (self.reason.is_none() && self.machine.wants_input());
-        self.connection.interest(!self.input_ended && wanted)
+        let read = match &self.parting {
+            Some((_, parting)) => parting.wants_input(),
+            None => !self.input_ended && self.machine.wants_input(),
+        };
+        self.connection.interest(read)
     }
 
     fn deadline(&self) -> Option<Instant> {
@@ -396,11 +378,14 @@ impl Session for PopServer {
             self.resume_at,
         ];
         let first = waits.into_iter().flatten().min();
-        self.linger_until.or(self.close_by).or(first)
+        let parting = self.parting.as_ref();
+        parting.map(|(_, parting)| parting.deadline()).or(first)
     }
 
     fn on_ready(&mut self, ready: Ready, context: &mut Context) {
-        if ready.readable && !self.input_ended {
+        if let Some((_, parting)) = &mut self.parting {
+            parting.read(&mut self.connection, &mut context.scratch);
+        } else if ready.readable && !self.input_ended {
             let arrival = self.connection.read(&mut context.scratch);
             self.note_handshake(&arrival, context);
             match arrival {
@@ -412,19 +397,14 @@ impl Session for PopServer {
                 }
             }
         }
-        if self.reason.is_some() {
-            self.dropped += self.connection.input.len();
-            self.input_ended |= self.dropped > DROPPED_MAX;
-            self.connection.input.clear();
-        }
         self.drive(context);
     }
 
     fn on_timeout(&mut self, context: &mut Context) {
         let now = context.now;
         let is_due = |deadline: Option<Instant>| deadline.is_some_and(|at| at <= now);
-        if self.reason.is_some() {
-            self.broken = true;
+        if self.parting.is_some() {
+            // Whether it has waited long enough is seen below.
         } else if is_due(self.resume_at) {
             self.resume_at = None;
         } else if is_due(self.encryption.deadline()) {

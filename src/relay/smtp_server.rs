@@ -8,7 +8,7 @@ mod immediate;
 mod login;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::auth::Secrets;
 use crate::base::{OneLine, WallClock, ascii};
@@ -35,7 +35,7 @@ use super::guest::{Guest, Word};
 use super::intake::Intake;
 use super::login::Login;
 use super::mail::{Mail, Trigger};
-use super::parting::DROPPED_MAX;
+use super::parting::Parting;
 use super::peer::Peer;
 use super::security::{self, Found, SiteId};
 use super::session::{Kind, Message, Session};
@@ -44,12 +44,6 @@ use super::verification::{Verification, Verifier};
 use super::watch::traffic;
 use filtering::Filtering;
 use immediate::Immediate;
-
-/// How long a client that is being hung up on may take to take the last replies.
-const CLOSE_MAX: Duration = Duration::from_secs(30);
-
-/// How long it may take after that to hang up itself.
-const LINGER_MAX: Duration = Duration::from_secs(2);
 
 /// What all sessions of a listener share.
 pub struct Service {
@@ -93,10 +87,8 @@ pub struct SmtpServer {
     immediate: Immediate,
     wants_rescan: bool,
     transaction: Option<Box<Transaction>>,
-    reason: Option<CloseReason>,
-    linger_until: Option<Instant>,
-    /// How many octets have come since then.
-    dropped: usize,
+    /// Why the session is over, and how far its connection is with that.
+    parting: Option<(CloseReason, Parting)>,
     congested_since: Option<Instant>,
     leaving: bool,
     /// The message whose job is under way: one at a time, so that what waits for
@@ -104,7 +96,6 @@ pub struct SmtpServer {
     away: Option<u64>,
     /// What is left of the input is no whole command.
     starved: bool,
-    close_by: Option<Instant>,
     input_ended: bool,
     broken: bool,
     over: bool,
@@ -144,14 +135,11 @@ impl SmtpServer {
             immediate: Immediate::default(),
             wants_rescan: false,
             transaction: None,
-            reason: None,
-            linger_until: None,
-            dropped: 0,
+            parting: None,
             congested_since: None,
             leaving: false,
             away: None,
             starved: true,
-            close_by: None,
             input_ended: false,
             broken: false,
             over: false,
@@ -198,7 +186,7 @@ impl SmtpServer {
     }
 
     fn may_receive(&self) -> bool {
-        self.reason.is_none()
+        self.parting.is_none()
             && !self.is_congested()
             && self.machine.wants_input()
             && self.connection.output.room() > 0
@@ -232,7 +220,7 @@ impl SmtpServer {
                 Action::StartTls => self.encryption = Encryption::accept(context.now),
                 Action::Close(reason) => {
                     self.hint_at_tls(reason);
-                    self.reason = Some(reason);
+                    self.part(reason, context.now);
                 }
             }
         }
@@ -315,6 +303,15 @@ impl SmtpServer {
         }
         self.continue_starttls(context);
         self.note_congestion(context.now);
+        if self.parting.is_none() {
+            self.consider_parting(context);
+        }
+        if self.has_parted(context.now) {
+            self.finish(context);
+        }
+    }
+
+    fn consider_parting(&mut self, context: &mut Context) {
         let has_gone = self.broken || (self.input_ended && self.is_done());
         let awaits_disk = matches!(self.machine.phase(), Phase::Storing) || self.is_congested();
         if has_gone && !awaits_disk {
@@ -322,27 +319,27 @@ impl SmtpServer {
         } else if self.leaving && matches!(self.machine.phase(), Phase::Idle) {
             self.act(context, |machine, actions| machine.shut_down(actions));
         }
-        if self.reason.is_some() {
-            self.close(has_gone, context);
-        }
     }
 
     /// Whether nothing is left to be done for a client that sends no more: it may well
     /// read on.
     fn is_done(&self) -> bool {
-        (self.starved || self.reason.is_some()) && self.connection.is_flushed()
+        self.starved && self.connection.is_flushed()
     }
 
-    fn close(&mut self, has_gone: bool, context: &mut Context) {
-        if !self.broken && self.connection.flush().is_err() {
-            self.broken = true;
-        }
-        // What TLS has taken has not been sent for that.
-        let flushed = self.connection.is_flushed() && self.connection.shut_down_output();
-        self.close_by.get_or_insert(context.now + CLOSE_MAX);
-        if has_gone || self.broken || (flushed && !self.must_linger(context.now)) {
-            self.finish(context);
-        }
+    /// Nothing more will be said. Whoever has said farewell, and nothing after it, need
+    /// not be waited for.
+    fn part(&mut self, reason: CloseReason, now: Instant) {
+        let has_quit = reason == CloseReason::Quit && self.connection.input.is_empty();
+        let parting = Parting::new(now, has_quit || self.input_ended);
+        self.parting = Some((reason, parting));
+    }
+
+    /// Whether there is nothing left to wait for, if the session is over.
+    fn has_parted(&mut self, now: Instant) -> bool {
+        let connection = &mut self.connection;
+        let parting = self.parting.as_mut();
+        parting.is_some_and(|(_, parting)| self.broken || parting.is_done(connection, now))
     }
 
     /// The time for which the disk keeps a client from sending is not the client's.
@@ -364,30 +361,13 @@ impl SmtpServer {
         self.perform(&mut actions, context);
     }
 
-    /// A connection closed with input unread is reset, and the client may never
-    /// see the last reply: so the end of output is announced and input is read
-    /// and dropped until the client has hung up, but not for long.
-    fn must_linger(&mut self, now: Instant) -> bool {
-        if matches!(self.reason, Some(CloseReason::Quit)) && self.connection.input.is_empty() {
-            return false;
-        }
-        self.linger_until.get_or_insert(now + LINGER_MAX);
-        true
-    }
-
     fn finish(&mut self, context: &mut Context) {
         self.over = true;
         for (token, message) in self.last_words() {
             context.post(token, message);
         }
-        if !self.broken && self.linger_until.is_none() {
-            self.connection.shut_down_output();
-        }
-        let reason = self
-            .reason
-            .as_ref()
-            .map(CloseReason::explain)
-            .unwrap_or_default();
+        let reason = self.parting.as_ref().map(|(reason, _)| reason.explain());
+        let reason = reason.unwrap_or_default();
         info!("smtp connection closed: {reason}: {}", self.peer);
     }
 
@@ -504,10 +484,11 @@ impl Session for SmtpServer {
         if self.broken {
             return None;
         }
-        let lingers = self.linger_until.is_some();
-        let read = !self.input_ended && (lingers || self.machine.wants_input()) && !self.broken;
-        self.connection
-            .interest(read && (lingers || self.reason.is_none()))
+        let read = match &self.parting {
+            Some((_, parting)) => parting.wants_input(),
+            None => !self.input_ended && self.machine.wants_input(),
+        };
+        self.connection.interest(read)
     }
 
     fn deadline(&self) -> Option<Instant> {
@@ -517,11 +498,14 @@ impl Session for SmtpServer {
             .filter(|_| self.congested_since.is_none());
         let waits = [machine, self.login.deadline(), self.encryption.deadline()];
         let first = waits.into_iter().flatten().min();
-        self.linger_until.or(self.close_by).or(first)
+        let parting = self.parting.as_ref();
+        parting.map(|(_, parting)| parting.deadline()).or(first)
     }
 
     fn on_ready(&mut self, ready: Ready, context: &mut Context) {
-        if ready.readable && !self.input_ended {
+        if let Some((_, parting)) = &mut self.parting {
+            parting.read(&mut self.connection, &mut context.scratch);
+        } else if ready.readable && !self.input_ended {
             let arrival = self.connection.read(&mut context.scratch);
             self.note_handshake(&arrival, context);
             match arrival {
@@ -533,19 +517,14 @@ impl Session for SmtpServer {
                 }
             }
         }
-        if self.reason.is_some() {
-            self.dropped += self.connection.input.len();
-            self.input_ended |= self.dropped > DROPPED_MAX;
-            self.connection.input.clear();
-        }
         self.drive(context);
     }
 
     fn on_timeout(&mut self, context: &mut Context) {
         let now = context.now;
         let is_due = |deadline: Option<Instant>| deadline.is_some_and(|at| at <= now);
-        if self.reason.is_some() {
-            self.broken = true;
+        if self.parting.is_some() {
+            // Whether it has waited long enough is seen below.
         } else if is_due(self.encryption.deadline()) {
             self.time_out_handshake(context);
         } else if is_due(self.login.deadline()) {

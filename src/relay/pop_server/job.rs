@@ -69,7 +69,7 @@ impl PopServer {
 
     /// Has the next piece read, or gives the machine the one that has been.
     pub(super) fn feed(&mut self, context: &mut Context) {
-        if !self.sending.is_wanted || self.reason.is_some() {
+        if !self.sending.is_wanted || self.parting.is_some() {
             return;
         }
         if self.sending.piece.is_none() {
