@@ -28,7 +28,7 @@ fn greeted(words: &str) -> InMemory {
 }
 
 fn stored(id: &str) -> Event {
-    Event::Stored(Ok(OneLine::escaped(id)))
+    Event::Stored(OneLine::escaped(id))
 }
 
 impl InMemory {
@@ -62,7 +62,7 @@ fn a_message_that_somebody_else_has_makes_up_for_refused_recipients_too() {
             true => Reply::new(250, None, "the next hop has it"),
             false => Reply::new(451, None, "not now"),
         };
-        session.send_through(b"x\r\n.\r\n", |_| Event::Stored(Err(outcome.clone())));
+        session.send_through(b"x\r\n.\r\n", |_| Event::Answered(outcome.clone()));
     }
     let _ = session.take_replies();
     assert!(
@@ -174,7 +174,7 @@ fn random_event(verifying: bool, random: &mut Random) -> Event {
         (true, _) => Event::Verified(Verdict::Remote {
             address: OneLine::escaped("r"),
         }),
-        (false, 0..4) => Event::Stored(Err(refusal)),
+        (false, 0..4) => Event::Answered(refusal),
         (false, _) => stored("id"),
     }
 }

@@ -240,11 +240,11 @@ impl Session {
     }
 
     fn stored(&mut self) -> Event {
-        let refusal = || Reply::new(452, Some((3, 1)), "insufficient system storage");
-        Event::Stored(match self.dice.below(4) {
-            0 => Err(refusal()),
-            _ => Ok(OneLine::escaped("emailrelay.1.2.3")),
-        })
+        let refusal = Reply::new(452, Some((3, 1)), "insufficient system storage");
+        match self.dice.below(4) {
+            0 => Event::Answered(refusal),
+            _ => Event::Stored(OneLine::escaped("emailrelay.1.2.3")),
+        }
     }
 
     fn verdict(&mut self) -> Verdict {

@@ -18,7 +18,7 @@ use super::context::Context;
 use super::filter_files;
 use super::forwarder::PutOff;
 use super::limits::{CHUNK, HEADER_LOOK_MAX, LOADED_OCTETS_MAX};
-use super::mail::{Ending, Fate, Line, Mail, Way};
+use super::mail::{Ending, Fate, Line, Mail, NO_LINE, Way};
 use super::maildrop;
 use super::security;
 use super::session::Message;
@@ -541,7 +541,7 @@ pub fn abandon(message: Message, context: &mut Context) {
         }
         Message::Mail(Mail::Connect { by, .. }) => {
             let over = Mail::ClientOver {
-                line: 0,
+                line: NO_LINE,
                 ending: Ending::Done,
             };
             context.post(by, Message::Mail(over));

@@ -156,6 +156,9 @@ pub struct Way {
 /// By what number the forwarder knows a client session, from before it has a token.
 pub type Line = u64;
 
+/// The number of no session that the forwarder counts.
+pub const NO_LINE: Line = 0;
+
 /// How a pass ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PassReport {

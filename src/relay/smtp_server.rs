@@ -396,7 +396,7 @@ impl SmtpServer {
         self.intake = None;
         let transaction = self.transaction.take();
         let facts = self.facts.take();
-        let outcome = result.map(|receipt| {
+        let stored = result.map(|receipt| {
             self.stored += 1;
             let octets = facts.as_ref().map_or(0, |facts| facts.octets);
             context.watch.counters.accepted(octets);
@@ -405,9 +405,12 @@ impl SmtpServer {
             }
             OneLine::escaped(receipt.id.to_string())
         });
-        let outcome = self.with_answer(outcome, context);
+        let event = match self.take_answer(stored.is_ok(), context) {
+            Some(answer) => Event::Answered(answer),
+            None => stored.map_or_else(Event::Answered, Event::Stored),
+        };
         self.rescan(context);
-        self.resume(Event::Stored(outcome), context);
+        self.resume(event, context);
     }
 
     fn returned(

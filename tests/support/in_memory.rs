@@ -336,7 +336,10 @@ impl Player for InMemory {
                 }
                 let id = OneLine::escaped("emailrelay.1.2.3");
                 let failure = Reply::new(452, Some((3, 1)), "insufficient system storage");
-                self.resume(Event::Stored(if *ok { Ok(id) } else { Err(failure) }));
+                self.resume(match ok {
+                    true => Event::Stored(id),
+                    false => Event::Answered(failure),
+                });
                 Ok(())
             }
             Expectation::WaitVerify(word, text) => {

@@ -139,8 +139,9 @@ impl Session {
                     Action::Begin(transaction) => self.begin(transaction),
                     Action::Content(octets) => self.append(&octets),
                     Action::Commit(facts) => {
-                        let stored = Event::Stored(self.commit(&facts));
-                        self.machine.resume(Instant::now(), stored, &mut more);
+                        let stored = self.commit(&facts);
+                        let event = stored.map_or_else(Event::Answered, Event::Stored);
+                        self.machine.resume(Instant::now(), event, &mut more);
                     }
                     Action::Discard => self.message = None,
                     Action::Close(reason) => self.closed = Some(reason),

@@ -12,7 +12,7 @@ use crate::relay::access::Access;
 use crate::relay::context::Context;
 use crate::relay::disk;
 use crate::relay::lookup::Origin;
-use crate::relay::mail::{Ending, Line, Mail};
+use crate::relay::mail::{Ending, Line, Mail, NO_LINE};
 use crate::relay::session::Message;
 use crate::relay::settlement::Terms;
 use crate::relay::smtp_client::{Route, SmtpClient};
@@ -89,7 +89,7 @@ impl Means {
             route,
             generation: access.generation(),
             access: Some(Box::new(access)),
-            last_line: 0,
+            last_line: NO_LINE,
             connecting: Vec::new(),
         }
     }
@@ -234,7 +234,10 @@ fn targets(text: &str) -> Result<Vec<Target>, String> {
 }
 
 fn over(by: Token, ending: Ending, context: &mut Context) {
-    let over = Mail::ClientOver { line: 0, ending };
+    let over = Mail::ClientOver {
+        line: NO_LINE,
+        ending,
+    };
     context.post(by, Message::Mail(over));
 }
 

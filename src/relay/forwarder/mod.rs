@@ -211,70 +211,44 @@ impl Forwarder {
     }
 
     fn on_mail(&mut self, mail: Mail, context: &mut Context) {
-        let (means, now) = (&mut self.means, context.now);
-        match mail {
-            Mail::Trigger(trigger) => self.trigger(trigger, context),
-            Mail::Flush { by } => self.flush(by, context),
-            Mail::Connect { by, hop } => means.connect(by, hop, context),
-            Mail::Answered { .. } => {}
-            Mail::Wanted { by, line, count } => {
+        if let Mail::Settled { fate, .. } = mail {
+            context.watch.counters.settled(fate);
+        }
+        let means = &mut self.means;
+        match (mail, &mut self.pass) {
+            (Mail::Trigger(trigger), _) => self.trigger(trigger, context),
+            (Mail::Flush { by }, _) => self.flush(by, context),
+            (Mail::Connect { by, hop }, _) => means.connect(by, hop, context),
+            (Mail::Wanted { by, line, count }, Some(pass)) => {
                 let waiting = Waiting {
                     by,
                     line,
                     count,
-                    since: now,
+                    since: context.now,
                 };
-                match &mut self.pass {
-                    Some(pass) => pass.wanted(waiting, means, context),
-                    None => context.post(by, Message::NoMoreMail),
-                }
+                pass.wanted(waiting, means, context);
             }
-            Mail::Filtered { id } => {
-                if let Some(pass) = &mut self.pass {
-                    pass.filtered(id);
-                }
+            (Mail::Wanted { by, .. }, None) => context.post(by, Message::NoMoreMail),
+            (Mail::Filtered { id }, Some(pass)) => pass.filtered(id),
+            (Mail::Returned { line, id }, Some(pass)) => pass.returned(line, id),
+            (
+                Mail::Settled {
+                    line,
+                    id,
+                    fate,
+                    recorded,
+                },
+                Some(pass),
+            ) => pass.settled((line, &id), fate, recorded, means),
+            (Mail::Routed { id, routing }, Some(pass)) => pass.routed(id, routing, means, context),
+            (Mail::RouterOver, Some(pass)) => pass.router_over(),
+            (Mail::StopPass, Some(pass)) => pass.stop(),
+            (Mail::NotLookedUp { line }, Some(pass)) => pass.not_looked_up(line),
+            (Mail::ClientOver { line, ending }, Some(pass)) => {
+                pass.client_over(line, ending, means, context);
             }
-            Mail::Returned { line, id } => {
-                if let Some(pass) = &mut self.pass {
-                    pass.returned(line, id);
-                }
-            }
-            Mail::Settled {
-                line,
-                id,
-                fate,
-                recorded,
-            } => {
-                context.watch.counters.settled(fate);
-                if let Some(pass) = &mut self.pass {
-                    pass.settled((line, &id), fate, recorded, means);
-                }
-            }
-            Mail::Routed { id, routing } => {
-                if let Some(pass) = &mut self.pass {
-                    pass.routed(id, routing, means, context);
-                }
-            }
-            Mail::RouterOver => {
-                if let Some(pass) = &mut self.pass {
-                    pass.router_over();
-                }
-            }
-            Mail::StopPass => {
-                if let Some(pass) = &mut self.pass {
-                    pass.stop();
-                }
-            }
-            Mail::NotLookedUp { line } => {
-                if let Some(pass) = &mut self.pass {
-                    pass.not_looked_up(line);
-                }
-            }
-            Mail::ClientOver { line, ending } => {
-                if let Some(pass) = &mut self.pass {
-                    pass.client_over(line, ending, means, context);
-                }
-            }
+            // A session that goes on after its pass, or is somebody else's.
+            (_, None) | (Mail::Answered { .. }, _) => {}
         }
     }
 

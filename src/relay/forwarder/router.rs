@@ -9,7 +9,7 @@ use crate::relay::client_filter::{self, Next};
 use crate::relay::context::Context;
 use crate::relay::disk::{self, Batch, Done, Job};
 use crate::relay::filter_run::{FilterRun, Filtered, News};
-use crate::relay::mail::{Mail, Way};
+use crate::relay::mail::{Mail, NO_LINE, Way};
 use crate::relay::session::{Kind, Message, Session};
 use crate::relay::settlement::{Settlement, Terms};
 use crate::store::{Routing, Spool, StoredId};
@@ -77,7 +77,7 @@ impl Router {
         if let Some((text, fate)) = trouble {
             warning!("{id}: {text}");
             let settled = Mail::Settled {
-                line: 0,
+                line: NO_LINE,
                 id,
                 fate,
                 recorded: true,

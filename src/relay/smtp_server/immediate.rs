@@ -36,13 +36,9 @@ pub(super) struct Immediate {
     message: Option<Box<Staged>>,
     /// The same, to be handed over.
     loaded: Option<Loaded>,
-    /// The client session, from when it first asks for mail.
-    client: Option<Token>,
-    /// Whether it asks for mail.
-    is_asking: bool,
-    /// Whether there is one, or soon will be.
-    is_begun: bool,
-    /// Whether it has had a message before this one.
+    /// Who is to have it.
+    client: ClientSession,
+    /// Whether that has had a message before this one.
     is_used: bool,
     /// Which of the next hops it goes to.
     hop: usize,
@@ -54,6 +50,20 @@ pub(super) struct Immediate {
     answer: Option<Reply>,
     /// Whether something of the message will wait in the queue.
     has_rest: bool,
+}
+
+/// How far the client session is.
+#[derive(Clone, Copy, Default)]
+enum ClientSession {
+    /// There is none.
+    #[default]
+    Absent,
+    /// The forwarder has been asked for one, which has not asked for mail yet.
+    Begun,
+    /// It asks for mail.
+    Asking(Token),
+    /// It has been given a message.
+    Busy,
 }
 
 impl SmtpServer {
@@ -120,10 +130,10 @@ impl SmtpServer {
     /// none, one is begun.
     fn hand_over(&mut self, context: &mut Context) {
         let immediate = &mut self.immediate;
-        match (immediate.client, self.service.immediate) {
-            (Some(client), _) if immediate.is_asking => {
+        match immediate.client {
+            ClientSession::Asking(client) => {
                 if let Some(loaded) = immediate.loaded.take() {
-                    immediate.is_asking = false;
+                    immediate.client = ClientSession::Busy;
                     let batch = Batch {
                         loaded: vec![Ok(loaded)],
                         left: Vec::new(),
@@ -131,21 +141,22 @@ impl SmtpServer {
                     context.post(client, Message::Disk(Some(Done::Loaded(batch))));
                 }
             }
-            (_, Some(forwarder)) if !immediate.is_begun => {
-                immediate.is_begun = true;
-                immediate.is_used = false;
-                let (by, hop) = (self.token, immediate.hop);
-                context.post(forwarder, Message::Mail(Mail::Connect { by, hop }));
+            ClientSession::Absent => {
+                if let Some(forwarder) = self.service.immediate {
+                    immediate.client = ClientSession::Begun;
+                    immediate.is_used = false;
+                    let (by, hop) = (self.token, immediate.hop);
+                    context.post(forwarder, Message::Mail(Mail::Connect { by, hop }));
+                }
             }
-            _ => {}
+            ClientSession::Begun | ClientSession::Busy => {}
         }
     }
 
     pub(super) fn immediate_news(&mut self, mail: Mail, context: &mut Context) {
         match mail {
             Mail::Wanted { by, .. } => {
-                self.immediate.client = Some(by);
-                self.immediate.is_asking = true;
+                self.immediate.client = ClientSession::Asking(by);
                 self.hand_over(context);
             }
             Mail::Answered { outcome } => self.answered(&outcome, context),
@@ -197,7 +208,7 @@ impl SmtpServer {
     fn client_over(&mut self, ending: Ending, context: &mut Context) {
         let was_used = self.immediate.is_used;
         let immediate = &mut self.immediate;
-        (immediate.client, immediate.is_asking, immediate.is_begun) = (None, false, false);
+        immediate.client = ClientSession::Absent;
         let Some(staged) = immediate.message.take() else {
             immediate.hop = 0;
             return;
@@ -228,22 +239,15 @@ impl SmtpServer {
         }
     }
 
-    /// What to tell the client of a message that was stored, which may be the rest of
-    /// one that was forwarded.
-    pub(super) fn with_answer(
-        &mut self,
-        stored: Result<OneLine, Reply>,
-        context: &mut Context,
-    ) -> Result<OneLine, Reply> {
+    /// What to tell the client of a message, which may have been forwarded but for what
+    /// has been stored now.
+    pub(super) fn take_answer(&mut self, is_stored: bool, context: &mut Context) -> Option<Reply> {
         let answer = self.immediate.answer.take();
         let has_rest = std::mem::take(&mut self.immediate.has_rest);
-        if stored.is_ok() && has_rest {
+        if is_stored && has_rest {
             self.forward_rest(context);
         }
-        match answer {
-            Some(answer) if stored.is_ok() => Err(answer),
-            _ => stored,
-        }
+        answer.filter(|_| is_stored)
     }
 
     fn forward_rest(&self, context: &mut Context) {
@@ -272,7 +276,7 @@ impl SmtpServer {
         self.facts = None;
         self.rescan(context);
         let reply = answer.unwrap_or_else(verdict::of_internal_error);
-        self.resume(Event::Stored(Err(reply)), context);
+        self.resume(Event::Answered(reply), context);
     }
 
     fn remove(&self, staged: Box<Staged>, context: &mut Context) {
@@ -289,7 +293,9 @@ impl Immediate {
 
     /// What there is to be told to the client session when this one ends.
     pub(super) fn last_words(&self) -> Option<(Token, Message)> {
-        let client = self.client.filter(|_| self.is_asking)?;
-        Some((client, Message::NoMoreMail))
+        match self.client {
+            ClientSession::Asking(client) => Some((client, Message::NoMoreMail)),
+            _ => None,
+        }
     }
 }

@@ -32,7 +32,8 @@ pub enum Action {
     Begin(Box<Transaction>),
     /// Append to the message: octets as they are to be stored.
     Content(Vec<u8>),
-    /// Store the message for good; the machine waits for [`Event::Stored`].
+    /// Store the message for good; the machine waits for [`Event::Stored`] or
+    /// [`Event::Answered`].
     Commit(ContentFacts),
     /// Forget the message that was opened.
     Discard,
@@ -46,9 +47,11 @@ pub enum Action {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Event {
-    /// The message is safe under that name; or the client is told that of it, which is
-    /// a 2yz reply where somebody else has it now.
-    Stored(Result<OneLine, Reply>),
+    /// The message is safe under that name.
+    Stored(OneLine),
+    /// The message is not here: it is refused, or with a 2yz reply somebody else has it
+    /// now.
+    Answered(Reply),
     /// The verifier has decided.
     Verified(Verdict),
     /// The client is who it says, by that name, or it gets that answer.

@@ -44,7 +44,11 @@ impl Wait {
 
     pub(super) fn resume(self, turn: &mut Turn<'_>, event: Event) -> Step {
         match (self, event) {
-            (Wait::Stored(hello), Event::Stored(result)) => stored(turn, hello, result),
+            (Wait::Stored(hello), Event::Stored(id)) => {
+                let reply = replies::stored(turn.settings(), &id);
+                answered(turn, hello, reply)
+            }
+            (Wait::Stored(hello), Event::Answered(reply)) => answered(turn, hello, reply),
             (Wait::Recipient(hello, transaction, recipient), Event::Verified(verdict)) => {
                 recipient_verified(turn, (hello, transaction), recipient, verdict)
             }
@@ -60,11 +64,7 @@ impl Wait {
 }
 
 // RFC 5321 4.2.5: after 250 the message is ours to deliver.
-fn stored(turn: &mut Turn<'_>, hello: Hello, result: Result<OneLine, Reply>) -> Step {
-    let reply = match result {
-        Ok(id) => replies::stored(turn.settings(), &id),
-        Err(reply) => reply,
-    };
+fn answered(turn: &mut Turn<'_>, hello: Hello, reply: Reply) -> Step {
     if reply.code < 300 {
         turn.core.counts.refused = 0;
     }
