@@ -1,6 +1,7 @@
 //! The operations of [`Fs`] on a real directory.
 
 use std::any::Any;
+use std::cell::Cell;
 use std::fs;
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -114,41 +115,73 @@ impl Fs for RealFs {
     }
 }
 
-impl File for fs::File {
+/// A real file. Its lock is given back when it is closed, and not only once the last
+/// child that is being started has let go of its copy of the descriptor: until then
+/// the next who wants the file would be told that someone has it.
+struct RealFile {
+    file: fs::File,
+    is_locked: Cell<bool>,
+}
+
+impl RealFile {
+    fn new(file: fs::File) -> RealFile {
+        RealFile {
+            file,
+            is_locked: Cell::new(false),
+        }
+    }
+
+    fn note(&self, taken: io::Result<bool>) -> io::Result<bool> {
+        if matches!(taken, Ok(true)) {
+            self.is_locked.set(true);
+        }
+        taken
+    }
+}
+
+impl Drop for RealFile {
+    fn drop(&mut self) {
+        if self.is_locked.get() {
+            file::unlock(&self.file);
+        }
+    }
+}
+
+impl File for RealFile {
     fn write_all(&mut self, octets: &[u8]) -> io::Result<()> {
-        Write::write_all(self, octets)
+        self.file.write_all(octets)
     }
 
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        Read::read(self, buffer)
+        self.file.read(buffer)
     }
 
     fn metadata(&self) -> io::Result<Metadata> {
-        Metadata::of(self)
+        Metadata::of(&self.file)
     }
 
     fn sync(&self) -> io::Result<()> {
-        file::sync(self)
+        file::sync(&self.file)
     }
 
     fn share(&self, like: &Metadata) -> io::Result<()> {
-        file::share(self, like)
+        file::share(&self.file, like)
     }
 
     fn start_writeback(&self) {
-        file::start_writeback(self);
+        file::start_writeback(&self.file);
     }
 
     fn try_lock(&self) -> io::Result<bool> {
-        file::try_lock(self)
+        self.note(file::try_lock(&self.file))
     }
 
     fn try_lock_shared(&self) -> io::Result<bool> {
-        file::try_lock_shared(self)
+        self.note(file::try_lock_shared(&self.file))
     }
 
     fn is_open_elsewhere(&self) -> Option<bool> {
-        file::is_open_elsewhere(self)
+        file::is_open_elsewhere(&self.file)
     }
 }
 
@@ -159,5 +192,45 @@ fn real(other: &dyn Fs) -> io::Result<&Directory> {
 }
 
 fn boxed(file: io::Result<fs::File>) -> io::Result<Box<dyn File>> {
-    Ok(Box::new(file?))
+    Ok(Box::new(RealFile::new(file?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::testing::TempDir;
+
+    // A child that is being started has copies of all descriptors.
+    #[test]
+    fn a_lock_ends_when_the_file_is_closed_whoever_has_copies_of_it() {
+        let folder = TempDir::new();
+        let fs = RealFs::open(folder.path()).unwrap();
+        let path = folder.join("a");
+        for is_shared in [false, true] {
+            let file = RealFile::new(fs::File::create(&path).unwrap());
+            let copy = file.file.try_clone().unwrap();
+            let taken = match is_shared {
+                true => file.try_lock_shared(),
+                false => file.try_lock(),
+            };
+            assert!(taken.unwrap());
+            let other = fs.open_read(b"a").unwrap();
+            assert!(!other.try_lock().unwrap());
+            drop(file);
+            assert!(other.try_lock().unwrap(), "{is_shared}");
+            drop((other, copy));
+        }
+    }
+
+    #[test]
+    fn who_was_refused_the_lock_takes_it_from_nobody() {
+        let folder = TempDir::new();
+        let fs = RealFs::open(folder.path()).unwrap();
+        let first = fs.create_new(b"a").unwrap();
+        assert!(first.try_lock().unwrap());
+        let second = fs.open_read(b"a").unwrap();
+        assert!(!second.try_lock().unwrap());
+        drop(second);
+        assert!(!fs.open_read(b"a").unwrap().try_lock().unwrap());
+    }
 }

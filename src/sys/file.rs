@@ -18,14 +18,14 @@ use std::path::Path;
 #[cfg(unix)]
 pub use super::unix::file::{
     Directory, DirectoryLock, Names, OPEN_FILES_ARE_IN_THE_WAY, is_open_elsewhere, native_name,
-    share, try_lock, try_lock_shared,
+    share, try_lock, try_lock_shared, unlock,
 };
 #[cfg(unix)]
 pub use super::unix::sync::{start_writeback, sync};
 #[cfg(windows)]
 pub use super::windows::file::{
     Directory, DirectoryLock, Names, OPEN_FILES_ARE_IN_THE_WAY, is_open_elsewhere, native_name,
-    share, start_writeback, sync, try_lock, try_lock_shared,
+    share, start_writeback, sync, try_lock, try_lock_shared, unlock,
 };
 
 /// What a name in a directory stands for.

@@ -77,7 +77,7 @@ pub mod stderr;
 pub mod syslog;
 pub mod terminal;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 pub mod time;
 mod waker;
 

@@ -276,7 +276,7 @@ mod tests {
     use std::os::unix::fs::{PermissionsExt, symlink};
 
     use super::*;
-    use crate::sys::unix::testing::TempDir;
+    use crate::sys::testing::TempDir;
 
     fn own() -> String {
         format!("{}\n", std::process::id())

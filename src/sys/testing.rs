@@ -1,8 +1,10 @@
-//! What tests of this room share.
+//! What tests share that need the system.
 
-use std::env;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
+use std::{env, fs, io};
 
 use super::poll::{self, Entry, RawSocket};
 
@@ -13,6 +15,52 @@ const ALONE: &str = "EMAILRELAY_TEST_ALONE";
 
 /// What starts programs for the processor of the tests, where the system cannot.
 const EMULATOR: &str = "EMAILRELAY_TEST_EMULATOR";
+
+/// A new directory, which goes with its owner.
+#[derive(Debug)]
+pub(crate) struct TempDir(PathBuf);
+
+impl TempDir {
+    pub(crate) fn new() -> TempDir {
+        static SERIAL: AtomicU32 = AtomicU32::new(0);
+        loop {
+            let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
+            // With a space in its name, as folders have on some systems.
+            let name = format!("emailrelay test {}-{serial}", std::process::id());
+            let path = env::temp_dir().join(name);
+            match fs::create_dir(&path) {
+                // Left behind by a process that had this one's number.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                result => {
+                    result.unwrap();
+                    return TempDir(path);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub(crate) fn join(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// Writes a file in place of an earlier one, if there is one.
+    pub(crate) fn write(&self, name: impl AsRef<Path>, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.join(name);
+        fs::write(&path, content).unwrap();
+        path
+    }
+}
+
+impl Drop for TempDir {
+    fn drop(&mut self) {
+        // What is left behind in the directory for temporary files does no harm.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
 
 /// The program that runs the tests, to be started once more.
 pub(in crate::sys) fn ourselves() -> Command {

@@ -80,7 +80,7 @@ impl Directory {
         // SAFETY: the descriptor is new, and nobody else knows it.
         let file = unsafe { File::from_raw_fd(fd) };
         let is_held = matches!(try_lock(&file), Ok(false));
-        Ok((!is_held).then_some(DirectoryLock { _file: file }))
+        Ok((!is_held).then_some(DirectoryLock { file }))
     }
 
     /// Creates a file that must not exist yet, for writing. The process's umask
@@ -273,7 +273,13 @@ impl Directory {
 #[derive(Debug)]
 pub struct DirectoryLock {
     /// Holds the lock.
-    _file: File,
+    file: File,
+}
+
+impl Drop for DirectoryLock {
+    fn drop(&mut self) {
+        unlock(&self.file);
+    }
 }
 
 /// The names in a directory; see [`Directory::names`].
@@ -316,7 +322,8 @@ impl Drop for Names {
 }
 
 /// Takes the lock on a file that keeps all others from it; false where someone
-/// has one. It is advisory and ends when the file is closed.
+/// has one. It is advisory and ends with [`unlock`], or some time after the file has
+/// been closed.
 pub fn try_lock(file: &File) -> io::Result<bool> {
     taken(file.try_lock())
 }
@@ -324,6 +331,14 @@ pub fn try_lock(file: &File) -> io::Result<bool> {
 /// Takes a lock on a file that several may have, but not beside [`try_lock`]'s.
 pub fn try_lock_shared(file: &File) -> io::Result<bool> {
     taken(file.try_lock_shared())
+}
+
+/// Gives a lock back. Closing the file would not do so at once: the lock stays for as
+/// long as any process has a copy of the descriptor, and each that is being started has
+/// one until it runs its own program.
+pub fn unlock(file: &File) {
+    // Of what was not locked there is nothing to give back.
+    let _ = file.unlock();
 }
 
 fn taken(result: Result<(), TryLockError>) -> io::Result<bool> {

@@ -24,7 +24,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use crate::sys::file_mode::{exposed_mode, stamp};
-    use crate::sys::unix::testing::TempDir;
+    use crate::sys::testing::TempDir;
 
     #[test]
     fn tells_who_else_has_permissions() {

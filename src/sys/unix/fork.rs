@@ -279,7 +279,7 @@ mod tests {
     use std::io::{Read, Write};
 
     use super::*;
-    use crate::sys::unix::testing::TempDir;
+    use crate::sys::testing::TempDir;
 
     #[test]
     fn descriptors_travel_with_octets() {

@@ -27,6 +27,4 @@ pub(super) mod socket;
 pub(super) mod sync;
 pub(super) mod syslog;
 pub(super) mod terminal;
-#[cfg(test)]
-pub(super) mod testing;
 pub(super) mod time;

@@ -67,7 +67,7 @@ pub(in crate::sys) fn monotonic_usec() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::unix::testing::TempDir;
+    use crate::sys::testing::TempDir;
 
     fn heard(socket: &UnixDatagram) -> String {
         let mut text = [0; 100];

@@ -78,7 +78,7 @@ mod tests {
     use std::os::unix::fs::{PermissionsExt, chown, symlink};
 
     use super::*;
-    use crate::sys::unix::testing::TempDir;
+    use crate::sys::testing::TempDir;
 
     fn user(uid: u32) -> User {
         User {

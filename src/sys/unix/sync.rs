@@ -45,7 +45,7 @@ pub fn start_writeback(file: &File) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::unix::testing::TempDir;
+    use crate::sys::testing::TempDir;
 
     #[test]
     fn files_and_directories_are_synced_both_ways() {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::thread;
 
 use super::*;
-use crate::sys::unix::testing::TempDir;
+use crate::sys::testing::TempDir;
 
 fn user(uid: u32) -> User {
     User {

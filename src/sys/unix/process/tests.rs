@@ -3,8 +3,8 @@ use std::os::unix::fs::PermissionsExt;
 
 use crate::sys::process;
 use crate::sys::stderr::write_line;
+use crate::sys::testing::TempDir;
 use crate::sys::testing::alone;
-use crate::sys::unix::testing::TempDir;
 use std::os::fd::AsRawFd;
 
 /// The type differs between libraries, even on one system.

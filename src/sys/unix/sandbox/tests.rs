@@ -5,8 +5,8 @@ use std::process::Command;
 use std::thread;
 
 use super::*;
+use crate::sys::testing::TempDir;
 use crate::sys::testing::alone;
-use crate::sys::unix::testing::TempDir;
 
 /// Whether this kernel has Landlock.
 fn skip_without_landlock() -> bool {

@@ -4,8 +4,8 @@ use crate::sys::poll;
 use crate::sys::socket::{
     Address, Listener, Stream, is_out_of_descriptors, is_transient_accept, wake_pair,
 };
+use crate::sys::testing::TempDir;
 use crate::sys::testing::{alone, await_socket};
-use crate::sys::unix::testing::TempDir;
 
 fn loopback() -> Address {
     Address::Tcp("127.0.0.1:0".parse().unwrap())

@@ -4,8 +4,8 @@ use std::os::unix::fs::PermissionsExt;
 use super::*;
 use crate::sys::process;
 use crate::sys::socket::{Listener, Stream};
+use crate::sys::testing::TempDir;
 use crate::sys::testing::{alone, await_socket};
-use crate::sys::unix::testing::TempDir;
 
 fn listen(path: &Path) -> io::Result<Listener> {
     Listener::bind(&Address::Unix(path.to_owned()), 5)
