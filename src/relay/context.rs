@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use crate::base::{WallClock, log};
 use crate::debug;
-use crate::event::{Pool, Token};
+use crate::event::{Completion, Pool, Token};
 use crate::sys::notify::{self, State};
 
 use super::disk::{self, DiskWork};
@@ -208,23 +208,33 @@ impl Context {
             self.is_reloading = false;
             notify::tell(State::Ready);
         }
-        let posts = disk.into_iter().map(|c| (c.token, Message::Disk(c.done)));
-        self.posts.extend(posts);
-        let posts = lookups
-            .into_iter()
-            .map(|c| (c.token, Message::Lookup(c.done)));
-        self.posts.extend(posts);
-        let posts = passwords
-            .into_iter()
-            .map(|c| (c.token, Message::Password(c.done)));
-        self.posts.extend(posts);
-        let posts = programs
-            .into_iter()
-            .map(|c| (c.token, Message::Program(c.done)));
-        self.posts.extend(posts);
-        let posts = filters
-            .into_iter()
-            .map(|c| (c.token, Message::Filter(filter_run::News::Found(c.done))));
-        self.posts.extend(posts);
+        let filtered = |done| Message::Filter(filter_run::News::Found(done));
+        self.posts.extend(posts(disk, Message::Disk));
+        self.posts.extend(posts(lookups, Message::Lookup));
+        self.posts.extend(posts(passwords, Message::Password));
+        self.posts.extend(posts(programs, Message::Program));
+        self.posts.extend(posts(filters, filtered));
+    }
+}
+
+fn posts<D>(
+    completions: Vec<Completion<D>>,
+    message: impl Fn(Option<D>) -> Message,
+) -> impl Iterator<Item = (Token, Message)> {
+    let post = move |completion: Completion<D>| (completion.token, message(completion.done));
+    completions.into_iter().map(post)
+}
+
+#[cfg(test)]
+impl Pools {
+    /// With one worker each, who wakes nobody.
+    pub(super) fn small() -> Pools {
+        Pools {
+            disk: Pool::new(DiskWork, 1, || {}),
+            lookups: Pool::new(LookupWork::default(), 1, || {}),
+            passwords: Pool::new(PasswordWork, 1, || {}),
+            programs: Pool::new(ProgramWork, 1, || {}),
+            filters: Pool::new(FilterWork, 1, || {}),
+        }
     }
 }

@@ -336,13 +336,7 @@ impl Relay {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Pool;
     use crate::relay::context::Pools;
-    use crate::relay::disk::DiskWork;
-    use crate::relay::filters::FilterWork;
-    use crate::relay::lookup::LookupWork;
-    use crate::relay::passwords::PasswordWork;
-    use crate::relay::programs::ProgramWork;
     use crate::sys::socket::{Address, Stream, wake_pair};
     use crate::sys::{signal, time};
     use std::io::Write;
@@ -390,16 +384,7 @@ mod tests {
     fn relay() -> Relay {
         let (sender, receiver) = wake_pair().unwrap();
         let signals = signal::watch(Arc::new(sender)).unwrap();
-        let disk = Pool::new(DiskWork, 1, || {});
-        let lookups = Pool::new(LookupWork::default(), 1, || {});
-        let pools = Pools {
-            disk,
-            lookups,
-            passwords: Pool::new(PasswordWork, 1, || {}),
-            programs: Pool::new(ProgramWork, 1, || {}),
-            filters: Pool::new(FilterWork, 1, || {}),
-        };
-        let context = Context::new(Instant::now(), time::wall_clock, pools);
+        let context = Context::new(Instant::now(), time::wall_clock, Pools::small());
         Relay::new(Poller::new(receiver), signals, context)
     }
 

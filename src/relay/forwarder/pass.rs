@@ -22,7 +22,7 @@ use crate::event::Token;
 use crate::net::address::Target;
 use crate::relay::context::Context;
 use crate::relay::disk::{self, Settled};
-use crate::relay::mail::{Ending, Fate, Line, Mail, PassReport, Way};
+use crate::relay::mail::{Ending, Fate, Line, Mail, NO_LINE, PassReport, Way};
 use crate::relay::session::Message;
 use crate::store::{READY_MAX, Routing, StoredId, Surveyed};
 use crate::{verbose, warning};
@@ -548,7 +548,7 @@ impl Pass {
                 id,
                 fate,
                 recorded,
-            } = one.report(0)
+            } = one.report(NO_LINE)
             {
                 context.watch.counters.settled(fate);
                 self.settled((line, &id), fate, recorded, means);

@@ -9,7 +9,7 @@ use crate::relay::client_filter::{self, Next};
 use crate::relay::context::Context;
 use crate::relay::disk::{self, Batch, Done, Job};
 use crate::relay::filter_run::{FilterRun, Filtered, News};
-use crate::relay::mail::{Mail, NO_LINE, Way};
+use crate::relay::mail::{Fate, Mail, NO_LINE, Way};
 use crate::relay::session::{Kind, Message, Session};
 use crate::relay::settlement::{Settlement, Terms};
 use crate::store::{Routing, Spool, StoredId};
@@ -105,7 +105,7 @@ impl Router {
     }
 
     fn settled(&mut self, settled: disk::Settled, context: &mut Context) {
-        let news = match (settled.report(0), self.routed.take()) {
+        let news = match (settled.report(NO_LINE), self.routed.take()) {
             (Mail::Returned { id, .. }, Some(routing)) => Mail::Routed { id, routing },
             (other, _) => other,
         };
@@ -149,8 +149,12 @@ impl Session for Router {
                 }
             }
             Message::Filter(News::Over(filtered)) => self.filtered(*filtered, context),
-            // What it held has been put back by its Drop.
-            Message::Filter(News::Gone) | Message::Disk(None) => self.end(context),
+            Message::Filter(News::Gone) | Message::Disk(None) => {
+                // What it held has been put back by its Drop.
+                let trouble = ("internal error".to_owned(), Fate::Deferred { until: 0 });
+                let (id, trouble) = (self.id.clone(), Some(trouble));
+                self.skip(disk::NotLoaded { id, trouble }, context);
+            }
             other => disk::abandon(other, context),
         }
     }
@@ -169,5 +173,49 @@ impl Session for Router {
         let mut words = vec![(self.forwarder, Message::Mail(Mail::RouterOver))];
         words.extend(self.run.map(|run| (run, Message::Filter(News::HangUp))));
         words
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::filter::chain::Side;
+    use crate::relay::context::Pools;
+    use crate::sys::testing::TempDir;
+    use crate::sys::time;
+
+    // Else the pass would end as if there had been no such message.
+    #[test]
+    fn a_message_whose_filters_have_died_is_said_to_be_left() {
+        for news in [Message::Filter(News::Gone), Message::Disk(None)] {
+            let folder = TempDir::new();
+            let spool = Spool::open(folder.path(), 1).unwrap();
+            let id = StoredId::parse(b"emailrelay.1.2.3").unwrap();
+            let chain = Arc::new(Chain {
+                side: Side::Client,
+                links: Vec::new(),
+                timeout: None,
+            });
+            let terms = Terms {
+                retry_period: None,
+                bounces: None,
+            };
+            let what = (spool, id.clone(), Routing::default());
+            let mut router = Router::new(what, (chain, terms), Token::NOBODY);
+            let mut context = Context::new(Instant::now(), time::wall_clock, Pools::small());
+            router.on_message(news, &mut context);
+            let mut told = context.posts.into_iter().map(|(_, message)| message);
+            let Some(Message::Mail(Mail::Settled {
+                id: whose, fate, ..
+            })) = told.next()
+            else {
+                panic!("the message is not heard of again");
+            };
+            assert_eq!((whose, fate), (id, Fate::Deferred { until: 0 }));
+            assert!(matches!(told.next(), Some(Message::Mail(Mail::RouterOver))));
+            assert!(router.is_over());
+        }
     }
 }
