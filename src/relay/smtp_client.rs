@@ -424,7 +424,7 @@ impl SmtpClient {
     }
 
     fn leave(&mut self, context: &mut Context) {
-        let is_owed = self.traffic.asked && !self.is_immediate;
+        let is_owed = (self.traffic.asked || self.filtering.is_busy()) && !self.is_immediate;
         if self.over || self.jobs > 0 || is_owed {
             return;
         }

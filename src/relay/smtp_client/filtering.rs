@@ -36,6 +36,11 @@ enum Run {
 }
 
 impl Filtering {
+    /// Whether they are at work on a message.
+    pub(super) fn is_busy(&self) -> bool {
+        !matches!(self.run, Run::Idle)
+    }
+
     /// What there is to be told to others when the session ends.
     pub(super) fn last_words(&self) -> Option<(Token, Message)> {
         match self.run {
@@ -64,7 +69,6 @@ impl SmtpClient {
     }
 
     /// Asks about the next message, unless they are still asked about another.
-    /// Until they are not, this counts as waiting for mail.
     fn filter_next(&mut self, chain: &Arc<Chain>, context: &mut Context) {
         if matches!(self.filtering.run, Run::Idle)
             && let Some(loaded) = self.filtering.waiting.pop_front()
@@ -73,7 +77,6 @@ impl SmtpClient {
             self.filtering.run = Run::Begun;
             context.begin(Box::new(run));
         }
-        self.traffic.asked |= !matches!(self.filtering.run, Run::Idle);
     }
 
     /// The session has no use for further messages. What filters are asked about now is
@@ -101,14 +104,12 @@ impl SmtpClient {
             }
             (Run::Begun | Run::Running(_), News::Over(filtered)) => {
                 self.filtering.run = Run::Idle;
-                self.traffic.asked = false;
                 self.filtered(*filtered, context);
                 self.filter_rest(context);
             }
             (Run::Begun | Run::Running(_), News::Gone) => {
                 // The message has been put back by its Drop.
                 self.filtering.run = Run::Idle;
-                self.traffic.asked = false;
                 self.filter_rest(context);
             }
             (_, news) => disk::abandon(Message::Filter(news), context),

@@ -151,7 +151,7 @@ impl SmtpClient {
     /// there are no more.
     fn ask_for_more(&mut self, context: &mut Context) {
         let traffic = &mut self.traffic;
-        if !self.established || traffic.asked {
+        if !self.established || traffic.asked || self.filtering.is_busy() {
             return;
         }
         let window = match &self.route.filters {
