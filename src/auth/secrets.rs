@@ -41,11 +41,6 @@ pub struct Problem {
 pub struct InvalidAccount;
 
 impl Secrets {
-    /// Whether the value of `--client-auth` is an account rather than a path.
-    pub fn is_account(value: &str) -> bool {
-        value.starts_with(ACCOUNT)
-    }
-
     /// Reads an account that was given in place of a path: `plain:`, the user name
     /// in base64, `:`, the password in base64. Two empty fields (`=` will do, too)
     /// mean not to log in.
@@ -188,8 +183,6 @@ mod tests {
             panic!("no password");
         };
         assert_eq!(password.expose(), b"p w");
-        assert!(Secrets::is_account("plain:bUBl:cCB3"));
-        assert!(!Secrets::is_account("/etc/plain:x"));
     }
 
     #[test]

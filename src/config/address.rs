@@ -2,7 +2,7 @@
 //! to, and from where.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use super::value::{Fault, UNIX_PATH_MAX, ZONE_MAX, host_name};
@@ -121,14 +121,6 @@ pub enum Host {
 }
 
 impl Literal {
-    /// All IPv4 addresses of this system.
-    pub const ANY_IPV4: Literal = Literal::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-
-    /// An address without a zone.
-    pub const fn new(ip: IpAddr) -> Literal {
-        Literal { ip, zone: None }
-    }
-
     /// Reads an address, with the zone after a `%`.
     pub fn parse(text: &str) -> Result<Literal, Fault> {
         let (address, zone) = match text.split_once('%') {

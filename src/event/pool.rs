@@ -147,7 +147,8 @@ impl<W: Work> Pool<W> {
     }
 
     /// How many jobs wait for a thread.
-    pub fn backlog(&self) -> usize {
+    #[cfg(test)]
+    fn backlog(&self) -> usize {
         let queue = self.shared.lock_queue();
         queue.single.len() + queue.grouped.len() + queue.long.len()
     }

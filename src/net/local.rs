@@ -3,8 +3,6 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::sys::socket::Address;
-
 /// Loopback (RFC 1122 3.2.1.3), link-local (RFC 3927) and private (RFC 1918).
 const IPV4_RANGES: [(Ipv4Addr, u32); 5] = [
     (Ipv4Addr::new(127, 0, 0, 0), 8),
@@ -37,11 +35,6 @@ pub fn is_local(address: IpAddr) -> bool {
             v6.to_bits() >> shift == base.to_bits() >> shift
         }),
     }
-}
-
-/// Whether a peer is local; one of the unix domain always is.
-pub fn is_local_peer(peer: &Address) -> bool {
-    peer.ip().is_none_or(is_local)
 }
 
 /// Names the ranges that an address of that family would have to be in:
@@ -112,15 +105,6 @@ mod tests {
         ] {
             assert_eq!(is_local(text.parse().unwrap()), expected, "{text}");
         }
-    }
-
-    #[test]
-    fn peers_of_the_unix_domain_are_local() {
-        assert!(is_local_peer(&Address::Unix("/".into())));
-        assert!(is_local_peer(&Address::Tcp("10.1.1.1:9".parse().unwrap())));
-        assert!(!is_local_peer(&Address::Tcp(
-            "[2001:db8::5]:9".parse().unwrap()
-        )));
     }
 
     #[test]

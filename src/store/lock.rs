@@ -513,16 +513,6 @@ impl Locked {
         self.claim.rename(bad)?;
         noted
     }
-
-    /// Keeps only these recipients, as the others have been served. After an error
-    /// the envelope is as it was.
-    pub fn narrow(&mut self, remaining: &[OneLine]) -> Result<(), Error> {
-        let mut envelope = self.envelope.clone();
-        envelope.remote_recipients = remaining.to_vec();
-        self.claim.rewrite(&envelope)?;
-        self.envelope = envelope;
-        Ok(())
-    }
 }
 
 /// Removes the files of a message that was delivered: the envelope first, so that

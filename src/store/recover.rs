@@ -46,7 +46,8 @@ pub struct Report {
 
 impl Report {
     /// Whether anything was changed.
-    pub fn has_changes(&self) -> bool {
+    #[cfg(test)]
+    pub(crate) fn has_changes(&self) -> bool {
         self.recovered + self.removed + self.failed > 0
     }
 

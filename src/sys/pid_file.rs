@@ -33,7 +33,6 @@ pub struct PidFile {
     name: Vec<u8>,
     /// Holds the lock.
     file: File,
-    path: PathBuf,
 }
 
 /// Why there is no pid file.
@@ -80,11 +79,6 @@ impl PidFile {
             // What cannot be removed is replaced by the next to start.
             let _ = self.directory.remove(&self.name);
         }
-    }
-
-    /// Its path.
-    pub fn path(&self) -> &Path {
-        &self.path
     }
 
     /// What has to stay open.
@@ -141,7 +135,6 @@ fn write(path: &Path) -> Result<PidFile, Error> {
             directory,
             name,
             file,
-            path: path.to_owned(),
         };
         let text = format!("{}\n", pid_file.process);
         let written = pid_file.file.write_all(text.as_bytes());

@@ -109,11 +109,6 @@ pub fn become_user(user: &User) -> io::Result<()> {
     platform::give_up(user)
 }
 
-/// Has neither this process nor those it starts gain privileges ever.
-pub fn forbid_new_privileges() -> io::Result<()> {
-    platform::forbid_new_privileges()
-}
-
 /// Keeps other processes of the same user, such as the programs that it runs, from
 /// looking into this one: at its memory, its environment and its descriptors. No core
 /// is dumped then, either. It holds until another program is executed or the user

@@ -197,18 +197,6 @@ pub enum VerifySource {
     Path(PathBuf),
 }
 
-impl VerifySource {
-    /// Reads the value of the option, an empty one as if it had not been given.
-    pub fn parse(value: &str) -> VerifySource {
-        match value {
-            "" => VerifySource::Absent,
-            "<none>" => VerifySource::None,
-            "<default>" => VerifySource::Default,
-            path => VerifySource::Path(PathBuf::from(path)),
-        }
-    }
-}
-
 /// Where a private key and its certificates are; the same file twice where one
 /// file has both.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -380,15 +368,6 @@ mod tests {
     }
 
     #[test]
-    fn reads_whom_to_trust() {
-        assert_eq!(VerifySource::parse(""), VerifySource::Absent);
-        assert_eq!(VerifySource::parse("<none>"), VerifySource::None);
-        assert_eq!(VerifySource::parse("<default>"), VerifySource::Default);
-        let path = VerifySource::Path(PathBuf::from("/a"));
-        assert_eq!(VerifySource::parse("/a"), path);
-    }
-
-    #[test]
     fn takes_one_file_or_the_key_first() {
         let one = CertificateFiles::new(["a"]).unwrap();
         assert_eq!((one.key, one.chain), ("a".into(), "a".into()));
@@ -400,10 +379,10 @@ mod tests {
 
     #[test]
     fn asks_for_a_name_only_where_one_is_known() {
-        let names = |verify: &str, verify_name: &str, server_name: &str| {
+        let names = |verify: &VerifySource, verify_name: &str, server_name: &str| {
             let given = |name: &str| (!name.is_empty()).then(|| name.to_owned());
             let settings = ClientSettings {
-                verify: VerifySource::parse(verify),
+                verify: verify.clone(),
                 verify_name: given(verify_name),
                 server_name: given(server_name),
                 ..ClientSettings::default()
@@ -415,12 +394,13 @@ mod tests {
             )
         };
         let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
-        assert_eq!(names("ca", "", ""), pair("-", "-"));
-        assert_eq!(names("ca", "a.b.", ""), pair("a.b", "a.b"));
-        assert_eq!(names("ca", "a.b", "c.d."), pair("a.b", "c.d"));
-        assert_eq!(names("ca", "::1", ""), pair("::1", "-"));
-        assert_eq!(names("", "a.b", ""), pair("-", "-"));
-        assert_eq!(names("<none>", "a.b", "c.d"), pair("-", "c.d"));
-        assert_eq!(names("ca", "", "10.0.0.1"), pair("-", "-"));
+        let ca = VerifySource::Path(PathBuf::from("ca"));
+        assert_eq!(names(&ca, "", ""), pair("-", "-"));
+        assert_eq!(names(&ca, "a.b.", ""), pair("a.b", "a.b"));
+        assert_eq!(names(&ca, "a.b", "c.d."), pair("a.b", "c.d"));
+        assert_eq!(names(&ca, "::1", ""), pair("::1", "-"));
+        assert_eq!(names(&VerifySource::Absent, "a.b", ""), pair("-", "-"));
+        assert_eq!(names(&VerifySource::None, "a.b", "c.d"), pair("-", "c.d"));
+        assert_eq!(names(&ca, "", "10.0.0.1"), pair("-", "-"));
     }
 }

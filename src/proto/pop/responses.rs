@@ -96,7 +96,6 @@ pub(super) fn answer(answer: Answer) -> Vec<u8> {
     match answer {
         Answer::Succeeded => OK.render(),
         Answer::Rejected => REJECTED.render(),
-        Answer::TooMany => TOO_MANY_FAILURES.render(),
         Answer::EncryptionNeeded => NEEDS_TLS.render(),
         // RFC 3206 4
         Answer::Unavailable => line(format!("-ERR [SYS/TEMP] {}", answer.text())),

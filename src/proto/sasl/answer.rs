@@ -27,8 +27,6 @@ pub enum Answer {
     LineTooLong,
     /// The check could not be made just now.
     Unavailable,
-    /// Too many failures: the connection is closed.
-    TooMany,
 }
 
 impl Answer {
@@ -47,7 +45,6 @@ impl Answer {
             Answer::EncryptionNeeded => 538,
             Answer::LineTooLong => 500,
             Answer::Unavailable => 454,
-            Answer::TooMany => 421,
         }
     }
 
@@ -59,8 +56,7 @@ impl Answer {
             Answer::Succeeded
             | Answer::UnexpectedInitialResponse
             | Answer::Cancelled
-            | Answer::Unavailable
-            | Answer::TooMany => (7, 0),
+            | Answer::Unavailable => (7, 0),
             Answer::Rejected => (7, 8),
             Answer::BadInitialResponse | Answer::BadResponse => (5, 2),
             Answer::Unsupported => (5, 4),
@@ -86,7 +82,6 @@ impl Answer {
             }
             Answer::LineTooLong => "authentication exchange line is too long",
             Answer::Unavailable => "temporary authentication failure",
-            Answer::TooMany => "too many failed authentications",
         }
     }
 
@@ -105,7 +100,6 @@ impl Answer {
             Answer::TooWeak => Some("request for a server AUTH mechanism that is denied"),
             Answer::EncryptionNeeded => Some("rejecting authentication attempt without encryption"),
             Answer::LineTooLong => Some("very long line during authentication"),
-            Answer::TooMany => Some("too many failed authentications"),
         }
     }
 
@@ -124,8 +118,7 @@ impl Answer {
             | Answer::Unsupported
             | Answer::TooWeak
             | Answer::EncryptionNeeded
-            | Answer::Unavailable
-            | Answer::TooMany => false,
+            | Answer::Unavailable => false,
         }
     }
 }
@@ -148,7 +141,6 @@ mod tests {
             (Answer::EncryptionNeeded, 538, (7, 11)),
             (Answer::LineTooLong, 500, (5, 6)),
             (Answer::Unavailable, 454, (7, 0)),
-            (Answer::TooMany, 421, (7, 0)),
         ] {
             assert_eq!(
                 (answer.code(), answer.enhanced()),

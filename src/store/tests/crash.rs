@@ -11,7 +11,6 @@ use crate::store::envelope::Reason;
 use crate::store::error::Error;
 use crate::store::faulty::{Fault, Loss};
 use crate::store::fs::{Fs, Kind};
-use crate::store::lock::{Attempt, Part};
 use crate::store::staged::{Left, Staged};
 
 /// How many subsets of what is not durable are lost in turn.
@@ -291,16 +290,6 @@ fn fail(locked: Box<Locked>, expected: &mut Expected) -> Result<(), Error> {
     Ok(())
 }
 
-fn narrow_and_release(mut locked: Box<Locked>, expected: &mut Expected) -> Result<(), Error> {
-    expected.now.push(Place::Ready(remaining()));
-    expected.after_power_cut.push(Place::Ready(remaining()));
-    let narrowed = locked.narrow(&remaining());
-    if narrowed.is_ok() {
-        expected.now = vec![Place::Ready(remaining())];
-    }
-    locked.release(None).and(narrowed)
-}
-
 fn release_in_part(locked: Box<Locked>, expected: &mut Expected) -> Result<(), Error> {
     let places = [
         Place::Ready(remaining()),
@@ -309,17 +298,11 @@ fn release_in_part(locked: Box<Locked>, expected: &mut Expected) -> Result<(), E
     ];
     expected.now.extend(places.clone());
     expected.after_power_cut.extend(places);
-    let attempt = Attempt {
-        at: 5,
-        reply: line("451 later"),
-        next: 65,
-        spent: 0,
-    };
     let part = Part {
         remaining: remaining(),
         ..Part::default()
     };
-    locked.release_in_part(attempt, part)?;
+    locked.release_in_part(attempt(), part)?;
     expected.now = vec![Place::Ready(remaining())];
     expected.after_power_cut = expected.now.clone();
     Ok(())
@@ -465,7 +448,6 @@ fn scenarios() -> Vec<Scenario> {
         }),
         forwarding(|spool, ledger| forward(spool, ledger, release)),
         forwarding(|spool, ledger| forward(spool, ledger, fail)),
-        forwarding(|spool, ledger| forward(spool, ledger, narrow_and_release)),
         forwarding(|spool, ledger| forward(spool, ledger, release_in_part)),
         forwarding(|spool, ledger| {
             forward(spool, ledger, |locked, _| {

@@ -14,7 +14,7 @@ mod store;
 
 use super::envelope::Envelope;
 use super::faulty::Faulty;
-use super::lock::{LockOutcome, Locked};
+use super::lock::{Attempt, LockOutcome, Locked, Part};
 use super::name::{StoredId, Suffix};
 use super::spool::Spool;
 use crate::base::OneLine;
@@ -22,6 +22,23 @@ use crate::base::OneLine;
 /// A process that uses this directory.
 fn spool(disk: &Faulty, seed: u64) -> Spool {
     disk.spool(seed)
+}
+
+fn attempt() -> Attempt {
+    Attempt {
+        at: 100,
+        reply: line("451 later"),
+        next: 160,
+        spent: 7,
+    }
+}
+
+/// All but that recipient have been served.
+fn part(remaining: &str) -> Part {
+    Part {
+        remaining: vec![line(remaining)],
+        ..Part::default()
+    }
 }
 
 fn line(text: &str) -> OneLine {

@@ -4,7 +4,6 @@ use super::*;
 use crate::store::change::{Change, Outcome};
 use crate::store::envelope::ENVELOPE_OCTETS_MAX;
 use crate::store::fs::{Fs, Kind};
-use crate::store::lock::Attempt;
 use crate::store::queue::{Entry, Queue, State};
 
 const THEIRS: &str = "emailrelay.18918.1795360975.2";

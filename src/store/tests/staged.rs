@@ -294,12 +294,12 @@ fn where_open_files_are_in_the_way_filters_find_them_closed() {
     let mut buffer = [0; 9];
     assert_eq!(locked.read(&mut buffer).unwrap(), 5);
     assert_eq!(&buffer[..5], b"third");
-    locked.narrow(&[line("c@x")]).unwrap();
+    locked.release_in_part(attempt(), part("c@x")).unwrap();
     assert_eq!(
-        read(&disk, &id, Suffix::EnvelopeBusy).remote_recipients,
+        read(&disk, &id, Suffix::Envelope).remote_recipients,
         [line("c@x")]
     );
-    locked.delete().unwrap();
+    take(&spool, &id).delete().unwrap();
     assert!(disk.listing().is_empty());
 }
 
@@ -336,25 +336,18 @@ fn what_was_closed_is_committed_taken_or_removed_as_any_other() {
 }
 
 #[test]
-fn an_envelope_that_cannot_be_rewritten_is_still_ours() {
+fn an_envelope_that_cannot_be_rewritten_gets_nobody_the_message_twice() {
     let disk = Faulty::new();
     disk.set_jealous();
     let spool = spool(&disk, 1);
     let id = store(&spool, b"text", &["a@x"]);
-    let mut locked = take(&spool, &id);
+    let locked = take(&spool, &id);
     let reader = spool
         .files
         .fs
         .open_read(&id.file_name(Suffix::EnvelopeBusy))
         .unwrap();
-    assert!(locked.narrow(&[line("c@x")]).is_err());
+    assert!(locked.release_in_part(attempt(), part("c@x")).is_err());
     drop(reader);
-    assert_eq!(
-        suffixes(&disk, &id),
-        [Suffix::Content, Suffix::EnvelopeBusy]
-    );
-    assert!(!super::spool(&disk, 2).recover().unwrap().has_changes());
-    locked.narrow(&[line("c@x")]).unwrap();
-    locked.delete().unwrap();
-    assert!(disk.listing().is_empty());
+    assert_eq!(suffixes(&disk, &id), [Suffix::Content, Suffix::EnvelopeBad]);
 }

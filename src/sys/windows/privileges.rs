@@ -41,10 +41,6 @@ pub(in crate::sys) fn give_up(_user: &User) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-pub(in crate::sys) fn forbid_new_privileges() -> io::Result<()> {
-    Ok(())
-}
-
 pub(in crate::sys) fn hide_memory() {}
 
 pub(in crate::sys) fn is_out_of_reach(_path: &Path, _user: &User) -> io::Result<bool> {

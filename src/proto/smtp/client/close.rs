@@ -161,16 +161,4 @@ impl CloseReason {
     pub fn is_chunking_fault(&self) -> bool {
         matches!(self, CloseReason::ChunkingRefused(_))
     }
-
-    /// What the server said, where it said something.
-    pub fn peer_reply(&self) -> Option<&PeerReply> {
-        match self {
-            CloseReason::Refused(_, reply)
-            | CloseReason::Announced(reply)
-            | CloseReason::OutOfStep(_, reply)
-            | CloseReason::Unfit(_, reply)
-            | CloseReason::ChunkingRefused(reply) => Some(reply),
-            _ => None,
-        }
-    }
 }

@@ -138,7 +138,9 @@ fn a_refused_session_is_left_politely_and_quickly() {
     };
     let permanent = close("554 5.7.1 no\r\n");
     assert!(permanent.is_route_problem() && !permanent.may_reconnect());
-    let reply = permanent.peer_reply().unwrap();
+    let CloseReason::Refused(_, reply) = permanent else {
+        panic!("{permanent:?}");
+    };
     assert_eq!(
         (reply.code, reply.text.as_bytes()),
         (554, b"5.7.1 no".as_slice())
