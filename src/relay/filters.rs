@@ -70,16 +70,14 @@ mod tests {
     use crate::filter::chain::Side;
     use crate::filter::verdict::Verdict;
     use crate::store::{Spool, StoredId, Suffix};
-    use std::fs;
-    use std::process;
+    use crate::sys::testing::TempDir;
 
     #[test]
     fn a_message_whose_turn_comes_too_late_is_not_filtered() {
-        let path = std::env::temp_dir().join(format!("relay-filter-turn-{}", process::id()));
-        fs::create_dir(&path).unwrap();
+        let folder = TempDir::new();
         let subject = Subject {
             side: Side::Server,
-            spool: Spool::open(&path, 1).unwrap(),
+            spool: Spool::open(folder.path(), 1).unwrap(),
             id: StoredId::parse(b"emailrelay.1.2.3").unwrap(),
             suffix: Suffix::EnvelopeNew,
             cancelled: Arc::default(),
@@ -99,6 +97,5 @@ mod tests {
             };
             assert_eq!(why == "its turn came too late", is_late, "{why}");
         }
-        fs::remove_dir_all(&path).unwrap();
     }
 }

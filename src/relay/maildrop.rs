@@ -192,12 +192,12 @@ fn unique_id(id: &StoredId) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::testing::TempDir;
 
     #[test]
     fn jobs_on_whole_maildrops_are_kept_few_at_a_time() {
-        let path = std::env::temp_dir().join(format!("long.{}", std::process::id()));
-        std::fs::create_dir(&path).unwrap();
-        let spool = Spool::open(&path, 1).unwrap();
+        let folder = TempDir::new();
+        let spool = Spool::open(folder.path(), 1).unwrap();
         let job = Job::Open {
             spool: spool.clone(),
             user: OneLine::default(),
@@ -213,7 +213,6 @@ mod tests {
         let id = StoredId::parse(b"emailrelay.1.2.3").unwrap();
         let message = Listed { id, octets: 1 };
         assert!(!Job::Retrieve(maildrop, message).is_long());
-        std::fs::remove_dir_all(&path).unwrap();
     }
 
     #[test]

@@ -46,23 +46,23 @@ fn remove(fs: &dyn Fs) -> Result<(), Error> {
 mod tests {
     use super::super::faulty::{Fault, Faulty};
     use super::super::spool::Spool;
+    use crate::sys::testing::TempDir;
     use std::path::PathBuf;
     use std::{fs, io};
 
     #[test]
     fn leaves_nothing_behind() {
-        let path = std::env::temp_dir().join(format!("probe.{}", std::process::id()));
-        fs::create_dir(&path).unwrap();
-        let names = || fs::read_dir(&path).unwrap().count();
-        let spool = Spool::open(&path, 1).unwrap();
+        let folder = TempDir::new();
+        let names = || fs::read_dir(folder.path()).unwrap().count();
+        let spool = Spool::open(folder.path(), 1).unwrap();
         spool.probe().unwrap();
         assert_eq!(names(), 0);
-        fs::write(path.join(".emailrelay-probe"), "left behind").unwrap();
+        folder.write(".emailrelay-probe", "left behind");
         spool.probe().unwrap();
         assert_eq!(names(), 0);
-        fs::create_dir(path.join(".emailrelay-probe")).unwrap();
+        fs::create_dir(folder.join(".emailrelay-probe")).unwrap();
         assert!(spool.probe().is_err(), "that is no file of ours");
-        fs::remove_dir_all(&path).unwrap();
+        fs::remove_dir_all(folder.path()).unwrap();
         assert!(spool.probe().is_err());
     }
 

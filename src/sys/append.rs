@@ -40,34 +40,29 @@ fn regular(file: File) -> io::Result<File> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::testing::TempDir;
     use std::io::Write;
 
     #[test]
     fn what_is_tried_out_is_not_created() {
-        let name = format!("emailrelay-append-trial-{}", std::process::id());
-        let folder = std::env::temp_dir().join(name);
-        std::fs::create_dir(&folder).unwrap();
+        let folder = TempDir::new();
         let path = folder.join("log");
         try_out(&path).unwrap();
         assert!(!path.exists());
         let error = try_out(&path.join("log")).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::NotFound);
-        std::fs::remove_dir(&folder).unwrap();
     }
 
     #[test]
     fn appends_to_regular_files_alone() {
-        let name = format!("emailrelay-append-{}", std::process::id());
-        let folder = std::env::temp_dir().join(name);
-        std::fs::create_dir(&folder).unwrap();
+        let folder = TempDir::new();
         let path = folder.join("log");
         for text in ["one\n", "two\n"] {
             open(&path).unwrap().write_all(text.as_bytes()).unwrap();
         }
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "one\ntwo\n");
-        assert!(open(&folder).is_err());
-        assert!(try_out(&folder).is_err());
+        assert!(open(folder.path()).is_err());
+        assert!(try_out(folder.path()).is_err());
         try_out(&path).unwrap();
-        std::fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -173,17 +173,17 @@ mod tests {
     use std::io::{Read, Write};
 
     use super::*;
-    use crate::sys::testing::alone;
+    use crate::sys::testing::{TempDir, alone};
 
     #[test]
     fn what_is_no_file_is_refused_at_once() {
-        let folder = std::env::temp_dir();
+        let folder = TempDir::new();
         assert_eq!(
-            open(&folder).unwrap_err().kind(),
+            open(folder.path()).unwrap_err().kind(),
             io::ErrorKind::InvalidInput
         );
-        assert!(metadata(&folder).unwrap().is_dir());
-        let missing = folder.join("emailrelay-no-such-file");
+        assert!(metadata(folder.path()).unwrap().is_dir());
+        let missing = folder.join("none");
         assert_eq!(open(&missing).unwrap_err().kind(), io::ErrorKind::NotFound);
     }
 
@@ -191,11 +191,8 @@ mod tests {
     fn files_are_remembered_once_and_until_settled() {
         let name = "sys::reopen::tests::files_are_remembered_once_and_until_settled";
         alone(name, &[], || {
-            let folder = std::env::temp_dir().join(format!("emailrelay-{}", std::process::id()));
-            fs::create_dir(&folder).unwrap();
-            let (one, other) = (folder.join("one"), folder.join("other"));
-            fs::write(&one, "1").unwrap();
-            fs::write(&other, "2").unwrap();
+            let folder = TempDir::new();
+            let (one, other) = (folder.write("one", "1"), folder.write("other", "2"));
             open(&one).unwrap();
             open(&one).unwrap();
             let log = folder.join("log");
@@ -214,7 +211,6 @@ mod tests {
             assert_eq!(list.logs.len(), 1);
             assert!(settle(None).files.is_empty());
             assert!(log_file(Box::new(PathBuf::new)).is_err());
-            fs::remove_dir_all(&folder).unwrap();
         });
     }
 }

@@ -2,35 +2,7 @@ use std::fs;
 
 use super::*;
 use crate::proto::sasl::Mechanism;
-use std::sync::atomic::{AtomicU32, Ordering};
-
-/// A directory that goes with its owner.
-struct TempDir(PathBuf);
-
-impl TempDir {
-    fn new() -> TempDir {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("emailrelay-auth-{}-{count}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        fs::create_dir(&path).unwrap();
-        TempDir(path)
-    }
-
-    /// Writes a file in place of an earlier one, if there is one.
-    fn write(&self, name: &str, content: &str) -> PathBuf {
-        let path = self.0.join(name);
-        fs::write(&path, content).unwrap();
-        path
-    }
-}
-
-impl Drop for TempDir {
-    fn drop(&mut self) {
-        // What is left behind in the directory for temporary files does no harm.
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
+use crate::sys::testing::TempDir;
 
 fn has_user(file: &SecretsFile, id: &str) -> bool {
     file.secrets()
@@ -40,6 +12,11 @@ fn has_user(file: &SecretsFile, id: &str) -> bool {
 
 fn is_changed(file: &mut SecretsFile) -> bool {
     matches!(file.refresh().unwrap(), Refreshed::Changed { .. })
+}
+
+/// A path as a field of a secrets file, where spaces part the fields.
+fn field(path: &Path) -> String {
+    path.to_str().unwrap().replace(' ', "+20")
 }
 
 /// A path as it is in messages.
@@ -138,7 +115,7 @@ fn a_file_that_is_repaired_to_what_it_was_is_no_change() {
 fn follows_files_that_the_secrets_file_names() {
     let directory = TempDir::new();
     let token = directory.write("token", "one\n");
-    let line = format!("client oauth:file me {}", token.display());
+    let line = format!("client oauth:file me {}", field(&token));
     let path = directory.write("s", &line);
     let (mut file, _) = SecretsFile::open(&path, false).unwrap();
     let secrets = file.secrets();
@@ -150,7 +127,7 @@ fn follows_files_that_the_secrets_file_names() {
     let error = file.refresh().unwrap_err().to_string();
     assert!(error.contains("s(1): cannot use "), "{error}");
     assert!(file.secrets().client_account(b"").is_some());
-    directory.write("token", &"x".repeat(SECRET_LINE_MAX + 1));
+    directory.write("token", "x".repeat(SECRET_LINE_MAX + 1));
     let error = file.refresh().unwrap_err().to_string();
     assert!(
         error.ends_with("the file has more than 4096 octets"),
@@ -163,18 +140,18 @@ fn follows_files_that_the_secrets_file_names() {
 #[test]
 fn refuses_what_is_no_file_or_too_long() {
     let directory = TempDir::new();
-    let error = SecretsFile::open(&directory.0, false).unwrap_err();
+    let error = SecretsFile::open(directory.path(), false).unwrap_err();
     assert!(
         error.to_string().ends_with(": not a regular file"),
         "{error}"
     );
-    let error = SecretsFile::open(directory.0.join("none"), false).unwrap_err();
+    let error = SecretsFile::open(directory.join("none"), false).unwrap_err();
     let expected = format!(
         "cannot read secrets file {}: ",
-        shown(&directory.0.join("none"))
+        shown(&directory.join("none"))
     );
     assert!(error.to_string().starts_with(&expected), "{error}");
-    let path = directory.write("s", &"#".repeat(FILE_MAX + 1));
+    let path = directory.write("s", "#".repeat(FILE_MAX + 1));
     let error = SecretsFile::open(path, false).unwrap_err();
     assert!(
         error
@@ -209,7 +186,7 @@ fn gives_the_warnings_of_the_text() {
 fn a8_files_that_others_may_read_are_told_of_or_refused() {
     let directory = TempDir::new();
     let token = directory.write("token", "one");
-    let path = directory.write("s", &format!("client oauth:file me {}", token.display()));
+    let path = directory.write("s", format!("client oauth:file me {}", field(&token)));
     for (file, permissions) in [(&path, 0o640), (&token, 0o604)] {
         if !set_mode(file, permissions) {
             // No modes here, so nothing to be told of.

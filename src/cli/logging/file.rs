@@ -168,37 +168,19 @@ mod tests {
     use super::*;
     use crate::base::log::Format;
     use crate::sys::append;
+    use crate::sys::testing::TempDir;
     use std::collections::BTreeMap;
+    use std::fs;
     use std::sync::atomic::{AtomicU32, Ordering};
-    use std::{env, fs};
 
-    struct Folder(PathBuf);
-
-    impl Folder {
-        fn new() -> Folder {
-            static SERIAL: AtomicU32 = AtomicU32::new(0);
-            let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
-            let name = format!("emailrelay-log-{}-{serial}", std::process::id());
-            let folder = Folder(env::temp_dir().join(name));
-            fs::create_dir(&folder.0).unwrap();
-            folder
-        }
-
-        fn content(&self) -> BTreeMap<String, String> {
-            let entries = fs::read_dir(&self.0).unwrap().map(Result::unwrap);
-            let content = entries.map(|entry| {
-                let name = entry.file_name().into_string().unwrap();
-                (name, fs::read_to_string(entry.path()).unwrap_or_default())
-            });
-            content.collect()
-        }
-    }
-
-    impl Drop for Folder {
-        fn drop(&mut self) {
-            // What is left behind in the directory for temporary files does no harm.
-            let _ = fs::remove_dir_all(&self.0);
-        }
+    /// What is in the directory, by its names.
+    fn content(folder: &TempDir) -> BTreeMap<String, String> {
+        let entries = fs::read_dir(folder.path()).unwrap().map(Result::unwrap);
+        let content = entries.map(|entry| {
+            let name = entry.file_name().into_string().unwrap();
+            (name, fs::read_to_string(entry.path()).unwrap_or_default())
+        });
+        content.collect()
     }
 
     /// Midnight of 2026-11-22 in a zone an hour ahead of UTC, and so much later.
@@ -233,11 +215,11 @@ mod tests {
 
     #[test]
     fn a_day_has_a_file_for_each_hour_and_the_next_has_others() {
-        let folder = Folder::new();
-        let mut log = open(&folder.0.join("log-%d-%h-%d"));
+        let folder = TempDir::new();
+        let mut log = open(&folder.join("log-%d-%h-%d"));
         let lines: Vec<Line> = (0..=25 * 6).map(|tens| line(tens * 10)).collect();
         lines.chunks(7).for_each(|lines| log.write(lines));
-        let content = folder.content();
+        let content = content(&folder);
         assert_eq!(content.len(), 26);
         for hour in 0..26 {
             let (day, hour_of_day) = (22 + hour / 24, hour % 24);
@@ -253,39 +235,39 @@ mod tests {
 
     #[test]
     fn a_file_that_cannot_be_opened_leaves_the_old_one_in_use() {
-        let folder = Folder::new();
-        let mut log = open(&folder.0.join("log-%d"));
-        fs::create_dir(folder.0.join("log-20261123")).unwrap();
+        let folder = TempDir::new();
+        let mut log = open(&folder.join("log-%d"));
+        fs::create_dir(folder.join("log-20261123")).unwrap();
         log.write(&[line(0), line(24 * 60), line(24 * 60)]);
-        let text = folder.content().remove("log-20261122").unwrap();
+        let text = content(&folder).remove("log-20261122").unwrap();
         let warnings = text.matches("warning: cannot open log file: ").count();
         assert_eq!((warnings, text.lines().count()), (1, 4), "{text}");
-        fs::remove_dir(folder.0.join("log-20261123")).unwrap();
+        fs::remove_dir(folder.join("log-20261123")).unwrap();
         log.write(&[line(24 * 60 + 2)]);
-        assert_eq!(folder.content()["log-20261123"], "minute 1442\n");
+        assert_eq!(content(&folder)["log-20261123"], "minute 1442\n");
     }
 
     #[test]
     fn a_renamed_file_is_made_anew_when_asked_for() {
-        let folder = Folder::new();
-        let path = folder.0.join("log");
+        let folder = TempDir::new();
+        let path = folder.join("log");
         let mut log = open(&path);
         log.write(&[line(0)]);
-        fs::rename(&path, folder.0.join("log.1")).unwrap();
+        fs::rename(&path, folder.join("log.1")).unwrap();
         log.write(&[line(1)]);
         log.reopen();
         log.write(&[line(2)]);
-        let content = folder.content();
+        let content = content(&folder);
         assert_eq!(content["log.1"], "minute 0\nminute 1\n");
         assert_eq!(content["log"], "minute 2\n");
     }
 
     /// A log whose file was renamed and cannot be made anew, as there is a directory.
-    fn in_the_way() -> (Folder, PathBuf, LogFile) {
-        let folder = Folder::new();
-        let path = folder.0.join("log");
+    fn in_the_way() -> (TempDir, PathBuf, LogFile) {
+        let folder = TempDir::new();
+        let path = folder.join("log");
         let mut log = open(&path);
-        fs::rename(&path, folder.0.join("log.1")).unwrap();
+        fs::rename(&path, folder.join("log.1")).unwrap();
         fs::create_dir(&path).unwrap();
         log.open_again(at(0));
         (folder, path, log)
@@ -298,7 +280,7 @@ mod tests {
         fs::remove_dir(&path).unwrap();
         log.write(&[line(0)]);
         log.write(&[line(1), line(2)]);
-        let content = folder.content();
+        let content = content(&folder);
         assert_eq!(content["log"], "minute 1\nminute 2\n");
         let text = &content["log.1"];
         assert!(text.starts_with("emailrelay: warning: cannot open log file: "));
@@ -311,12 +293,13 @@ mod tests {
         fs::remove_dir(&path).unwrap();
         log.open_again(at(0));
         log.write(&[line(0)]);
-        assert_eq!(folder.content()["log"], "minute 0\n");
+        assert_eq!(content(&folder)["log"], "minute 0\n");
     }
+
     #[test]
     fn what_the_file_does_not_take_is_told_to_the_next() {
-        let folder = Folder::new();
-        let path = folder.0.join("log");
+        let folder = TempDir::new();
+        let path = folder.join("log");
         fs::write(&path, "").unwrap();
         // One that takes nothing comes first.
         let opened = AtomicU32::new(0);
@@ -329,7 +312,7 @@ mod tests {
         log.open_again(at(2));
         log.write(&[line(2)]);
         assert_eq!(
-            folder.content()["log"],
+            content(&folder)["log"],
             "emailrelay: warning: 2 line(s) of the log were lost here\nminute 2\n"
         );
     }

@@ -2,19 +2,20 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use super::*;
 use crate::filter::chain::{Side, Subject};
 use crate::filter::verdict::Verdict;
 use crate::store::{Envelope, Spool, StoredId, Suffix};
+use crate::sys::testing::TempDir;
 
 const STEM: &str = "emailrelay.7.1795360975.10000000005";
 const CONTENT: &str = "Received: x\r\nSubject: y\r\n\r\ntext\r\n";
 
-/// A directory with a message in the hands of filters, gone at the end of the test.
+/// A directory with a message in the hands of filters.
 struct Bed {
-    path: PathBuf,
+    folder: TempDir,
     subject: Subject,
 }
 
@@ -28,14 +29,10 @@ fn lines(texts: &[&str]) -> Vec<OneLine> {
 
 impl Bed {
     fn new(side: Side, local: &[&str], remote: &[&str]) -> Bed {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("relay-built-in-{}-{count}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        fs::create_dir(&path).unwrap();
+        let folder = TempDir::new();
         let subject = Subject {
             side,
-            spool: Spool::open(&path, 1).unwrap(),
+            spool: Spool::open(folder.path(), 1).unwrap(),
             id: StoredId::parse(STEM.as_bytes()).unwrap(),
             cancelled: Arc::new(AtomicBool::new(false)),
             suffix: match side {
@@ -43,7 +40,7 @@ impl Bed {
                 Side::Client => Suffix::EnvelopeBusy,
             },
         };
-        let bed = Bed { path, subject };
+        let bed = Bed { folder, subject };
         bed.write(".content", CONTENT);
         bed.set_envelope(&Envelope {
             reverse_path: line("me@src.test"),
@@ -59,7 +56,7 @@ impl Bed {
     }
 
     fn write(&self, suffix: &str, text: &str) {
-        fs::write(self.path.join(format!("{STEM}{suffix}")), text).unwrap();
+        self.folder.write(format!("{STEM}{suffix}"), text);
     }
 
     fn set_envelope(&self, envelope: &Envelope) {
@@ -67,7 +64,7 @@ impl Bed {
     }
 
     fn make(&self, directory: &str) {
-        fs::create_dir_all(self.path.join(directory)).unwrap();
+        fs::create_dir_all(self.folder.join(directory)).unwrap();
     }
 
     fn surroundings(&self) -> Surroundings {
@@ -87,8 +84,8 @@ impl Bed {
     /// All files, by their paths, with `ID` for the message's id.
     fn files(&self) -> Vec<String> {
         let mut found = Vec::new();
-        walk(&self.path, &mut found);
-        let start = self.path.to_str().unwrap().len() + 1;
+        walk(self.folder.path(), &mut found);
+        let start = self.folder.path().to_str().unwrap().len() + 1;
         let mut names: Vec<String> = found
             .iter()
             .map(|path| path.to_str().unwrap()[start..].replace(STEM, "ID"))
@@ -99,7 +96,7 @@ impl Bed {
     }
 
     fn text(&self, name: &str) -> String {
-        let path = self.path.join(name.replace("ID", STEM));
+        let path = self.folder.join(name.replace("ID", STEM));
         String::from_utf8(fs::read(path).unwrap()).unwrap()
     }
 
@@ -110,12 +107,6 @@ impl Bed {
     fn own_envelope(&self) -> Envelope {
         let suffix = self.subject.suffix.as_str();
         self.envelope(&format!("ID{suffix}"))
-    }
-}
-
-impl Drop for Bed {
-    fn drop(&mut self) {
-        fs::remove_dir_all(&self.path).unwrap();
     }
 }
 
@@ -214,11 +205,11 @@ fn no_copy_is_made_where_one_of_them_fails() {
     // Links are not followed.
     let outside = Bed::server(&[], &["a@x.test"]);
     let bed = Bed::server(&["mallory"], &[]);
-    symlink(&outside.path, bed.path.join("mallory")).unwrap();
+    symlink(outside.folder.path(), bed.folder.join("mallory")).unwrap();
     let before = outside.files();
     assert!(matches!(bed.run("deliver", ""), Verdict::Fail(_)));
     assert_eq!(outside.files(), before);
-    fs::remove_file(bed.path.join("mallory")).unwrap();
+    fs::remove_file(bed.folder.join("mallory")).unwrap();
 }
 
 #[test]
@@ -245,7 +236,7 @@ fn mailboxes_are_for_owner_and_group() {
     let bed = Bed::server(&["alice"], &[]);
     assert_eq!(bed.run("deliver", ""), Verdict::Abandon);
     for name in ["alice", "alice/ID.content", "alice/ID.envelope"] {
-        let path = bed.path.join(name.replace("ID", STEM));
+        let path = bed.folder.join(name.replace("ID", STEM));
         let mode = fs::metadata(path).unwrap().permissions().mode();
         assert_eq!(mode & 0o007, 0, "{name} {mode:o}");
     }
@@ -310,7 +301,7 @@ fn mailboxes_may_be_elsewhere() {
     bed.make("elsewhere/alice/cur");
     bed.make("elsewhere/alice/tmp");
     let surroundings = Surroundings {
-        delivery_dir: Some(bed.path.join("elsewhere")),
+        delivery_dir: Some(bed.folder.join("elsewhere")),
         ..bed.surroundings()
     };
     let filter = make("deliver", "h", &surroundings).unwrap();
@@ -320,7 +311,7 @@ fn mailboxes_may_be_elsewhere() {
     assert!(files[0].starts_with("elsewhere/alice/new/"), "{files:?}");
     assert_eq!(bed.text(&files[0]), CONTENT);
     let surroundings = Surroundings {
-        delivery_dir: Some(bed.path.join("missing")),
+        delivery_dir: Some(bed.folder.join("missing")),
         ..bed.surroundings()
     };
     let error = make("deliver", "", &surroundings).unwrap_err();

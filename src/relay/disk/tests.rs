@@ -3,12 +3,12 @@ use std::fs;
 use super::*;
 use crate::store::Envelope;
 use crate::store::faulty::Faulty;
+use crate::sys::testing::TempDir;
 
 #[test]
 fn a_content_that_becomes_shorter_while_it_is_sent_is_an_error() {
-    let path = std::env::temp_dir().join(format!("relay-disk-{}", std::process::id()));
-    fs::create_dir(&path).unwrap();
-    let spool = Spool::open(&path, 1).unwrap();
+    let folder = TempDir::new();
+    let spool = Spool::open(folder.path(), 1).unwrap();
     let commit = Commit {
         writer: spool.create(),
         last: vec![b'x'; CHUNK + 10],
@@ -33,8 +33,6 @@ fn a_content_that_becomes_shorter_while_it_is_sent_is_an_error() {
     let again = super::loaded(&id, spool.lock(&id)).ok().unwrap();
     let again = super::read(again.mail).read.unwrap();
     assert_eq!((again.0.len(), again.1), (9, true));
-    drop((spool, file));
-    fs::remove_dir_all(&path).unwrap();
 }
 
 #[test]

@@ -174,9 +174,7 @@ mod tests {
     use crate::event::Work;
     use crate::relay::disk::{DiskWork, Done, Job};
     use crate::relay::mail::{Fate, Mail};
-    use std::env;
-    use std::fs;
-    use std::process;
+    use crate::sys::testing::TempDir;
 
     fn routing(address: &str) -> Routing {
         Routing {
@@ -256,21 +254,19 @@ mod tests {
     }
 
     /// A spool with a message whose envelope is none.
-    fn odd(name: &str, test: impl FnOnce(Spool, StoredId)) {
-        let folder = env::temp_dir().join(format!("{name}-{}", process::id()));
-        fs::create_dir_all(&folder).unwrap();
+    fn odd(test: impl FnOnce(Spool, StoredId)) {
+        let folder = TempDir::new();
         let id = ids(0..1).pop_front().unwrap();
-        fs::write(folder.join(format!("{id}.content")), "").unwrap();
-        fs::write(folder.join(format!("{id}.envelope")), "?").unwrap();
-        test(Spool::open(&folder, 1).unwrap(), id.clone());
+        folder.write(format!("{id}.content"), "");
+        folder.write(format!("{id}.envelope"), "?");
+        test(Spool::open(folder.path(), 1).unwrap(), id.clone());
         let bad = folder.join(format!("{id}.envelope.bad"));
         assert!(bad.exists());
-        fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]
     fn a_message_that_cannot_be_read_has_failed_when_it_is_put_off() {
-        odd("emailrelay-put-off", |spool, id| {
+        odd(|spool, id| {
             let put_off = PutOff {
                 spool,
                 ids: vec![id],
@@ -301,7 +297,7 @@ mod tests {
 
     #[test]
     fn a_message_that_cannot_be_read_has_failed_when_it_is_refused() {
-        odd("emailrelay-refuse", |spool, id| {
+        odd(|spool, id| {
             let job = Job::Refuse(spool, id, OneLine::escaped("nowhere"));
             let done = DiskWork.run(vec![job]).pop();
             assert!(matches!(done, Some(Done::Refused(true))));

@@ -2,33 +2,29 @@ use super::*;
 
 use std::fs;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::sys::testing::TempDir;
 
 /// A secrets file that goes with its owner.
-struct File(PathBuf);
+struct File {
+    path: PathBuf,
+    _folder: TempDir,
+}
 
 impl File {
     fn new(text: &str) -> File {
-        static SERIAL: AtomicU32 = AtomicU32::new(0);
-        let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
-        let name = format!("emailrelay-secrets-{}-{serial}", std::process::id());
-        let file = File(std::env::temp_dir().join(name));
-        fs::write(&file.0, text).unwrap();
-        file
-    }
-}
-
-impl Drop for File {
-    fn drop(&mut self) {
-        // What is left behind in the directory for temporary files does no harm.
-        let _ = fs::remove_file(&self.0);
+        let folder = TempDir::new();
+        File {
+            path: folder.write("secrets", text),
+            _folder: folder,
+        }
     }
 }
 
 fn security(file: &File) -> Security {
     let mut security = Security::default();
     let mut site = Site::default();
-    site.use_secrets(SecretsFile::open(&file.0, false).unwrap().0);
+    site.use_secrets(SecretsFile::open(&file.path, false).unwrap().0);
     assert_eq!(security.add(site), SiteId(0));
     security
 }
@@ -52,7 +48,7 @@ fn looks_for_changes_every_so_often_and_learns_of_them() {
     assert_eq!(jobs.len(), 1);
     run(&mut security, jobs);
     assert!(security.look(now).is_empty());
-    fs::write(&file.0, "server none 192.0.2.1 x\n").unwrap();
+    fs::write(&file.path, "server none 192.0.2.1 x\n").unwrap();
     now += LOOK_AFTER / 2;
     assert!(security.look(now).is_empty() && !is_trusted(&security));
     now += LOOK_AFTER / 2;
@@ -67,7 +63,7 @@ fn a_bad_file_changes_nothing() {
     let mut security = security(&file);
     let mut now = Instant::now();
     for text in ["server", "server plain a b", ""] {
-        fs::write(&file.0, text).unwrap();
+        fs::write(&file.path, text).unwrap();
         now += LOOK_AFTER;
         let jobs = security.reread(now, Reread::Now);
         run(&mut security, jobs);
@@ -90,9 +86,9 @@ fn each_server_learns_of_its_own_files() {
     let mut security = security(&file);
     let other = File::new("server plain a b\n");
     let mut site = Site::default();
-    site.use_secrets(SecretsFile::open(&other.0, false).unwrap().0);
+    site.use_secrets(SecretsFile::open(&other.path, false).unwrap().0);
     let second = security.add(site);
-    fs::write(&other.0, "server none 192.0.2.1 x\n").unwrap();
+    fs::write(&other.path, "server none 192.0.2.1 x\n").unwrap();
     let jobs = security.look(Instant::now());
     assert_eq!(jobs.len(), 2);
     run(&mut security, jobs);

@@ -1,8 +1,6 @@
 use super::*;
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::path::Path;
 use std::time::Duration;
 
 use crate::base::secret::Secret;
@@ -20,6 +18,7 @@ use crate::relay::programs::ProgramWork;
 use crate::relay::security::Site;
 use crate::store::Spool;
 use crate::sys::socket::{Address, Listener, Stream};
+use crate::sys::testing::TempDir;
 use crate::sys::time;
 use crate::tls::{CertificateFiles, Keywords, ServerSettings, VerifySource};
 
@@ -37,17 +36,13 @@ struct World {
     context: Context,
     session: SmtpServer,
     client: Connection,
-    folder: PathBuf,
+    _folder: TempDir,
 }
 
 impl World {
     fn new(tls_first: bool) -> World {
-        static SERIAL: AtomicU32 = AtomicU32::new(0);
-        let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
-        let name = format!("emailrelay-session-{}-{serial}", std::process::id());
-        let folder = std::env::temp_dir().join(name);
-        fs::create_dir(&folder).unwrap();
-        let spool = Spool::open(&folder, 1).unwrap();
+        let folder = TempDir::new();
+        let spool = Spool::open(folder.path(), 1).unwrap();
         let disk = Pool::new(DiskWork, 1, || {});
         let lookups = Pool::new(LookupWork::default(), 1, || {});
         let passwords = Pool::new(PasswordWork, 1, || {});
@@ -107,7 +102,7 @@ impl World {
             context,
             session,
             client: Connection::new(client),
-            folder,
+            _folder: folder,
         }
     }
 
@@ -148,13 +143,6 @@ impl World {
         self.context.now = deadline;
         self.session.on_timeout(&mut self.context);
         waited
-    }
-}
-
-impl Drop for World {
-    fn drop(&mut self) {
-        // What is left behind in the directory for temporary files does no harm.
-        let _ = fs::remove_dir_all(&self.folder);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 #[cfg(unix)]
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -13,18 +13,14 @@ use crate::store::commit::Commit;
 #[cfg(unix)]
 use crate::sys::file::{is_open_elsewhere, native_name};
 use crate::sys::skip::skip;
+use crate::sys::testing::TempDir;
 
-/// A directory under the system's temporary one, gone at the end of the test.
-struct Scratch(PathBuf);
+/// A spool directory that goes with its owner.
+struct Scratch(TempDir);
 
 impl Scratch {
     fn new() -> Scratch {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("relay-store-{}-{count}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        fs::create_dir(&path).unwrap();
-        Scratch(path)
+        Scratch(TempDir::new())
     }
 
     /// Makes a link or FIFO with the system's own program, which must be there.
@@ -35,39 +31,32 @@ impl Scratch {
         let status = command
             .args(arguments)
             .arg(name)
-            .current_dir(&self.0)
+            .current_dir(self.0.path())
             .status();
         assert!(status.unwrap().success(), "{program} {name:?}");
     }
 
     /// A process that uses the directory, as far as locks are concerned.
     fn open(&self, seed: u64) -> Spool {
-        Spool::open(&self.0, seed).unwrap()
+        Spool::open(self.0.path(), seed).unwrap()
     }
 
     /// Whether somebody may still open a file that was removed while it was open, as
     /// under wine.
     fn opens_what_is_removed(&self) -> bool {
-        let path = self.0.join("probe");
-        fs::write(&path, "").unwrap();
+        let path = self.0.write("probe", "");
         let _held = fs::File::open(&path).unwrap();
         fs::remove_file(&path).unwrap();
         fs::File::open(&path).is_ok()
     }
 
     fn names(&self) -> Vec<String> {
-        let entries = fs::read_dir(&self.0).unwrap();
+        let entries = fs::read_dir(self.0.path()).unwrap();
         let mut names: Vec<_> = entries
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .collect();
         names.sort();
         names
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        fs::remove_dir_all(&self.0).unwrap();
     }
 }
 

@@ -27,17 +27,15 @@ fn options() -> OpenOptions {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::testing::TempDir;
     use std::os::unix::fs::symlink;
 
     #[test]
     fn links_are_not_followed() {
-        let name = format!("emailrelay-append-link-{}", std::process::id());
-        let folder = std::env::temp_dir().join(name);
-        std::fs::create_dir(&folder).unwrap();
+        let folder = TempDir::new();
         let link = folder.join("log");
         symlink(folder.join("elsewhere"), &link).unwrap();
         assert!(open(&link).is_err());
         assert!(!folder.join("elsewhere").exists());
-        std::fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -82,6 +82,7 @@ fn connect(path: &str) -> io::Result<Socket> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::testing::TempDir;
     use std::io::Read;
     use std::os::unix::net::UnixListener;
 
@@ -96,26 +97,27 @@ mod tests {
         text: "emailrelay: info: text",
     };
 
-    fn path(kind: &str) -> String {
-        let name = format!("emailrelay-syslog-{kind}-{}", std::process::id());
-        std::env::temp_dir().join(name).to_str().unwrap().to_owned()
+    /// Where a daemon may listen.
+    fn place(folder: &TempDir) -> String {
+        folder.join("log").to_str().unwrap().to_owned()
     }
 
     #[test]
     fn datagrams_are_sent_where_they_are_taken() {
-        let path = path("datagrams");
+        let folder = TempDir::new();
+        let path = place(&folder);
         let daemon = UnixDatagram::bind(&path).unwrap();
         connect(&path).unwrap().send(&ENTRY).unwrap();
         let mut buffer = [0; 100];
         let octets = daemon.recv(&mut buffer).unwrap();
         let expected = message(&ENTRY, std::process::id());
         assert_eq!(&buffer[..octets], expected.as_bytes());
-        std::fs::remove_file(&path).unwrap();
     }
 
     #[test]
     fn a_stream_is_used_where_it_is_wanted() {
-        let path = path("stream");
+        let folder = TempDir::new();
+        let path = place(&folder);
         let daemon = UnixListener::bind(&path).unwrap();
         let socket = connect(&path).unwrap();
         let (mut stream, _) = daemon.accept().unwrap();
@@ -125,7 +127,6 @@ mod tests {
         stream.read_to_end(&mut text).unwrap();
         let expected = message(&ENTRY, std::process::id()) + "\0";
         assert_eq!(text, expected.as_bytes());
-        std::fs::remove_file(&path).unwrap();
     }
 
     #[test]

@@ -444,6 +444,7 @@ fn check(result: i32) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::testing::TempDir;
 
     #[test]
     fn names_that_are_more_than_names_are_refused() {
@@ -490,11 +491,9 @@ mod tests {
 
     #[test]
     fn what_is_open_for_reading_can_be_synced() {
-        let path = std::env::temp_dir().join(format!("emailrelay-sync-{}", std::process::id()));
-        fs::write(&path, "text").unwrap();
-        let file = File::open(&path).unwrap();
+        let folder = TempDir::new();
+        let file = File::open(folder.write("file", "text")).unwrap();
         assert!(file.sync_all().is_err());
         sync(&file).unwrap();
-        fs::remove_file(&path).unwrap();
     }
 }

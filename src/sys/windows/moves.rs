@@ -114,37 +114,14 @@ fn wide(path: &Path) -> Vec<u16> {
 mod tests {
     use std::fs::File;
     use std::os::windows::fs::OpenOptionsExt;
-    use std::path::PathBuf;
 
     use super::*;
-
-    struct Folder(PathBuf);
-
-    impl Folder {
-        fn new(name: &str) -> Folder {
-            let name = format!("emailrelay-moves-{name}-{}", std::process::id());
-            let path = std::env::temp_dir().join(name);
-            fs::create_dir(&path).unwrap();
-            Folder(path)
-        }
-
-        fn with(&self, name: &str, text: &str) -> PathBuf {
-            let path = self.0.join(name);
-            fs::write(&path, text).unwrap();
-            path
-        }
-    }
-
-    impl Drop for Folder {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
-        }
-    }
+    use crate::sys::testing::TempDir;
 
     #[test]
     fn replaces_or_refuses_to() {
-        let folder = Folder::new("names");
-        let (from, to) = (folder.with("from", "new"), folder.with("to", "old"));
+        let folder = TempDir::new();
+        let (from, to) = (folder.write("from", "new"), folder.write("to", "old"));
         let error = rename_to_new(&from, &to).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
         replace(&from, &to).unwrap();
@@ -159,8 +136,8 @@ mod tests {
 
     #[test]
     fn long_paths_are_no_hindrance() {
-        let folder = Folder::new("long");
-        let deep = folder.0.join("d".repeat(120)).join("e".repeat(120));
+        let folder = TempDir::new();
+        let deep = folder.join("d".repeat(120)).join("e".repeat(120));
         fs::create_dir_all(&deep).unwrap();
         fs::write(deep.join("a"), "text").unwrap();
         rename_to_new(&deep.join("a"), &deep.join("b")).unwrap();
@@ -169,8 +146,8 @@ mod tests {
 
     #[test]
     fn waits_until_others_are_out_of_the_way() {
-        let folder = Folder::new("busy");
-        let (from, to) = (folder.with("from", "new"), folder.with("to", "old"));
+        let folder = TempDir::new();
+        let (from, to) = (folder.write("from", "new"), folder.write("to", "old"));
         let alone = |path: &Path| {
             OpenOptions::new()
                 .read(true)
@@ -180,7 +157,7 @@ mod tests {
         };
         let scanner = alone(&from);
         assert!(may_pass(
-            &rename_to_new(&from, &folder.0.join("free")).unwrap_err()
+            &rename_to_new(&from, &folder.join("free")).unwrap_err()
         ));
         assert!(may_pass(&remove(&from).unwrap_err()));
         thread::scope(|scope| {
@@ -195,8 +172,8 @@ mod tests {
 
     #[test]
     fn what_was_removed_is_gone_though_it_is_open() {
-        let folder = Folder::new("open");
-        let path = folder.with("file", "text");
+        let folder = TempDir::new();
+        let path = folder.write("file", "text");
         let held = File::open(&path).unwrap();
         remove(&path).unwrap();
         match File::open(&path).map_err(|error| pending_as(error, io::ErrorKind::NotFound)) {

@@ -1,29 +1,5 @@
 use super::*;
-
-/// A directory that is removed with its contents at the end of a test.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(name: &str) -> Scratch {
-        let unique = format!("tls-file-{name}-{}", std::process::id());
-        let path = std::env::temp_dir().join(unique);
-        fs::create_dir_all(&path).unwrap();
-        Scratch(path)
-    }
-
-    fn file(&self, name: &str, content: &[u8]) -> PathBuf {
-        let path = self.0.join(name);
-        fs::write(&path, content).unwrap();
-        path
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // What is left is in the directory for temporary files.
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
+use crate::sys::testing::TempDir;
 
 fn certificate(content: u8) -> Vec<u8> {
     pem::certificate(&[content]).into_bytes()
@@ -38,9 +14,9 @@ fn authorities(path: &Path) -> Result<Authorities, String> {
 
 #[test]
 fn a_file_is_read_in_its_order() {
-    let scratch = Scratch::new("order");
+    let folder = TempDir::new();
     let list = [certificate(3), certificate(1), certificate(3)].concat();
-    let path = scratch.file("list", &list);
+    let path = folder.write("list", &list);
     let found = authorities(&path).unwrap();
     assert_eq!(found.certificates, [[3], [1], [3]]);
     assert_eq!(found.origin, Origin::File(path));
@@ -48,19 +24,19 @@ fn a_file_is_read_in_its_order() {
 
 #[test]
 fn a_directory_is_read_once_for_each_certificate() {
-    let scratch = Scratch::new("directory");
-    scratch.file("a", &[certificate(3), certificate(1)].concat());
-    scratch.file("b.0", &certificate(3));
-    scratch.file("README", b"no certificate");
-    fs::create_dir(scratch.0.join("directory")).unwrap();
-    let found = authorities(&scratch.0).unwrap();
+    let folder = TempDir::new();
+    folder.write("a", [certificate(3), certificate(1)].concat());
+    folder.write("b.0", certificate(3));
+    folder.write("README", b"no certificate");
+    fs::create_dir(folder.join("directory")).unwrap();
+    let found = authorities(folder.path()).unwrap();
     assert_eq!(found.certificates, [[1], [3]]);
-    assert_eq!(found.origin, Origin::Store(scratch.0.clone()));
-    scratch.file(
+    assert_eq!(found.origin, Origin::Store(folder.path().to_owned()));
+    folder.write(
         "broken",
         b"-----BEGIN CERTIFICATE-----\n*\n-----END CERTIFICATE-----\n",
     );
-    let complaint = authorities(&scratch.0).unwrap_err();
+    let complaint = authorities(folder.path()).unwrap_err();
     assert!(
         complaint.ends_with("broken is not a valid pem file: a section is not base64"),
         "{complaint}"
@@ -69,20 +45,20 @@ fn a_directory_is_read_once_for_each_certificate() {
 
 #[test]
 fn an_empty_list_is_none() {
-    let scratch = Scratch::new("empty");
+    let folder = TempDir::new();
     assert!(
-        authorities(&scratch.0)
+        authorities(folder.path())
             .unwrap_err()
             .starts_with("no certificate in ")
     );
-    let path = scratch.file("empty", b"");
+    let path = folder.write("empty", b"");
     assert!(
         authorities(&path)
             .unwrap_err()
             .starts_with("no certificate in ")
     );
     assert!(
-        authorities(&scratch.0.join("x"))
+        authorities(&folder.join("x"))
             .unwrap_err()
             .starts_with("cannot read ")
     );
@@ -90,22 +66,22 @@ fn an_empty_list_is_none() {
 
 #[test]
 fn files_have_a_limit() {
-    let scratch = Scratch::new("limit");
+    let folder = TempDir::new();
     let limit = usize::try_from(FILE_OCTETS_MAX).unwrap();
     let mut content = certificate(1);
     content.resize(limit, b'\n');
-    assert!(authorities(&scratch.file("full", &content)).is_ok());
+    assert!(authorities(&folder.write("full", &content)).is_ok());
     content.push(b'\n');
-    let complaint = authorities(&scratch.file("over", &content)).unwrap_err();
+    let complaint = authorities(&folder.write("over", &content)).unwrap_err();
     assert!(complaint.ends_with("over is too long for a file of certificates"));
 }
 
 #[test]
 fn the_first_store_of_the_system_counts() {
-    let scratch = Scratch::new("system");
-    let store = scratch.file("store", &certificate(7));
-    let other = scratch.file("other", &certificate(8));
-    let missing = scratch.0.join("missing");
+    let folder = TempDir::new();
+    let store = folder.write("store", certificate(7));
+    let other = folder.write("other", certificate(8));
+    let missing = folder.join("missing");
     let paths = [&missing, &store, &other].map(|path| path.to_str().unwrap());
     let found = Authorities::of_system(&paths).unwrap();
     assert_eq!(found.certificates, [[7]]);

@@ -4,6 +4,7 @@ use ::openssl::ssl::SslVersion;
 
 use super::*;
 use crate::base::ByteQueue;
+use crate::sys::testing::TempDir;
 use crate::tls::file::{Authorities, Origin};
 use crate::tls::tests::matrix::{by, client, pki, server};
 use crate::tls::{CertificateFiles, VerifySource};
@@ -85,16 +86,11 @@ fn keys_that_are_too_short_are_refused_when_they_are_read_unless_old_versions_ar
 
 #[test]
 fn what_is_no_key_and_no_certificate_is_told() {
-    let folder = std::env::temp_dir().join(format!("openssl-files-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
-    let (key, chain) = (folder.join("a.key"), folder.join("a.pem"));
-    std::fs::write(
-        &key,
-        "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
-    )
-    .unwrap();
+    let folder = TempDir::new();
+    let text = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
+    let key = folder.write("a.key", text);
     let text = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
-    std::fs::write(&chain, text).unwrap();
+    let chain = folder.write("a.pem", text);
     let complaint = |key: &std::path::Path, chain: &std::path::Path| {
         let certificate = CertificateFiles {
             key: key.to_owned(),
@@ -113,7 +109,6 @@ fn what_is_no_key_and_no_certificate_is_told() {
     let by_nobody = client(VerifySource::Path(chain), "");
     let told = OpenSsl.client(&by_nobody).err().unwrap().to_string();
     assert!(told.starts_with("cannot use certificate 1 in "), "{told}");
-    std::fs::remove_dir_all(&folder).unwrap();
 }
 
 #[test]

@@ -1,56 +1,36 @@
 use std::io::{Read, Write};
 use std::os::unix::fs::symlink;
-use std::path::PathBuf;
 use std::process::Command;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::*;
+use crate::sys::testing::TempDir;
 
-/// A directory under the system's temporary one, gone at the end of the test.
-struct Scratch {
-    path: PathBuf,
-}
-
-impl Scratch {
-    fn new() -> (Scratch, Directory) {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("relay-sys-file-{}-{count}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir(&path).unwrap();
-        let directory = Directory::open(&path).unwrap();
-        (Scratch { path }, directory)
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        std::fs::remove_dir_all(&self.path).unwrap();
-    }
+fn directory() -> (TempDir, Directory) {
+    let folder = TempDir::new();
+    let directory = Directory::open(folder.path()).unwrap();
+    (folder, directory)
 }
 
 #[test]
 fn creates_only_what_does_not_exist() {
-    let (scratch, directory) = Scratch::new();
+    let (folder, directory) = directory();
     let mut file = directory.create_new(b"a", 0o660).unwrap();
     file.write_all(b"text").unwrap();
     let again = directory.create_new(b"a", 0o660).unwrap_err();
     assert_eq!(again.kind(), io::ErrorKind::AlreadyExists);
-    symlink("elsewhere", scratch.path.join("b")).unwrap();
+    symlink("elsewhere", folder.join("b")).unwrap();
     let through = directory.create_new(b"b", 0o660).unwrap_err();
     assert_eq!(through.kind(), io::ErrorKind::AlreadyExists);
-    assert!(!scratch.path.join("elsewhere").exists());
+    assert!(!folder.join("elsewhere").exists());
 }
 
 #[test]
 fn opens_nothing_but_regular_files() {
-    let (scratch, directory) = Scratch::new();
-    std::fs::write(scratch.path.join("file"), "text").unwrap();
-    std::fs::create_dir(scratch.path.join("directory")).unwrap();
-    symlink("file", scratch.path.join("link")).unwrap();
-    let fifo = Command::new("mkfifo")
-        .arg(scratch.path.join("fifo"))
-        .status();
+    let (folder, directory) = directory();
+    std::fs::write(folder.join("file"), "text").unwrap();
+    std::fs::create_dir(folder.join("directory")).unwrap();
+    symlink("file", folder.join("link")).unwrap();
+    let fifo = Command::new("mkfifo").arg(folder.join("fifo")).status();
     assert!(fifo.unwrap().success());
     for name in [
         "directory",
@@ -82,10 +62,10 @@ fn opens_nothing_but_regular_files() {
 
 #[test]
 fn subdirectories_are_not_reached_through_links() {
-    let (scratch, directory) = Scratch::new();
-    std::fs::create_dir(scratch.path.join("real")).unwrap();
-    std::fs::write(scratch.path.join("real/x"), "").unwrap();
-    symlink("real", scratch.path.join("link")).unwrap();
+    let (folder, directory) = directory();
+    std::fs::create_dir(folder.join("real")).unwrap();
+    std::fs::write(folder.join("real/x"), "").unwrap();
+    symlink("real", folder.join("link")).unwrap();
     let real = directory.open_subdirectory(b"real").unwrap();
     assert!(real.metadata(b"x").is_ok());
     for name in ["link", "..", ".", "real/.."] {
@@ -95,20 +75,20 @@ fn subdirectories_are_not_reached_through_links() {
 
 #[test]
 fn stays_the_directory_it_was() {
-    let (scratch, directory) = Scratch::new();
-    let inner = scratch.path.join("spool");
+    let (folder, directory) = directory();
+    let inner = folder.join("spool");
     std::fs::create_dir(&inner).unwrap();
     let spool = Directory::open(&inner).unwrap();
-    std::fs::rename(&inner, scratch.path.join("moved")).unwrap();
+    std::fs::rename(&inner, folder.join("moved")).unwrap();
     symlink("/etc", &inner).unwrap();
     spool.create_new(b"x", 0o600).unwrap();
-    assert!(scratch.path.join("moved/x").exists());
+    assert!(folder.join("moved/x").exists());
     drop(directory);
 }
 
 #[test]
 fn renames_without_replacing() {
-    let (_scratch, directory) = Scratch::new();
+    let (_folder, directory) = directory();
     directory.create_new(b"a", 0o660).unwrap();
     directory.create_new(b"b", 0o660).unwrap();
     let taken = directory.rename_to_new(b"a", b"b").unwrap_err();
@@ -128,7 +108,7 @@ fn renames_without_replacing() {
 
 #[test]
 fn one_file_has_one_identity() {
-    let (_scratch, directory) = Scratch::new();
+    let (_folder, directory) = directory();
     let file = directory.create_new(b"a", 0o600).unwrap();
     let open = Metadata::of(&file).unwrap();
     assert_eq!(open, directory.metadata(b"a").unwrap());
@@ -139,7 +119,7 @@ fn one_file_has_one_identity() {
 
 #[test]
 fn a_lock_keeps_others_out() {
-    let (_scratch, directory) = Scratch::new();
+    let (_folder, directory) = directory();
     let first = directory.create_new(b"a", 0o600).unwrap();
     let second = directory.open_read(b"a").unwrap();
     let third = directory.open_read(b"a").unwrap();
@@ -156,7 +136,7 @@ fn a_lock_keeps_others_out() {
 #[cfg(target_os = "linux")]
 #[test]
 fn tells_whether_a_file_is_open_elsewhere() {
-    let (_scratch, directory) = Scratch::new();
+    let (_folder, directory) = directory();
     drop(directory.create_new(b"a", 0o600).unwrap());
     let mine = directory.open_read(b"a").unwrap();
     // Some file systems grant no leases: then there is nothing to test.

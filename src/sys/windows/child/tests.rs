@@ -1,37 +1,15 @@
-use std::fs;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use crate::sys::child::{End, Ended, Order, run};
+use crate::sys::testing::{LONG, TempDir};
 
 use super::*;
 
-/// Enough for an interpreter's first start on a machine with other things to do.
-const LONG: Duration = Duration::from_secs(60);
-
-/// A folder with a space in its name, as folders have here.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Folder {
-        let name = format!("emailrelay child {name} {}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        fs::create_dir(&path).unwrap();
-        Folder(path)
-    }
-
-    fn script(&self, name: &str, text: &str) -> PathBuf {
-        let path = self.0.join(name);
-        fs::write(&path, text.replace('\n', "\r\n")).unwrap();
-        path
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
+/// Writes a script with the ends of lines that scripts have here.
+fn script(folder: &TempDir, name: &str, text: &str) -> PathBuf {
+    folder.write(name, text.replace('\n', "\r\n"))
 }
 
 fn run_for(program: &Path, arguments: &[&str], timeout: Duration) -> io::Result<Ended> {
@@ -57,8 +35,9 @@ fn lines(ended: &Ended) -> Vec<String> {
 
 #[test]
 fn batch_files_have_their_arguments_and_say_how_they_end() {
-    let folder = Folder::new("batch");
-    let script = folder.script(
+    let folder = TempDir::new();
+    let script = script(
+        &folder,
         "f.bat",
         "@echo off\necho [%~1]\necho [%~2]\necho [%~3]\nexit 7\n",
     );
@@ -75,8 +54,8 @@ fn batch_files_have_their_arguments_and_say_how_they_end() {
 
 #[test]
 fn the_environment_has_nothing_of_ours() {
-    let folder = Folder::new("environment");
-    let script = folder.script("f.bat", "@set\n");
+    let folder = TempDir::new();
+    let script = script(&folder, "f.bat", "@set\n");
     let ended = run_for(&script, &[], LONG).unwrap();
     let names: Vec<_> = lines(&ended)
         .iter()
@@ -95,16 +74,18 @@ fn the_environment_has_nothing_of_ours() {
 
 #[test]
 fn what_a_late_program_has_started_ends_with_it() {
-    let folder = Folder::new("late");
-    let mark = folder.0.join("mark");
-    folder.script(
+    let folder = TempDir::new();
+    let mark = folder.join("mark");
+    script(
+        &folder,
         "inner.bat",
         &format!(
             "@ping -n 3 127.0.0.1 >nul\n@echo x> \"{}\"\n",
             mark.display()
         ),
     );
-    let script = folder.script(
+    let script = script(
+        &folder,
         "f.bat",
         "@start /b cmd /c \"%~dp0inner.bat\"\n@echo begun\n@ping -n 60 127.0.0.1 >nul\n",
     );
@@ -118,8 +99,9 @@ fn what_a_late_program_has_started_ends_with_it() {
 
 #[test]
 fn an_endless_program_is_stopped_by_its_output() {
-    let folder = Folder::new("endless");
-    let script = folder.script(
+    let folder = TempDir::new();
+    let script = script(
+        &folder,
         "f.bat",
         "@echo off\n:again\necho aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\ngoto again\n",
     );
@@ -132,8 +114,9 @@ fn an_endless_program_is_stopped_by_its_output() {
 
 #[test]
 fn scripts_are_for_the_script_host() {
-    let folder = Folder::new("script");
-    let script = folder.script(
+    let folder = TempDir::new();
+    let script = script(
+        &folder,
         "f.js",
         "WScript.Echo(WScript.Arguments.length + \":\" + WScript.Arguments(0));\nWScript.Quit(5);\n",
     );
