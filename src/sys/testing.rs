@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
-use std::{env, fs, io};
+use std::time::{Duration, Instant};
+use std::{env, fs, io, thread};
 
 use super::poll::{self, Entry, RawSocket};
 
 /// Longer than any test waits unless it fails.
-pub(in crate::sys) const LONG: Duration = Duration::from_secs(60);
+pub(crate) const LONG: Duration = Duration::from_secs(60);
 
 const ALONE: &str = "EMAILRELAY_TEST_ALONE";
 
@@ -97,8 +97,17 @@ pub(in crate::sys) fn alone(
     Some(output)
 }
 
+/// Looks again and again until it is so.
+pub(crate) fn await_that(what: &str, mut is_so: impl FnMut() -> bool) {
+    let until = Instant::now() + LONG;
+    while !is_so() {
+        assert!(Instant::now() < until, "still not so: {what}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
 /// Waits for the socket and says whether it became readable and writable.
-pub(in crate::sys) fn await_socket(socket: RawSocket, read: bool, write: bool) -> (bool, bool) {
+pub(crate) fn await_socket(socket: RawSocket, read: bool, write: bool) -> (bool, bool) {
     let mut entries = [Entry::new(socket, read, write)];
     assert_eq!(
         poll::wait(&mut entries, Some(LONG)).unwrap(),

@@ -116,7 +116,7 @@ mod tests {
     use std::os::windows::fs::OpenOptionsExt;
 
     use super::*;
-    use crate::sys::testing::TempDir;
+    use crate::sys::testing::{TempDir, await_that};
 
     #[test]
     fn replaces_or_refuses_to() {
@@ -160,12 +160,20 @@ mod tests {
             &rename_to_new(&from, &folder.join("free")).unwrap_err()
         ));
         assert!(may_pass(&remove(&from).unwrap_err()));
-        thread::scope(|scope| {
-            scope.spawn(|| {
-                thread::sleep(4 * FIRST_PAUSE);
-                drop(scanner);
+        drop(scanner);
+        await_that("it has been replaced", || {
+            let scanner = alone(&from);
+            let replaced = thread::scope(|scope| {
+                scope.spawn(|| {
+                    thread::sleep(4 * FIRST_PAUSE);
+                    drop(scanner);
+                });
+                replace(&from, &to)
             });
-            replace(&from, &to).unwrap();
+            // The other thread may not have had its turn for as long as we wait.
+            replaced
+                .inspect_err(|error| assert!(may_pass(error)))
+                .is_ok()
         });
         assert_eq!(fs::read_to_string(&to).unwrap(), "new");
     }

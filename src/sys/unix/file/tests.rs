@@ -3,7 +3,7 @@ use std::os::unix::fs::symlink;
 use std::process::Command;
 
 use super::*;
-use crate::sys::testing::TempDir;
+use crate::sys::testing::{TempDir, await_that};
 
 fn directory() -> (TempDir, Directory) {
     let folder = TempDir::new();
@@ -117,6 +117,8 @@ fn one_file_has_one_identity() {
     assert_ne!(open.identity, directory.metadata(b"b").unwrap().identity);
 }
 
+// A child that another test is just starting has copies of all descriptors, and
+// with them what locks and leases go by, for as long as it takes.
 #[test]
 fn a_lock_keeps_others_out() {
     let (_folder, directory) = directory();
@@ -127,10 +129,10 @@ fn a_lock_keeps_others_out() {
     assert!(!try_lock(&second).unwrap());
     assert!(!try_lock_shared(&second).unwrap());
     drop(first);
-    assert!(try_lock_shared(&second).unwrap());
+    await_that("the first has gone", || try_lock_shared(&second).unwrap());
     assert!(try_lock_shared(&third).unwrap());
     drop(third);
-    assert!(try_lock(&second).unwrap());
+    await_that("the third has gone", || try_lock(&second).unwrap());
 }
 
 #[cfg(target_os = "linux")]
@@ -141,10 +143,11 @@ fn tells_whether_a_file_is_open_elsewhere() {
     let mine = directory.open_read(b"a").unwrap();
     // Some file systems grant no leases: then there is nothing to test.
     if is_open_elsewhere(&mine).is_some() {
-        assert_eq!(is_open_elsewhere(&mine), Some(false));
+        let is_mine_alone = || is_open_elsewhere(&mine) == Some(false);
+        await_that("nobody has it any more", is_mine_alone);
         let other = directory.open_read(b"a").unwrap();
         assert_eq!(is_open_elsewhere(&mine), Some(true));
         drop(other);
-        assert_eq!(is_open_elsewhere(&mine), Some(false));
+        await_that("the other has gone", is_mine_alone);
     }
 }

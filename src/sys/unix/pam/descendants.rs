@@ -49,10 +49,9 @@ mod tests {
     use std::io::{BufRead, BufReader};
     use std::os::unix::process::ExitStatusExt;
     use std::process::{Command, Stdio};
-    use std::time::{Duration, Instant};
 
     use super::*;
-    use crate::sys::testing::LONG;
+    use crate::sys::testing::await_that;
 
     #[test]
     fn sessions_of_their_own_do_not_save_them() {
@@ -65,11 +64,7 @@ mod tests {
         let mut output = BufReader::new(shell.stdout.take().unwrap());
         output.read_line(&mut line).unwrap();
         let leader: libc::pid_t = line.trim().parse().unwrap();
-        let until = Instant::now() + LONG;
-        while children(leader).is_empty() {
-            assert!(Instant::now() < until, "it has started nothing");
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        await_that("it has started something", || !children(leader).is_empty());
         kill_with_all(libc::pid_t::try_from(shell.id()).unwrap());
         assert_eq!(shell.wait().unwrap().signal(), Some(libc::SIGKILL));
         // Ends once nobody has its other end.

@@ -87,7 +87,7 @@ mod tests {
         assert!(begin.elapsed() >= Duration::from_millis(300));
         // Who reads finds the end.
         let mut reading = [RawEntry::new(stream.raw(), READ | WRITE)];
-        assert_eq!(super::super::wait(&mut reading, 10_000).unwrap(), 1);
+        assert_eq!(super::super::wait(&mut reading, 60_000).unwrap(), 1);
         // Room is found as before.
         peer.set_nonblocking(true).unwrap();
         let mut scratch = vec![0; 1 << 20];

@@ -100,9 +100,9 @@ fn late_checks_are_killed_with_what_they_have_started() {
     let name = "sys::unix::pam::checks::tests::late_checks_are_killed_with_what_they_have_started";
     alone(name, &[], || {
         let mut checks = Checks::new(SHORT, as_told);
+        let began = Instant::now();
         let mut socket = begin(&mut checks).unwrap();
         socket.write_all(&question("sleep")).unwrap();
-        let began = Instant::now();
         tend_until(&mut checks, 0);
         assert!(began.elapsed() >= SHORT.time);
         let mut answer = Vec::new();
