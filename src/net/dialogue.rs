@@ -194,9 +194,9 @@ mod tests {
     fn waits_no_longer_than_told() {
         let (_listener, target) = listener();
         let cancelled = AtomicBool::new(false);
-        let timeout = Duration::from_millis(30);
-        let patience = Patience::starting_now(LONG, &cancelled).at_most(timeout);
+        let patience = Patience::starting_now(LONG, &cancelled);
         let mut dialogue = Dialogue::connect(&target, patience).unwrap();
+        dialogue.patience = patience.at_most(Duration::from_millis(30));
         let error = dialogue.receive(&mut [0; 9]).unwrap_err();
         assert!(matches!(error, Trouble::TimedOut), "{error}");
         let error = loop {

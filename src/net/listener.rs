@@ -184,7 +184,7 @@ impl Error for ListenError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::poll;
+    use crate::sys::testing::await_socket;
 
     fn listen() -> Listener {
         Listener::bind(&Address::Tcp("127.0.0.1:0".parse().unwrap())).unwrap()
@@ -192,11 +192,7 @@ mod tests {
 
     /// Waits until a connection can be accepted.
     fn await_connection(listener: &Listener) {
-        let mut entries = [poll::Entry::new(listener.raw(), true, false)];
-        assert_eq!(
-            poll::wait(&mut entries, Some(Duration::from_secs(10))).unwrap(),
-            1
-        );
+        await_socket(listener.raw(), true, false);
     }
 
     #[test]

@@ -338,6 +338,7 @@ mod tests {
     use super::*;
     use crate::relay::context::Pools;
     use crate::sys::socket::{Address, Stream, wake_pair};
+    use crate::sys::testing::await_socket;
     use crate::sys::{signal, time};
     use std::io::Write;
     use std::net::TcpListener;
@@ -445,6 +446,7 @@ mod tests {
         let address = Address::Tcp(listener.local_addr().unwrap());
         let stream = Stream::connect(&address, None).unwrap();
         let (mut peer, _) = listener.accept().unwrap();
+        let socket = stream.raw();
         let (timeouts, heard) = (Arc::default(), Arc::default());
         relay.add(Box::new(Late {
             due: relay.context.now,
@@ -459,6 +461,7 @@ mod tests {
         }
         // What has come in counts for more than that its time is over.
         peer.write_all(b"250 ok\r\n").unwrap();
+        await_socket(socket, true, false);
         relay.run().unwrap();
         assert_eq!((count(&timeouts), count(&heard)), (2, 1));
     }

@@ -1,9 +1,10 @@
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::*;
 use crate::relay::limits::CIPHER_WAITING_MAX;
 use crate::sys::socket::{Address, Listener};
+use crate::sys::testing::LONG;
 use crate::tls::{self, CertificateFiles, ClientSettings, Keywords, ServerSettings, VerifySource};
 
 /// Two connections joined by sockets of the loopback interface.
@@ -43,7 +44,7 @@ fn encrypted() -> Option<Pair> {
 }
 
 fn wait<T>(mut look: impl FnMut() -> Option<T>) -> T {
-    let until = Instant::now() + Duration::from_secs(20);
+    let until = Instant::now() + LONG;
     loop {
         if let Some(found) = look() {
             return found;

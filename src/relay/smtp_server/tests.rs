@@ -18,7 +18,7 @@ use crate::relay::programs::ProgramWork;
 use crate::relay::security::Site;
 use crate::store::Spool;
 use crate::sys::socket::{Address, Listener, Stream};
-use crate::sys::testing::TempDir;
+use crate::sys::testing::{LONG, TempDir};
 use crate::sys::time;
 use crate::tls::{CertificateFiles, Keywords, ServerSettings, VerifySource};
 
@@ -123,7 +123,7 @@ impl World {
     /// Lets the session act until the client has been told something that ends so.
     fn hear(&mut self, end: &str) {
         let mut scratch = vec![0; 4096];
-        let until = Instant::now() + Duration::from_secs(20);
+        let until = Instant::now() + LONG;
         while !self.client.input.as_slice().ends_with(end.as_bytes()) {
             assert!(Instant::now() < until, "never says {end}");
             self.session.on_ready(self.ready(), &mut self.context);
@@ -227,7 +227,7 @@ fn a_client_that_sends_no_more_gets_all_replies() {
     }
     world.say("NOOP\r\n");
     world.client.shut_down_output();
-    let until = Instant::now() + Duration::from_secs(20);
+    let until = Instant::now() + LONG;
     while !world.session.input_ended {
         assert!(Instant::now() < until);
         world.session.on_ready(world.ready(), &mut world.context);
