@@ -6,6 +6,7 @@ use std::net::{Shutdown, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
+use crate::support::address::unused;
 use crate::support::client::{Client, submit};
 use crate::support::program::{PATIENCE, Program, Scratch, Server};
 use crate::support::sink::Sink;
@@ -269,10 +270,7 @@ fn forwards_and_flushes() {
 #[test]
 fn a_flush_says_why_nothing_could_be_sent() {
     let spool = Scratch::new();
-    // A port that nobody listens on any more.
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let forward_to = format!("--forward-to={}", port.local_addr().unwrap());
-    drop(port);
+    let forward_to = format!("--forward-to={}", unused());
     let (server, place) = start(&spool, &[&forward_to]);
     send(&server, 1);
     let mut admin = Admin::connect(&place);

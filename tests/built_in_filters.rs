@@ -6,9 +6,10 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use crate::support::client::{Client, awkward_message, without_trace};
+use crate::support::executable::script;
 use crate::support::program::{Scratch, Server, names, program, run};
 use crate::support::sink::Sink;
-use crate::verifier::{recipients, script};
+use crate::verifier::recipients;
 
 /// Recipients whose name starts with `local` are.
 const LOCALS: &str = r#"

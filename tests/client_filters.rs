@@ -8,10 +8,11 @@ use std::thread;
 use std::time::Duration;
 
 use crate::filters::mode;
+use crate::support::address::unused;
 use crate::support::client::Client;
+use crate::support::executable::script;
 use crate::support::program::{Scratch, Server, run};
 use crate::support::sink::{Answer, Sink};
-use crate::verifier::script;
 
 /// A filter in shell whose behaviour is the message's subject.
 const BY_SUBJECT: &str = r#"
@@ -313,9 +314,7 @@ fn a_connection_that_breaks_gives_the_filtered_message_back() {
 #[test]
 fn without_a_connection_no_filter_is_asked() {
     let fixture = Fixture::new(&["exit 0"]);
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    drop(listener);
+    let address = unused().to_string();
     let spool = fixture.spool.path().to_str().unwrap();
     let arguments = ["--as-client", &address, "--spool-dir", spool];
     let more = ["--client-filter", &fixture.filter];

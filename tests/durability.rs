@@ -7,10 +7,10 @@ use std::thread;
 use std::time::Duration;
 
 use crate::support::client::{Client, submit};
+use crate::support::executable::script;
 use crate::support::program::{Program, Scratch, Server, program};
 use crate::support::skip_without;
 use crate::support::tools::{run_with_input, tool};
-use crate::verifier::script;
 
 /// Runs a server under strace and returns it with the path of the trace.
 fn traced(spool: &Scratch, trace: &Scratch, calls: &str, arguments: &[&str]) -> (Server, String) {

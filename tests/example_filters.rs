@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::support::client::Client;
+use crate::support::executable::script;
 use crate::support::program::{Scratch, Server, names};
 use crate::support::{skip_without, skip_without_python};
-use crate::verifier::script;
 
 const PYTHON: &str = "/usr/bin/python3";
 

@@ -8,10 +8,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::support::client::{Client, without_trace};
+use crate::support::executable::script;
 use crate::support::program::{PATIENCE, Scratch, Server, program, run};
 use crate::support::sink::Sink;
 use crate::support::skip;
-use crate::verifier::script;
 
 /// A filter in shell whose behaviour is the message's subject.
 const BY_SUBJECT: &str = r#"

@@ -6,7 +6,10 @@ use std::net::TcpListener;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+#[cfg(unix)]
+use crate::support::address::unused;
 use crate::support::client::{Client, submit};
+use crate::support::executable;
 use crate::support::program::{Program, Scratch, Server, run};
 use crate::support::sink::{Answer, Sink};
 
@@ -28,8 +31,8 @@ pub(crate) fn store(spool: &Scratch, count: usize) {
 pub(crate) fn forward(spool: &Scratch, target: &str, options: &[&str]) -> (i32, String) {
     let spool = spool.path().to_str().unwrap();
     let mut arguments = vec!["--as-client", target, "--spool-dir", spool];
-    arguments.extend(["--domain", "relay.test", "--response-timeout", "2"]);
-    arguments.extend(["--connection-timeout", "3", "--prompt-timeout", "2"]);
+    arguments.extend(["--domain", "relay.test", "--response-timeout", "60"]);
+    arguments.extend(["--connection-timeout", "60", "--prompt-timeout", "60"]);
     arguments.extend(options);
     let (status, _, log) = run(&arguments);
     (status, log)
@@ -73,8 +76,7 @@ pub(crate) fn grumpy(command: &'static str, answer: &str) -> Sink {
 }
 
 pub(crate) fn dead() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().to_string()
+    unused().to_string()
 }
 
 fn recipients(sinks: &[&Sink]) -> Vec<String> {
@@ -584,12 +586,9 @@ fn the_account_is_the_one_that_the_envelope_selects() {
 /// A client filter that notes which message it sees, and then does that.
 #[cfg(unix)]
 pub(crate) fn filter(directory: &Scratch, action: &str) -> String {
-    use std::os::unix::fs::PermissionsExt;
-    let (path, log) = (directory.join("filter.sh"), directory.join("seen"));
-    let script = format!("#!/bin/sh\necho \"$1\" >> {log}\n{action}\n");
-    fs::write(&path, script).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-    path
+    let log = directory.join("seen");
+    let text = format!("echo \"$1\" >> {log}\n{action}\n");
+    executable::script(directory, "filter.sh", &text)
 }
 
 #[cfg(unix)]

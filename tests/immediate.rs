@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::support::client::Client;
+#[cfg(unix)]
+use crate::support::executable::script;
 use crate::support::program::{PATIENCE, Scratch, Server};
 use crate::support::sink::{Answer, Sink};
-#[cfg(unix)]
-use crate::verifier::script;
 
 const CONTENT: &[u8] = b"s: x\r\n\r\nhello\r\n";
 

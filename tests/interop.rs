@@ -2,14 +2,16 @@
 
 use std::fs;
 use std::io::Write;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::support::address::unused;
 use crate::support::client::without_trace;
 use crate::support::program::{PATIENCE, Scratch, Server, is_root};
 use crate::support::sink::Sink;
-use crate::support::{free_port, skip_without, skip_without_python};
+use crate::support::{skip_without, skip_without_python};
 
 const MESSAGE: &str =
     "From: me@src.test\r\nTo: you@dst.test\r\nSubject: interop\r\n\r\nHello\r\n.\r\n..dots\r\n";
@@ -181,13 +183,13 @@ impl Drop for Peer {
     }
 }
 
-fn start_peer(command: &mut Command, port: u16) -> Peer {
+fn start_peer(command: &mut Command, address: SocketAddr) -> Peer {
     let peer = Peer(command.stdin(Stdio::null()).spawn().unwrap());
     let until = Instant::now() + PATIENCE;
-    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+    while std::net::TcpStream::connect(address).is_err() {
         assert!(
             Instant::now() < until,
-            "{command:?} does not listen on {port}"
+            "{command:?} does not listen on {address}"
         );
         std::thread::sleep(Duration::from_millis(10));
     }
@@ -207,7 +209,7 @@ fn smtp_sink_is_a_next_hop() {
     if skip_without(program) {
         return;
     }
-    let port = free_port();
+    let address = unused();
     let dumps = Scratch::new();
     let mut command = Command::new(program);
     if is_root() {
@@ -216,11 +218,11 @@ fn smtp_sink_is_a_next_hop() {
     }
     command
         .args(["-d", &dumps.join("%M.")])
-        .arg(format!("127.0.0.1:{port}"))
+        .arg(address.to_string())
         .arg("100");
-    let _peer = start_peer(&mut command, port);
+    let _peer = start_peer(&mut command, address);
     let spool = Scratch::new();
-    let target = format!("127.0.0.1:{port}");
+    let target = address.to_string();
     let server = Server::start(
         &spool,
         &["--forward-on-disconnect", "--forward-to", &target],
@@ -247,15 +249,15 @@ fn a_python_server_is_a_next_hop() {
     if skip_without("python3") {
         return;
     }
-    let (port, store) = (free_port(), Scratch::new());
+    let (address, store) = (unused(), Scratch::new());
     let mut command = Command::new("python3");
     // Every third recipient is refused for now, once.
     command
         .arg(script)
-        .args([&port.to_string(), &store.join(""), "defer-every-third"]);
-    let _peer = start_peer(&mut command, port);
+        .args([&address.to_string(), &store.join(""), "defer-every-third"]);
+    let _peer = start_peer(&mut command, address);
     let spool = Scratch::new();
-    let target = format!("127.0.0.1:{port}");
+    let target = address.to_string();
     let server = Server::start(
         &spool,
         &["--forward-on-disconnect", "--forward-to", &target],
@@ -281,13 +283,13 @@ fn aiosmtpd_is_a_next_hop() {
     if skip_without_python("aiosmtpd") {
         return;
     }
-    let port = free_port();
+    let address = unused();
     let mut command = Command::new("/usr/bin/python3");
     command.args(["-m", "aiosmtpd", "-n", "-c", "aiosmtpd.handlers.Sink", "-l"]);
-    command.arg(format!("127.0.0.1:{port}"));
-    let _peer = start_peer(&mut command, port);
+    command.arg(address.to_string());
+    let _peer = start_peer(&mut command, address);
     let spool = Scratch::new();
-    let target = format!("127.0.0.1:{port}");
+    let target = address.to_string();
     let server = Server::start(
         &spool,
         &["--forward-on-disconnect", "--forward-to", &target],

@@ -9,9 +9,9 @@ use std::thread;
 use std::time::Duration;
 
 use crate::support::client::{Client, awkward_message};
+use crate::support::executable::script;
 use crate::support::program::{Scratch, Server, names};
 use crate::support::sink::{Answer, Arrived, Sink};
-use crate::verifier::script;
 
 pub(crate) const CLIENTS: usize = 4;
 const KILLS: usize = 20;

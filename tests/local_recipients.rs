@@ -7,9 +7,10 @@ use std::thread;
 use std::time::Duration;
 
 use crate::support::client::{Client, awkward_message, without_trace};
+use crate::support::executable::script;
 use crate::support::program::{Scratch, Server};
 use crate::support::sink::Sink;
-use crate::verifier::{Fixture, recipients, script};
+use crate::verifier::{Fixture, recipients};
 
 /// Recipients whose name starts with `local` are.
 const LOCALS: &str = r#"

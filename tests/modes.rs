@@ -1,7 +1,5 @@
 //! The ways to run the program.
 
-use std::time::{Duration, Instant};
-
 use crate::support::client::{Client, submit};
 use crate::support::program::{Program, Scratch, Server, run};
 use crate::support::sink::Sink;
@@ -49,6 +47,7 @@ fn a_client_that_leaves_no_mail_triggers_nothing() {
     Client::connect(server.port).quit();
     submit(server.port, "a@b.test", &["c@d.test"], MESSAGE);
     sink.wait_for(1);
+    server.program.wait_for("client disconnect");
     assert_eq!(
         server
             .program
@@ -63,18 +62,14 @@ fn a_client_that_leaves_no_mail_triggers_nothing() {
 #[test]
 fn as_proxy_forwards_when_the_client_has_gone() {
     let (spool, sink) = (Scratch::new(), Sink::start());
-    let port = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
-    let (port_text, spool_text) = (port.to_string(), spool.path().to_str().unwrap());
-    let _program = Program::spawn(&[
+    let spool_text = spool.path().to_str().unwrap();
+    let program = Program::spawn(&[
         "--as-proxy",
         &sink.address(),
         "--no-daemon",
+        "--log",
         "--port",
-        &port_text,
+        "0",
         "--interface",
         "127.0.0.1",
         "--spool-dir",
@@ -82,17 +77,10 @@ fn as_proxy_forwards_when_the_client_has_gone() {
         "--domain",
         "relay.test",
     ]);
-    wait_for_port(port);
+    let line = program.wait_for("smtp server on ");
+    let port = line.rsplit(':').next().unwrap().parse().unwrap();
     submit(port, "a@b.test", &["c@d.test"], MESSAGE);
     sink.wait_for(1);
-}
-
-fn wait_for_port(port: u16) {
-    let until = Instant::now() + Duration::from_secs(20);
-    while Client::open(port).is_err() {
-        assert!(Instant::now() < until, "nobody listens on {port}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }
 
 #[test]

@@ -3,15 +3,16 @@
 #![cfg(target_os = "linux")]
 
 use std::fs;
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::support::address::unused;
 use crate::support::client::submit;
 use crate::support::program::{PATIENCE, Scratch, Server, run};
-use crate::support::{free_port, skip, skip_without, unpacked};
+use crate::support::{skip, skip_without, unpacked};
 
 /// Gives the program the users and folders that it insists on, in a file system view
 /// of its own, so that nothing is left in the system.
@@ -35,7 +36,7 @@ primary_hostname = exim.test
 spool_directory = DIR/spool
 log_file_path = DIR/log-%s
 pid_file_path = DIR/pid
-local_interfaces = 127.0.0.1
+local_interfaces = HOST
 daemon_smtp_ports = PORT
 never_users = root
 keep_environment =
@@ -57,14 +58,14 @@ drop:
 ";
 
 const OPENSMTPD: &str = "\
-listen on 127.0.0.1 port PORT
+listen on HOST port PORT
 action \"keep\" relay host \"smtp://127.0.0.1:1\"
 match from any for domain \"dst.test\" action \"keep\"
 ";
 
 /// A mail server that was started for a test.
 struct NextHop {
-    port: u16,
+    address: SocketAddr,
     program: Child,
     directory: Scratch,
 }
@@ -75,10 +76,11 @@ impl NextHop {
     fn start(name: &str, configuration: &str, options: [&[&str]; 2]) -> Option<NextHop> {
         let program = installed(name)?;
         let directory = Scratch::new();
-        let port = free_port();
+        let address = unused();
         let text = configuration
             .replace("DIR", directory.path().to_str().unwrap())
-            .replace("PORT", &port.to_string());
+            .replace("HOST", &address.ip().to_string())
+            .replace("PORT", &address.port().to_string());
         fs::write(directory.join("conf"), text).unwrap();
         let program = Command::new("unshare")
             .args(["-m", "sh", "-c", START, "sh", &directory.join("")])
@@ -91,12 +93,12 @@ impl NextHop {
             .spawn()
             .unwrap();
         let hop = NextHop {
-            port,
+            address,
             program,
             directory,
         };
         let until = Instant::now() + PATIENCE;
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        while TcpStream::connect(address).is_err() {
             assert!(Instant::now() < until, "{name}: {}", hop.said());
             thread::sleep(Duration::from_millis(20));
         }
@@ -182,10 +184,10 @@ fn a_program_that_lacks_a_library_is_not_started() {
 }
 
 /// Sends what is in the spool on, and gives the exit status and the log.
-fn forward(spool: &Scratch, port: u16) -> (i32, String) {
+fn forward(spool: &Scratch, address: SocketAddr) -> (i32, String) {
     let (status, _, log) = run(&[
         "--as-client",
-        &format!("127.0.0.1:{port}"),
+        &address.to_string(),
         "--spool-dir",
         spool.path().to_str().unwrap(),
         "--domain",
@@ -211,7 +213,7 @@ fn exim_takes_refuses_and_puts_off() {
     submit_to("nobody@dst.test");
     submit_to("later@dst.test");
     drop(server);
-    let (status, log) = forward(&spool, exim.port);
+    let (status, log) = forward(&spool, exim.address);
     assert_eq!(status, 1, "{log}{}", exim.said());
     assert!(log.contains("20 sent, 1 deferred, 1 failed"), "{log}");
     assert!(log.contains("BDAT"), "{log}");
@@ -236,7 +238,7 @@ fn opensmtpd_takes_and_refuses() {
         submit(server.port, "a@src.test", &[recipient], content);
     }
     drop(server);
-    let (status, log) = forward(&spool, opensmtpd.port);
+    let (status, log) = forward(&spool, opensmtpd.address);
     assert_eq!(status, 1, "{log}{}", opensmtpd.said());
     assert!(log.contains("2 sent, 0 deferred, 1 failed"), "{log}");
     let names = spool.names();

@@ -1,8 +1,8 @@
 //! What the next hop's replies do to a message.
 
 use std::fs;
-use std::net::TcpListener;
 
+use crate::support::address::unused;
 use crate::support::client::{Client, submit};
 use crate::support::program::{Scratch, Server, run};
 use crate::support::sink::{Answer, Sink};
@@ -23,24 +23,17 @@ fn store(spool: &Scratch, count: usize) {
 }
 
 fn forward(spool: &Scratch, target: &str) -> (i32, String) {
+    forward_with(spool, target, 60)
+}
+
+/// The same where each reply of the next hop is waited for so many seconds.
+fn forward_with(spool: &Scratch, target: &str, seconds: u32) -> (i32, String) {
     let spool = spool.path().to_str().unwrap();
-    let arguments = [
-        "--as-client",
-        target,
-        "--spool-dir",
-        spool,
-        "--domain",
-        "relay.test",
-    ];
-    let more = [
-        "--response-timeout",
-        "1",
-        "--prompt-timeout",
-        "1",
-        "--connection-timeout",
-        "3",
-    ];
-    let (status, _, log) = run(&[&arguments[..], &more[..]].concat());
+    let arguments = ["--as-client", target, "--spool-dir", spool];
+    let domain = ["--domain=relay.test", "--connection-timeout=60"];
+    let seconds = seconds.to_string();
+    let patience = ["--response-timeout", &seconds, "--prompt-timeout", &seconds];
+    let (status, _, log) = run(&[&arguments[..], &domain, &patience].concat());
     (status, log)
 }
 
@@ -147,7 +140,11 @@ fn a_lost_connection_or_silence_leaves_the_message_queued() {
             let spool = Scratch::new();
             store(&spool, 1);
             let sink = grumpy(command, answer.clone());
-            let (status, log) = forward(&spool, &sink.address());
+            let seconds = match answer {
+                Answer::Silence => 1,
+                _ => 60,
+            };
+            let (status, log) = forward_with(&spool, &sink.address(), seconds);
             assert_eq!(status, 1, "{command} {answer:?}: {log}");
             assert_eq!(envelopes(&spool), [""], "{command} {answer:?}: {log}");
         }
@@ -170,11 +167,7 @@ fn a_next_hop_that_refuses_sessions_costs_no_message() {
 
 #[test]
 fn refused_and_unresolvable_leave_everything_queued() {
-    let free = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
-    for target in [free.to_string(), "no-such-host.invalid:25".to_owned()] {
+    for target in [unused().to_string(), "no-such-host.invalid:25".to_owned()] {
         let spool = Scratch::new();
         store(&spool, 2);
         let (status, log) = forward(&spool, &target);

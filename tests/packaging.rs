@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use crate::support::client::{Client, submit};
+use crate::support::executable;
 use crate::support::program::{Program, Scratch, Server, program};
 use crate::support::{skip, skip_without};
 
@@ -57,9 +58,7 @@ fn each_rule_for_fail2ban_matches_what_is_logged() {
     let (spool, logs) = (Scratch::new(), Scratch::new());
     let secrets = logs.join("secrets");
     fs::write(&secrets, "server plain user password\n").unwrap();
-    let verifier = logs.join("verifier");
-    fs::write(&verifier, "#!/bin/sh\nexit 2\n").unwrap();
-    fs::set_permissions(&verifier, fs::Permissions::from_mode(0o755)).unwrap();
+    let verifier = executable::script(&logs, "verifier", "exit 2\n");
     let watched = ["--log-address", "--address-verifier", &verifier];
     let server = Server::start(&spool, &watched);
     let mut client = Client::connect(server.port);

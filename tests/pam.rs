@@ -13,6 +13,7 @@ use emailrelay::base::base64;
 use emailrelay::sys::pam::{CHECKS_MAX, REFUSAL_MIN};
 
 use crate::support::client::Client;
+use crate::support::executable;
 use crate::support::pop::Pop;
 use crate::support::process::{
     DAEMON, MESSAGE, ONE_PROCESS, assert_powerless, children, packaged_spool, port_of, signal,
@@ -353,11 +354,9 @@ fn modules_are_told_where_clients_are_and_who_asks() {
         return;
     }
     let scratch = Scratch::new_on_disk();
-    let (told, script) = (scratch.join("told"), scratch.join("tell"));
-    let text =
-        format!("#!/bin/sh\necho \"$PAM_SERVICE $PAM_USER $PAM_RHOST\" >{told}\nenv >>{told}\n");
-    fs::write(&script, text).unwrap();
-    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    let told = scratch.join("told");
+    let text = format!("echo \"$PAM_SERVICE $PAM_USER $PAM_RHOST\" >{told}\nenv >>{told}\n");
+    let script = executable::script(&scratch, "tell", &text);
     let rules = format!("auth required pam_exec.so quiet {script}\n{PERMIT}");
     let relay = Relay::start_in(scratch, &rules, &[]);
     assert!(relay.smtp("alice", PASSWORD).starts_with("235 "));
@@ -542,7 +541,7 @@ fn who_is_not_root_can_ask_as_well() {
     fs::write(format!("{folder}/emailrelay"), rules).unwrap();
     // Nobody but this user can find the program where it was built.
     let copy = scratch.join("emailrelay");
-    fs::copy(program(), &copy).unwrap();
+    executable::copy(&program(), copy.as_ref());
     let shared = scratch.join("pam_start.so");
     fs::copy(interposer(), &shared).unwrap();
     let mut command = Command::new(copy);

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use crate::support::executable::script;
 use crate::support::pop::{PopServer, plant};
 use crate::support::program::Scratch;
 use crate::support::secure::{pki_text, skip_without_tls};
@@ -215,10 +216,7 @@ fn fetchmail_retrieves_and_deletes() {
         };
         let folder = work.join("mail");
         fs::create_dir(&folder).unwrap();
-        let agent = work.join("agent");
-        let script = format!("#!/bin/sh\ncat > {folder}/$$\n");
-        fs::write(&agent, script).unwrap();
-        run(Command::new("chmod").args(["700", &agent]));
+        let agent = script(work, "agent", &format!("cat > {folder}/$$\n"));
         let text = format!(
             "set no syslog\npoll localhost port {port} protocol pop3 user alice password secret \
              {ssl} mda {agent} fetchall nokeep\n"
@@ -241,10 +239,9 @@ fn getmail_retrieves_and_deletes() {
         return;
     }
     try_client(|mode, port, work| {
-        let (mail, agent) = (work.join("mail"), work.join("agent"));
+        let mail = work.join("mail");
         fs::create_dir(&mail).unwrap();
-        fs::write(&agent, format!("#!/bin/sh\ncat > {mail}/$$\n")).unwrap();
-        run(Command::new("chmod").args(["700", &agent]));
+        let agent = script(work, "agent", &format!("cat > {mail}/$$\n"));
         let retriever = match mode {
             Mode::Clear => "SimplePOP3Retriever",
             Mode::Implicit => "SimplePOP3SSLRetriever",

@@ -2,18 +2,19 @@
 #![cfg(target_os = "linux")]
 
 use std::fs;
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::support::address::unused;
 use crate::support::client::submit;
 use crate::support::program::{PATIENCE, Scratch, Server, run};
-use crate::support::{free_port, skip_unless_root, skip_without};
+use crate::support::{skip_unless_root, skip_without};
 
 const MASTER: &str = "\
-PORT inet n - n - - smtpd
+ADDRESS inet n - n - - smtpd
 postlog unix-dgram n - n - 1 postlogd
 pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
@@ -53,7 +54,7 @@ maillog_file_prefixes = /
 /// An instance of Postfix that accepts mail over TLS and throws it away.
 struct Postfix {
     directory: Scratch,
-    port: u16,
+    address: SocketAddr,
 }
 
 impl Postfix {
@@ -63,7 +64,7 @@ impl Postfix {
             return None;
         }
         let directory = Scratch::new();
-        let port = free_port();
+        let address = unused();
         let pki = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pki");
         let main = MAIN.replace("DIR", directory.path().to_str().unwrap());
         for folder in ["conf", "spool", "data"] {
@@ -76,17 +77,17 @@ impl Postfix {
         .unwrap();
         fs::write(
             directory.join("conf/master.cf"),
-            MASTER.replace("PORT", &port.to_string()),
+            MASTER.replace("ADDRESS", &address.to_string()),
         )
         .unwrap();
         let owned = Command::new("chown")
             .args(["postfix", &directory.join("data")])
             .status();
         assert!(owned.unwrap().success());
-        let postfix = Postfix { directory, port };
+        let postfix = Postfix { directory, address };
         postfix.control("start");
         let until = Instant::now() + PATIENCE;
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        while TcpStream::connect(address).is_err() {
             assert!(Instant::now() < until, "Postfix does not listen");
             thread::sleep(Duration::from_millis(20));
         }
@@ -129,7 +130,7 @@ fn postfix_takes_mail_over_verified_tls() {
     drop(server);
     let authorities = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pki/ca.pem");
     let forward = |name: &str| {
-        let target = format!("127.0.0.1:{}", postfix.port);
+        let target = postfix.address.to_string();
         let spool = spool.path().to_str().unwrap();
         let authorities = authorities.to_str().unwrap();
         run(&[

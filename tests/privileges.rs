@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use crate::support::client::{Client, submit};
+use crate::support::executable;
 use crate::support::process::{
     DAEMON, MESSAGE, PKI, assert_powerless, await_end, children, launch, options, owners,
     packaged_spool, pid_in, port_of, signal, skip_without_landlock, start, start_by, status,
@@ -145,7 +146,7 @@ fn whoever_is_not_root_has_one_process_too() {
     fs::set_permissions(scratch.path(), fs::Permissions::from_mode(0o777)).unwrap();
     let (spool, own) = (scratch.join("spool"), scratch.join("emailrelay"));
     // Where the tests are built others may not get.
-    fs::copy(program(), &own).unwrap();
+    executable::copy(&program(), own.as_ref());
     fs::create_dir(&spool).unwrap();
     let nobody = |arguments: &[&str]| {
         let mut command = Command::new("setpriv");
@@ -249,15 +250,11 @@ fn programs_may_have_privileges_of_their_own() {
     }
     let scratch = Scratch::new();
     let spool = packaged_spool(&scratch);
-    let (verifier, seen) = (scratch.join("verify"), scratch.join("seen"));
+    let seen = scratch.join("seen");
     fs::write(&seen, "").unwrap();
     fs::set_permissions(&seen, fs::Permissions::from_mode(0o666)).unwrap();
-    fs::write(
-        &verifier,
-        format!("#!/bin/sh\ncat /proc/$$/status >{seen}\nexit 0\n"),
-    )
-    .unwrap();
-    fs::set_permissions(&verifier, fs::Permissions::from_mode(0o755)).unwrap();
+    let text = format!("cat /proc/$$/status >{seen}\nexit 0\n");
+    let verifier = executable::script(&scratch, "verify", &text);
     let (relay, port) = start(&spool, &["--address-verifier", &verifier]);
     let network = the_child(relay.id());
     assert_powerless(network);

@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use crate::support::client::{Client, submit};
+use crate::support::executable;
 use crate::support::process::{
     MESSAGE, ONE_PROCESS, await_end, launch, options, owners, packaged_spool, pid_in, signal,
     start, start_by, the_child,
@@ -375,15 +376,16 @@ fn programs_that_lend_an_identity_are_refused() {
     let scratch = Scratch::new();
     fs::set_permissions(scratch.path(), fs::Permissions::from_mode(0o777)).unwrap();
     // Not in memory, where such programs may be forbidden.
-    let own = std::env::temp_dir().join(format!("emailrelay-lent-{}", std::process::id()));
-    fs::copy(program(), &own).unwrap();
+    let lent = Scratch::new_on_disk();
+    fs::set_permissions(lent.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let own = lent.path().join("emailrelay");
+    executable::copy(&program(), &own);
     fs::set_permissions(&own, fs::Permissions::from_mode(0o4755)).unwrap();
     let mut command = Command::new("setpriv");
     command
         .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
         .arg(&own);
     let output = command.args(options(&scratch.join("x"))).output().unwrap();
-    fs::remove_file(&own).unwrap();
     let text = String::from_utf8(output.stderr).unwrap();
     assert!(
         text.contains("set-user-id") && text.contains("chmod ug-s"),

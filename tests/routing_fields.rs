@@ -4,12 +4,13 @@
 use std::fs;
 use std::net::{TcpListener, TcpStream};
 
+use crate::support::address::unused;
 use crate::support::client::{Client, submit};
+use crate::support::executable::script;
 use crate::support::name_server::Dnsmasq;
 use crate::support::program::{Scratch, Server, run};
 use crate::support::sink::{Answer, Sink};
 use crate::support::skip_without;
-use crate::verifier::script;
 
 const MESSAGE: &[u8] = b"Subject: x\r\n\r\ntext\r\n";
 
@@ -26,20 +27,19 @@ const RECORDS: [&str; 6] = [
 
 /// The exchanges of both domains, which have the same port.
 fn exchanges() -> (Sink, Sink) {
-    let listener = TcpListener::bind("127.0.0.2:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let other = TcpListener::bind(("127.0.0.3", port)).unwrap();
+    let port = unused().port();
+    let sink = |host: &str| {
+        let listener = TcpListener::bind((host, port)).unwrap();
+        Sink::on(listener, &["PIPELINING"], |_, _| Answer::Usual)
+    };
     TcpStream::connect(("127.0.0.4", port)).unwrap_err();
-    let sink = |listener| Sink::on(listener, &["PIPELINING"], |_, _| Answer::Usual);
-    (sink(listener), sink(other))
+    (sink("127.0.0.2"), sink("127.0.0.3"))
 }
 
 /// Forwards with `mx:`, by way of a server that is not there.
 fn forward(spool: &Scratch, dnsmasq: &Dnsmasq) -> (i32, String) {
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap();
-    let nowhere = nobody.local_addr().unwrap().to_string();
-    drop(nobody);
-    let filter = format!("--client-filter=mx:nst=1;rt=1;127.0.0.1:{}", dnsmasq.port);
+    let nowhere = unused().to_string();
+    let filter = format!("--client-filter=mx:127.0.0.1:{}", dnsmasq.port);
     let spool = format!("--spool-dir={}", spool.path().display());
     let (status, _, log) = run(&["--as-client", &nowhere, &filter, &spool]);
     (status, log)

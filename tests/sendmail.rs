@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::submit::{stored, values};
+use crate::support::executable;
 use crate::support::program::Scratch;
 use crate::support::skip_without;
 use crate::support::tools::{Ran, run_with_input, tool};
@@ -26,14 +27,12 @@ impl Fixture {
             std::os::unix::fs::symlink(tool("emailrelay-submit"), target).unwrap();
         }
         // Callers that give no options of ours are given a name for it.
-        let script = format!(
-            "#!/bin/sh\nexec {} --sendmail --spool-dir {} --domain here.net \"$@\"\n",
+        let text = format!(
+            "exec {} --sendmail --spool-dir {} --domain here.net \"$@\"\n",
             tool("emailrelay-submit"),
             folder.join("spool")
         );
-        fs::write(folder.join("sendmail"), script).unwrap();
-        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-        fs::set_permissions(folder.join("sendmail"), mode).unwrap();
+        executable::script(&folder, "sendmail", &text);
         Fixture { folder }
     }
 

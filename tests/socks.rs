@@ -100,6 +100,11 @@ fn connect(near: TcpStream, port: u16, reply: &[u8]) {
 }
 
 fn forward(spool: &Scratch, target: &str) -> (i32, String) {
+    forward_with(spool, target, 60)
+}
+
+/// The same where a connection is waited for so many seconds.
+fn forward_with(spool: &Scratch, target: &str, seconds: u32) -> (i32, String) {
     let spool = spool.path().to_str().unwrap();
     let arguments = [
         "--as-client",
@@ -109,7 +114,8 @@ fn forward(spool: &Scratch, target: &str) -> (i32, String) {
         "--domain",
         "relay.test",
     ];
-    let (status, _, log) = run(&[&arguments[..], &["--connection-timeout", "1"]].concat());
+    let timeout = format!("--connection-timeout={seconds}");
+    let (status, _, log) = run(&[&arguments[..], &[&timeout]].concat());
     (status, log)
 }
 
@@ -161,12 +167,13 @@ fn microsocks_lets_mail_through() {
     if crate::support::skip_without("microsocks") {
         return;
     }
-    let port = crate::support::free_port();
+    let address = crate::support::address::unused();
+    let (host, port) = (address.ip().to_string(), address.port().to_string());
     let mut command = Command::new("microsocks");
-    command.args(["-i", "127.0.0.1", "-p", &port.to_string()]);
+    command.args(["-i", &host, "-p", &port]);
     let mut proxy = command.stderr(Stdio::null()).spawn().unwrap();
     let until = std::time::Instant::now() + PATIENCE;
-    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+    while TcpStream::connect(address).is_err() {
         assert!(
             std::time::Instant::now() < until,
             "microsocks does not listen"
@@ -178,12 +185,12 @@ fn microsocks_lets_mail_through() {
         .iter()
         .map(|host| {
             let spool = spool_with_one();
-            let target = format!("{host}:{}@socks5:127.0.0.1:{port}", sink.port);
+            let target = format!("{host}:{}@socks5:{address}", sink.port);
             forward(&spool, &target)
         })
         .collect();
     let spool = spool_with_one();
-    let refused = forward(&spool, &format!("127.0.0.1:1@socks5:127.0.0.1:{port}"));
+    let refused = forward(&spool, &format!("127.0.0.1:1@socks5:{address}"));
     proxy.kill().unwrap();
     proxy.wait().unwrap();
     for (status, log) in results {
@@ -215,7 +222,9 @@ fn a_proxy_that_does_not_help_costs_no_message() {
         let spool = spool_with_one();
         let (port, _asked) = proxy(is_v5, conduct);
         let prefix = if is_v5 { "socks5:" } else { "" };
-        let (status, log) = forward(&spool, &format!("far.test:25@{prefix}127.0.0.1:{port}"));
+        let target = format!("far.test:25@{prefix}127.0.0.1:{port}");
+        let seconds = if why == "response timeout" { 1 } else { 60 };
+        let (status, log) = forward_with(&spool, &target, seconds);
         assert_eq!(status, 1, "{log}");
         assert!(
             log.contains(&format!("socks proxy 127.0.0.1:{port}: ")),

@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixListener;
 use std::process::{Command, Stdio};
@@ -13,18 +13,24 @@ use std::time::{Duration, Instant};
 
 use emailrelay::sys;
 
+use crate::support::address::unused;
 use crate::support::client::{Client, awkward_message, without_trace};
 use crate::support::program::{PATIENCE, Program, Scratch, Server, run};
 use crate::support::sink::Sink;
+use crate::support::skip_without;
 use crate::support::spamd::{Answer, Spamd};
-use crate::support::{free_port, skip_without};
 
 /// What SpamAssassin calls spam whatever else there is.
 const GTUBE: &str = "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X";
 
 fn server(spool: &Scratch, prefix: &str, port: u16) -> Server {
-    let filter = format!("--filter={prefix}:127.0.0.1:{port}");
-    Server::start(spool, &[&filter, "--filter-timeout=2"])
+    server_with(spool, &format!("{prefix}:127.0.0.1:{port}"), 60)
+}
+
+/// One that waits so many seconds for the filter.
+fn server_with(spool: &Scratch, filter: &str, seconds: u32) -> Server {
+    let filter = format!("--filter={filter}");
+    Server::start(spool, &[&filter, &format!("--filter-timeout={seconds}")])
 }
 
 fn send(server: &Server, content: &[u8]) -> String {
@@ -205,7 +211,8 @@ fn a_slow_service_is_not_waited_for_for_ever() {
     for (prefix, script) in scripts {
         let spamd = Spamd::start(move |_| script());
         let spool = Scratch::new();
-        let server = server(&spool, prefix, spamd.port);
+        let filter = format!("{prefix}:127.0.0.1:{}", spamd.port);
+        let server = server_with(&spool, &filter, 2);
         let reply = send(&server, b"Subject: x\r\n\r\ntext\r\n");
         assert!(reply.starts_with("451 4."), "{reply}");
         assert!(spool.names().is_empty(), "{:?}", spool.names());
@@ -215,17 +222,15 @@ fn a_slow_service_is_not_waited_for_for_ever() {
 
 #[test]
 fn without_a_service_mail_waits_at_the_client() {
-    let port = {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.local_addr().unwrap().port()
-    };
+    let nobody = unused();
     for prefix in ["spam", "spam-edit"] {
         let spool = Scratch::new();
-        let server = server(&spool, prefix, port);
+        let server = server_with(&spool, &format!("{prefix}:{nobody}"), 60);
         let reply = send(&server, b"Subject: x\r\n\r\ntext\r\n");
         assert!(reply.starts_with("451 4."), "{reply}");
         assert!(spool.names().is_empty(), "{:?}", spool.names());
-        server.program.wait_for("cannot connect to 127.0.0.1:");
+        let line = format!("cannot connect to {nobody}");
+        server.program.wait_for(&line);
     }
 }
 
@@ -244,9 +249,9 @@ fn a_chain_edits_and_then_refuses() {
         _ => close("SPAMD/1.1 0 OK\r\nSpam: False ; 1 / 5\r\n\r\n"),
     });
     let spool = Scratch::new();
-    let (port, timeout) = (spamd.port, "--filter-timeout=9");
-    let filter = format!("--filter=spam-edit:127.0.0.1:{port},spam:127.0.0.1:{port},msgid:");
-    let server = Server::start(&spool, &[&filter, timeout]);
+    let port = spamd.port;
+    let filter = format!("spam-edit:127.0.0.1:{port},spam:127.0.0.1:{port},msgid:");
+    let server = server_with(&spool, &filter, 60);
     let reply = send(&server, b"Subject: x\r\n\r\ntext\r\n");
     assert!(reply.starts_with("250 "), "{reply}");
     let content = String::from_utf8(stored(&spool)).unwrap();
@@ -304,7 +309,7 @@ fn spam_on_the_way_out_has_failed() {
 
 /// The real service; it ends with the test.
 struct Real {
-    port: u16,
+    address: SocketAddr,
     _program: Program,
     _place: Scratch,
 }
@@ -314,15 +319,16 @@ fn real() -> Option<Real> {
     if skip_without(path) {
         return None;
     }
-    let port = free_port();
+    let address = unused();
     let place = Scratch::new();
     let pid = place.join("pid");
     let mut command = Command::new(path);
     command
-        .args(["-L", "-x", "-m", "2", "-i", "127.0.0.1", "-A", "127.0.0.1"])
+        .args(["-L", "-x", "-m", "2", "-A", "127.0.0.1"])
+        .args(["-i", &address.ip().to_string()])
         .args([
             "-p",
-            &port.to_string(),
+            &address.port().to_string(),
             "--cf=use_bayes 0",
             "-s",
             "stderr",
@@ -336,12 +342,12 @@ fn real() -> Option<Real> {
     let program = Program::spawn_command(command);
     program.wait_for("server started");
     let until = Instant::now() + PATIENCE;
-    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+    while std::net::TcpStream::connect(address).is_err() {
         assert!(Instant::now() < until, "{:#?}", program.log());
         thread::sleep(Duration::from_millis(20));
     }
     Some(Real {
-        port,
+        address,
         _program: program,
         _place: place,
     })
@@ -351,8 +357,7 @@ fn real() -> Option<Real> {
 fn the_real_spamd_is_understood() {
     let Some(spamd) = real() else { return };
     let spool = Scratch::new();
-    let filter = format!("--filter=spam:127.0.0.1:{}", spamd.port);
-    let server = Server::start(&spool, &[&filter, "--filter-timeout=60"]);
+    let server = server_with(&spool, &format!("spam:{}", spamd.address), 60);
     // Old dates count, so that the score would grow with the age of this test.
     let header = format!(
         "From: <me@src.test>\r\nTo: <a@dst.test>\r\nSubject: hello there\r\n\
@@ -371,8 +376,7 @@ fn the_real_spamd_is_understood() {
     assert!(without_trace(&stored(&spool)) == ham.as_bytes());
     drop(server);
     let spool = Scratch::new();
-    let filter = format!("--filter=spam-edit:127.0.0.1:{}", spamd.port);
-    let server = Server::start(&spool, &[&filter, "--filter-timeout=60"]);
+    let server = server_with(&spool, &format!("spam-edit:{}", spamd.address), 60);
     let reply = send(&server, spam.as_bytes());
     assert!(reply.starts_with("250 "), "{reply}");
     let edited = String::from_utf8(stored(&spool)).unwrap();

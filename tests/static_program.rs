@@ -8,6 +8,7 @@ use std::process::Command;
 use std::time::{Duration, UNIX_EPOCH};
 
 use crate::support::client::{Client, submit};
+use crate::support::executable;
 use crate::support::name_server::Dnsmasq;
 use crate::support::network::{ADDRESSES, in_private_network};
 use crate::support::pop::Pop;
@@ -155,7 +156,7 @@ impl Root {
     /// With the program, a spool, and these files.
     fn new(program: &Path, files: &[(&str, &str)]) -> Root {
         let root = Root(Scratch::new_on_disk());
-        fs::copy(program, root.path("emailrelay")).unwrap();
+        executable::copy(program, &root.path("emailrelay"));
         fs::create_dir(root.path("spool")).unwrap();
         chown(root.path("spool"), Some(NOBODY), Some(NOBODY)).unwrap();
         for (name, content) in files {

@@ -12,6 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::submit::{stored, submit, values};
+use crate::support::executable;
 use crate::support::program::{Scratch, run};
 use crate::support::tools::{Ran, run_with_input, tool};
 use crate::support::{skip, skip_unless_root, skip_without};
@@ -179,25 +180,21 @@ fn killed_at_any_moment_it_loses_nothing_that_it_acknowledged() {
 }
 
 /// A directory that others can look into, on a file system that honours mode bits.
-struct Public(PathBuf);
+struct Public(Scratch);
 
 impl Public {
-    fn new(name: &str) -> Public {
-        let name = format!("emailrelay-test-{name}-{}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        fs::create_dir(&path).unwrap();
-        set_mode(&path, 0o755);
-        Public(path)
+    fn new() -> Public {
+        let place = Scratch::new_on_disk();
+        set_mode(place.path(), 0o755);
+        Public(place)
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
     }
 
     fn join(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-}
-
-impl Drop for Public {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
+        self.path().join(name)
     }
 }
 
@@ -213,9 +210,9 @@ fn a_set_group_id_bit_is_not_for_directories_of_the_callers_choice() {
     if skip_unless_root() {
         return;
     }
-    let place = Public::new("setgid");
+    let place = Public::new();
     let (program, spool) = (place.join("emailrelay-submit"), place.join("spool"));
-    fs::copy(tool("emailrelay-submit"), &program).unwrap();
+    executable::copy(tool("emailrelay-submit").as_ref(), &program);
     fs::create_dir(&spool).unwrap();
     std::os::unix::fs::chown(&program, None, Some(1)).unwrap();
     std::os::unix::fs::chown(&spool, None, Some(1)).unwrap();
@@ -227,7 +224,7 @@ fn a_set_group_id_bit_is_not_for_directories_of_the_callers_choice() {
             .args(arguments)
             .uid(NOBODY)
             .gid(NOBODY)
-            .current_dir(&place.0);
+            .current_dir(place.path());
         run_with_input(&mut command, MESSAGE)
     };
     // A directory of the caller's choice is not written to with the group.
@@ -268,9 +265,9 @@ fn with_the_bit_users_submit_and_do_nothing_else() {
         skip("no private mounts");
         return;
     }
-    let place = Public::new("usual");
+    let place = Public::new();
     let (program, secret) = (place.join("emailrelay-submit"), place.join("secret"));
-    fs::copy(tool("emailrelay-submit"), &program).unwrap();
+    executable::copy(tool("emailrelay-submit").as_ref(), &program);
     fs::write(&secret, "Subject: secret\n\n").unwrap();
     for (path, mode) in [(&program, 0o2755), (&secret, 0o640)] {
         std::os::unix::fs::chown(path, None, Some(1)).unwrap();
@@ -279,7 +276,7 @@ fn with_the_bit_users_submit_and_do_nothing_else() {
     let mut command = Command::new("unshare");
     command
         .args(["-m", "sh", "-c", AS_NOBODY, "sh"])
-        .arg(&place.0);
+        .arg(place.path());
     let ran = run_with_input(&mut command, b"");
     assert_eq!(ran.status, 0, "{ran:?}");
     for text in [
@@ -302,7 +299,7 @@ fn files_belong_to_whom_the_spool_belongs() {
     if skip_unless_root() {
         return;
     }
-    let place = Public::new("group");
+    let place = Public::new();
     let spool = place.join("spool");
     fs::create_dir(&spool).unwrap();
     std::os::unix::fs::chown(&spool, Some(1), Some(1)).unwrap();
@@ -310,7 +307,7 @@ fn files_belong_to_whom_the_spool_belongs() {
     assert_eq!(submit(&spool, &["a@x"], MESSAGE).status, 0);
     if !skip_without("setpriv") {
         let program = place.join("emailrelay-submit");
-        fs::copy(tool("emailrelay-submit"), &program).unwrap();
+        executable::copy(tool("emailrelay-submit").as_ref(), &program);
         let mut command = Command::new("setpriv");
         command
             .args(["--reuid=65534", "--regid=65534", "--groups=1"])

@@ -3,11 +3,12 @@
 
 use std::fs;
 use std::io::Write;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::support::client::Client;
+use crate::support::executable::script;
 use crate::support::program::{PATIENCE, Scratch, Server, run};
 use crate::support::skip;
 
@@ -31,22 +32,6 @@ die*) kill -9 $$ ;;
 *) exit 1 ;;
 esac
 "#;
-
-/// Puts a shell script there. Another process writes it, or a program that some
-/// other test is just starting might hold it open, and it could not be run.
-pub(crate) fn script(directory: &Scratch, name: &str, text: &str) -> String {
-    let path = directory.join(name);
-    let mut writer = Command::new("sh")
-        .args(["-c", "cat >\"$0\" && chmod 755 \"$0\"", &path])
-        .stdin(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut input = writer.stdin.take().unwrap();
-    write!(input, "#!/bin/sh\n{text}").unwrap();
-    drop(input);
-    assert!(writer.wait().unwrap().success());
-    path
-}
 
 /// A server with a spool, and a verifier beside it.
 pub(crate) struct Fixture {

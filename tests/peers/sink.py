@@ -1,13 +1,13 @@
 """An SMTP server for tests: stores each message in a file of its own.
 
-Usage: sink.py PORT DIRECTORY [defer-every-third]
+Usage: sink.py HOST:PORT DIRECTORY [defer-every-third]
 """
 import os
 import socketserver
 import sys
 import threading
 
-port, directory = int(sys.argv[1]), sys.argv[2]
+(host, port), directory = sys.argv[1].split(":"), sys.argv[2]
 defer = len(sys.argv) > 3
 lock = threading.Lock()
 counts = {"rcpt": 0, "stored": 0}
@@ -63,4 +63,4 @@ class Server(socketserver.ThreadingTCPServer):
     daemon_threads = True
 
 
-Server(("127.0.0.1", port), Session).serve_forever()
+Server((host, int(port)), Session).serve_forever()

@@ -1,6 +1,9 @@
 //! What several integration tests use.
 
+pub(crate) mod address;
 pub(crate) mod client;
+#[cfg(unix)]
+pub(crate) mod executable;
 pub(crate) mod in_memory;
 #[cfg(target_os = "linux")]
 pub(crate) mod name_server;
@@ -22,7 +25,6 @@ pub(crate) mod start;
 pub(crate) mod tools;
 pub(crate) mod transcript;
 
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 
@@ -65,12 +67,6 @@ pub(crate) fn skip_unless_root() -> bool {
 pub(crate) fn unpacked(folder: &str) -> std::path::PathBuf {
     let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers");
     peers.join(folder)
-}
-
-/// A port of 127.0.0.1 that nobody listens on any more.
-pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
 }
 
 #[test]

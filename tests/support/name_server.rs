@@ -28,9 +28,8 @@ impl NameServer {
         udp: impl Fn(&[u8]) -> Vec<Vec<u8>> + Send + Sync + 'static,
         tcp: impl Fn(&[u8]) -> Vec<u8> + Send + 'static,
     ) -> NameServer {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (listener, socket) = sockets();
         let port = listener.local_addr().unwrap().port();
-        let socket = UdpSocket::bind(("127.0.0.1", port)).unwrap();
         let udp: Arc<Answer> = Arc::new(udp);
         thread::spawn(move || {
             let mut buffer = [0; 1000];
@@ -58,6 +57,17 @@ impl NameServer {
         });
         NameServer { port }
     }
+}
+
+/// Sockets of both kinds with one port. The port that is free for the one may be taken
+/// for the other.
+fn sockets() -> (TcpListener, UdpSocket) {
+    let mut tries = (0..TRIES).filter_map(|_| {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let socket = UdpSocket::bind(listener.local_addr().unwrap()).ok()?;
+        Some((listener, socket))
+    });
+    tries.next().unwrap()
 }
 
 /// A reply to the question with these flags (the second half of them has the

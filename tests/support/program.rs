@@ -1,6 +1,6 @@
 //! Runs the program under test the way a user would, and waits for it.
 
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -60,11 +60,19 @@ impl Scratch {
 
     fn below(parent: &Path) -> Scratch {
         static SERIAL: AtomicU32 = AtomicU32::new(0);
-        let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
-        let name = format!("emailrelay-test.{}.{serial}", std::process::id());
-        let path = parent.join(name);
-        std::fs::create_dir_all(&path).unwrap();
-        Scratch(path)
+        loop {
+            let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
+            let name = format!("emailrelay-test.{}.{serial}", std::process::id());
+            let path = parent.join(name);
+            match std::fs::create_dir(&path) {
+                // What a process of the same number has left must not be taken over.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                result => {
+                    result.unwrap();
+                    return Scratch(path);
+                }
+            }
+        }
     }
 
     pub(crate) fn path(&self) -> &Path {

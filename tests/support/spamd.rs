@@ -7,6 +7,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
+use super::program::PATIENCE;
+
 /// What it was asked.
 pub(crate) struct Request {
     /// The lines of the header, the empty one left out.
@@ -49,8 +51,7 @@ impl Spamd {
 
     /// The next request.
     pub(crate) fn request(&self) -> Request {
-        let patience = Duration::from_secs(30);
-        self.requests.recv_timeout(patience).unwrap()
+        self.requests.recv_timeout(PATIENCE).unwrap()
     }
 }
 
