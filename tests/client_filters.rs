@@ -5,13 +5,13 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::filters::mode;
 use crate::support::address::unused;
 use crate::support::client::Client;
 use crate::support::executable::script;
-use crate::support::program::{Scratch, Server, run};
+use crate::support::program::{PATIENCE, Scratch, Server, run};
 use crate::support::sink::{Answer, Sink};
 
 /// A filter in shell whose behaviour is the message's subject.
@@ -173,14 +173,19 @@ fn what_a_filter_says_is_the_reason() {
 
 #[test]
 fn trouble_leaves_the_message_queued() {
-    for (does, reason) in [
-        ("kill -9 $$", "client filter: signal 9"),
-        ("sleep 99", "client filter: timed out"),
-        ("yes", "client filter: output of more than 65536 octets"),
-        ("echo '<<450 later>>'; exit 1", "client filter: 450 later"),
+    for (does, seconds, reason) in [
+        ("kill -9 $$", 60, "client filter: signal 9"),
+        ("sleep 99", 1, "client filter: timed out"),
+        ("yes", 60, "client filter: output of more than 65536 octets"),
+        (
+            "echo '<<450 later>>'; exit 1",
+            60,
+            "client filter: 450 later",
+        ),
     ] {
         let fixture = Fixture::new(&[does]);
-        let more = ["--client-filter", &fixture.filter, "--filter-timeout=1"];
+        let timeout = format!("--filter-timeout={seconds}");
+        let more = ["--client-filter", &fixture.filter, &timeout];
         let (status, log) = fixture.forward_with(&more);
         assert_eq!(status, 1, "{does}: {log}");
         assert_eq!(fixture.envelopes(), [""], "{does}: {log}");
@@ -377,7 +382,10 @@ fn a_message_that_goes_out_at_once_has_both_files_too() {
 
 #[test]
 fn a_filter_that_outlasts_the_next_hops_patience_is_not_asked_again() {
-    let fixture = Fixture::new(&["sleep 2"]);
+    // It ends a while after the next hop has gone.
+    let does = r#"until [ -e "${0%/*}/gone" ]; do sleep 0.05; done; sleep 1"#;
+    let fixture = Fixture::new(&[does]);
+    let (asked, gone) = (fixture.work.join("asked"), fixture.work.join("gone"));
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let next_hop = thread::spawn(move || {
@@ -385,8 +393,13 @@ fn a_filter_that_outlasts_the_next_hops_patience_is_not_asked_again() {
         stream.write_all(b"220 next.test\r\n").unwrap();
         assert!(stream.read(&mut [0; 100]).unwrap() > 0);
         stream.write_all(b"250 next.test\r\n").unwrap();
-        thread::sleep(Duration::from_secs(1));
+        let until = Instant::now() + PATIENCE;
+        while !fs::exists(&asked).unwrap() {
+            assert!(Instant::now() < until, "no filter is asked");
+            thread::sleep(Duration::from_millis(5));
+        }
         drop(stream);
+        fs::write(gone, "").unwrap();
         Sink::on(listener, &[], |_, _| Answer::Usual)
     });
     let spool = fixture.spool.path().to_str().unwrap();
@@ -395,6 +408,5 @@ fn a_filter_that_outlasts_the_next_hops_patience_is_not_asked_again() {
     let (status, _, log) = run(&[&arguments[..], &filter].concat());
     assert_eq!(status, 0, "{log}");
     assert_eq!(next_hop.join().unwrap().arrived().len(), 1, "{log}");
-    let asked = fs::read_to_string(fixture.work.join("asked")).unwrap();
-    assert_eq!(asked, "sleep 2\n", "{log}");
+    assert_eq!(fixture.asked(), [does], "{log}");
 }

@@ -284,5 +284,5 @@ fn a_stop_does_not_wait_for_an_answer() {
     let started = Instant::now();
     server.program.terminate();
     assert!(server.program.wait().success());
-    assert!(started.elapsed() < Duration::from_secs(30));
+    assert!(started.elapsed() < Duration::from_secs(9));
 }

@@ -1,8 +1,7 @@
-"""aiosmtpd with STARTTLS and AUTH, both required; prints its port.
+"""aiosmtpd with STARTTLS and AUTH, both required; prints its port when it is ready.
 
-Usage: aiosmtpd_secure.py CERTIFICATE KEY
+Usage: aiosmtpd_secure.py CERTIFICATE KEY HOST:PORT
 """
-import socket
 import ssl
 import sys
 import threading
@@ -16,21 +15,18 @@ def authenticate(_server, _session, _envelope, _mechanism, data):
     return AuthResult(success=data == LoginPassword(b"bob", b"secret pw"), handled=False)
 
 
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
-
-
 context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
 context.load_cert_chain(sys.argv[1], sys.argv[2])
+host, port = sys.argv[3].split(":")
 controller = Controller(
     Sink(),
-    hostname="127.0.0.1",
-    port=free_port(),
+    hostname=host,
+    port=int(port),
     tls_context=context,
     require_starttls=True,
     authenticator=authenticate,
     auth_required=True,
+    ready_timeout=60,
 )
 controller.start()
 print(controller.port, flush=True)

@@ -90,9 +90,16 @@ pub(crate) fn await_end(process: u32) {
 }
 
 pub(crate) fn signal(process: u32, signal: &str) {
-    let process = process.to_string();
-    let sent = Command::new("kill").args([signal, &process]).status();
-    assert!(sent.unwrap().success());
+    signal_all(&[process], signal);
+}
+
+/// Sends the signal to each of them, one at once after the other.
+pub(crate) fn signal_all(processes: &[u32], signal: &str) {
+    let mut command = Command::new("kill");
+    command
+        .arg(signal)
+        .args(processes.iter().map(u32::to_string));
+    assert!(command.status().unwrap().success());
 }
 
 pub(crate) fn pid_in(path: &str) -> u32 {

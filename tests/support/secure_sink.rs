@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use super::address::unused;
 use super::client::submit;
 use super::program::{Scratch, Server, run};
 use super::secure::pki_text;
@@ -14,7 +15,7 @@ use super::skip_without_python;
 pub(crate) struct SecureSink {
     child: Child,
     directory: Scratch,
-    port: u16,
+    address: String,
 }
 
 impl SecureSink {
@@ -33,7 +34,7 @@ impl SecureSink {
         SecureSink {
             child,
             directory,
-            port,
+            address: format!("127.0.0.1:{port}"),
         }
     }
 
@@ -49,16 +50,17 @@ impl SecureSink {
         command.arg(peers.join("aiosmtpd_secure.py"));
         command.arg(pki_text(&format!("{certificate}.pem")));
         command.arg(pki_text(&format!("{certificate}.key")));
-        let (child, port) = spawn(&mut command);
+        let address = unused().to_string();
+        let (child, _) = spawn(command.arg(&address));
         Some(SecureSink {
             child,
             directory,
-            port,
+            address,
         })
     }
 
     pub(crate) fn address(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
+        self.address.clone()
     }
 
     /// What it has noted: `C` and `S` before what clients said in clear and
@@ -106,8 +108,8 @@ pub(crate) fn spool_with_mail() -> Scratch {
 pub(crate) fn forward(spool: &Scratch, target: &str, options: &[&str]) -> (i32, String) {
     let path = spool.path().to_str().unwrap();
     let mut arguments = vec!["--as-client", target, "--spool-dir", path, "--verbose"];
-    arguments.extend(["--domain", "relay.test", "--connection-timeout", "3"]);
-    arguments.extend(["--response-timeout", "3", "--prompt-timeout", "3"]);
+    arguments.extend(["--domain", "relay.test", "--connection-timeout", "60"]);
+    arguments.extend(["--response-timeout", "60", "--prompt-timeout", "60"]);
     arguments.extend(options);
     let (status, _, log) = run(&arguments);
     (status, log)
