@@ -451,7 +451,10 @@ fn there_need_not_be_any_sub_directory() {
         fixture.accepts(&["a@dst.test"], b"Subject: x\r\n\r\ntext\r\n");
     }
     assert_eq!(suffixes(fixture.spool.path()).len(), 4);
-    let log = fixture.server.program.log();
+    let program = &fixture.server.program;
+    // Which comes after what a filter says.
+    program.wait_for_nth("accepted message: ", 2);
+    let log = program.log();
     let warnings = log
         .iter()
         .filter(|line| line.contains("no sub-directories"));

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
 
 use crate::support::client::Client;
 use crate::support::program::{Scratch, Server, run};
@@ -65,10 +67,15 @@ fn recipients(sink: &Sink) -> BTreeSet<String> {
 
 #[test]
 fn chunks_arrive_whole_and_without_waits() {
-    let (spool, sink) = (
-        spool_with(150),
-        Sink::scripted(OFFERS, |_, _| Answer::Usual),
-    );
+    // The first reply comes so late that whoever does not wait is far ahead by then.
+    let is_begun = AtomicBool::new(false);
+    let sink = Sink::scripted(OFFERS, move |_, command| {
+        if command.starts_with("MAIL") && !is_begun.swap(true, Ordering::Relaxed) {
+            thread::sleep(Duration::from_secs(1));
+        }
+        Answer::Usual
+    });
+    let spool = spool_with(150);
     let (status, log) = forward(&spool, &sink.address(), &[]);
     assert_eq!(status, 0, "{log}");
     assert_eq!(recipients(&sink).len(), 150);

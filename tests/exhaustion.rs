@@ -2,9 +2,10 @@
 #![cfg(target_os = "linux")]
 
 use std::process::Command;
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::support::client::{Client, awkward_message, submit};
 use crate::support::program::{PATIENCE, Scratch, Server, program};
@@ -165,17 +166,20 @@ fn a_client_that_floods_does_not_starve_another() {
     let server = Server::start(&spool, &[]);
     let port = server.port;
     let (begun, has_begun) = mpsc::channel();
+    let enough = Arc::new(AtomicBool::new(false));
+    let is_enough = Arc::clone(&enough);
     let flood = thread::spawn(move || {
         let mut client = Client::connect(port);
         client.hello();
         let block = [&[b'x'; 70], b"\r\n".as_slice()].concat().repeat(14_000);
-        for _ in 0..5 {
+        while !is_enough.load(Ordering::Relaxed) {
             client.expect("MAIL FROM:<a@b.test>", "250");
             client.expect("RCPT TO:<c@d.test>", "250");
             client.expect("DATA", "354");
             for _ in 0..10 {
                 client.write(&block).unwrap();
-                begun.send(()).unwrap();
+                // Nobody listens any more in the end.
+                let _ = begun.send(());
             }
             client.expect(".", "250");
         }
@@ -183,17 +187,12 @@ fn a_client_that_floods_does_not_starve_another() {
     let mut client = Client::connect(port);
     client.hello();
     has_begun.recv().unwrap();
-    let (mut slowest, mut rounds) = (Duration::ZERO, 0);
-    while !flood.is_finished() {
-        let start = Instant::now();
-        // Without a transaction there would be too many commands some day.
+    // The flood goes on until this client has been served.
+    for _ in 0..10 {
         client.expect("MAIL FROM:<a@b.test>", "250");
         client.expect("RSET", "250");
-        slowest = slowest.max(start.elapsed());
-        rounds += 1;
-        thread::sleep(Duration::from_millis(5));
     }
+    assert!(!flood.is_finished());
+    enough.store(true, Ordering::Relaxed);
     flood.join().unwrap();
-    assert!(rounds > 1);
-    assert!(slowest < Duration::from_secs(5), "{slowest:?}");
 }

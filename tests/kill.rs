@@ -6,11 +6,11 @@ use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::support::client::{Client, awkward_message};
 use crate::support::executable::script;
-use crate::support::program::{Scratch, Server, names};
+use crate::support::program::{PATIENCE, Scratch, Server, names, run};
 use crate::support::sink::{Answer, Arrived, Sink};
 
 pub(crate) const CLIENTS: usize = 4;
@@ -88,7 +88,14 @@ fn under_load(
 
 fn round(spool: &Scratch, arguments: &[&str], seed: u64, acknowledged: &Arc<Mutex<Vec<String>>>) {
     let mut server = Server::start(spool, arguments);
+    let before = acknowledged.lock().unwrap().len();
     under_load(&mut server, seed, Some(LARGE), acknowledged, |server| {
+        // However slow all is, it is in the midst of its work.
+        let until = Instant::now() + PATIENCE;
+        while acknowledged.lock().unwrap().len() < before + 2 {
+            assert!(Instant::now() < until, "nothing is acknowledged");
+            thread::sleep(Duration::from_millis(1));
+        }
         thread::sleep(Duration::from_millis(30 + Dice(seed).roll(300)));
         server.program.kill();
     });
@@ -127,20 +134,15 @@ fn none_is_missing(acknowledged: &Mutex<Vec<String>>, arrived: &HashSet<String>)
 
 pub(crate) fn drain(spool: &Scratch, sink: &Sink) {
     let log = forward_all(spool, sink);
-    assert_eq!(spool.names(), [""; 0], "{log:#?}");
+    assert_eq!(spool.names(), [""; 0], "{log}");
 }
 
 /// Forwards all that is there, and returns what was logged.
-fn forward_all(spool: &Scratch, sink: &Sink) -> Vec<String> {
-    let mut server = Server::start(spool, &["--forward", "--forward-to", &sink.address()]);
-    server.program.wait_for("not tried");
-    server.program.terminate();
-    assert!(
-        server.program.wait().success(),
-        "{:#?}",
-        server.program.log()
-    );
-    server.program.log()
+fn forward_all(spool: &Scratch, sink: &Sink) -> String {
+    let directory = spool.path().to_str().unwrap();
+    let arguments = ["--as-client", &sink.address(), "--spool-dir", directory];
+    let (_, _, log) = run(&[&arguments[..], &["--domain", "relay.test"]].concat());
+    log
 }
 
 #[test]
@@ -251,11 +253,26 @@ fn killed_while_filters_replace_files_it_loses_nothing() {
     for seed in 200..200 + 2 * KILLS as u64 {
         round(&spool, &arguments, seed, &acknowledged);
     }
+    await_end_of_all(&work.join(""));
     let log = forward_all(&spool, &sink);
     // A `mv` that is slower than the end of its script brings an envelope back whose
     // message has been sent meanwhile; without a content it is put aside.
     let mut names = spool.names();
     names.retain(|name| !name.ends_with(".envelope.bad"));
-    assert_eq!(names, [""; 0], "{log:#?}");
+    assert_eq!(names, [""; 0], "{log}");
     all_arrived(&acknowledged, &sink.arrived());
+}
+
+/// Waits for the filters of a program that was killed, which have its folder in their
+/// arguments; where the system has such a list of processes.
+fn await_end_of_all(folder: &str) {
+    let is_at_it = |entry: fs::DirEntry| {
+        let arguments = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&arguments).contains(folder)
+    };
+    let until = Instant::now() + PATIENCE;
+    while fs::read_dir("/proc").is_ok_and(|mut all| all.any(|one| one.is_ok_and(is_at_it))) {
+        assert!(Instant::now() < until, "filters do not end");
+        thread::sleep(Duration::from_millis(5));
+    }
 }

@@ -4,11 +4,11 @@
 use std::fs;
 use std::sync::Mutex;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::support::client::{Client, awkward_message, without_trace};
 use crate::support::executable::script;
-use crate::support::program::{Scratch, Server};
+use crate::support::program::{PATIENCE, Scratch, Server};
 use crate::support::sink::Sink;
 use crate::verifier::{Fixture, recipients};
 
@@ -108,11 +108,11 @@ fn nothing_is_left_of_mail_that_is_not_accepted() {
     client.write(b"Subject: gone\r\n\r\ntext\r\n").unwrap();
     drop(client);
     fixture.server.program.wait_for("peer disconnected");
-    let empty = (0..500).any(|_| {
+    let until = Instant::now() + PATIENCE;
+    while !fixture.spool.names().is_empty() {
+        assert!(Instant::now() < until, "{:?}", fixture.spool.names());
         thread::sleep(Duration::from_millis(10));
-        fixture.spool.names().is_empty()
-    });
-    assert!(empty, "{:?}", fixture.spool.names());
+    }
 }
 
 /// Sends messages of all kinds until the server is gone; notes what of them was
@@ -155,7 +155,13 @@ fn killed_at_any_moment_it_leaves_whole_pairs_and_loses_none() {
                 let acknowledged = &acknowledged;
                 scope.spawn(move || load(port, round * 3 + client, acknowledged));
             }
-            thread::sleep(Duration::from_millis(100 + 37 * round as u64));
+            // However slow all is, it is in the midst of its work.
+            let until = Instant::now() + PATIENCE;
+            while acknowledged.lock().unwrap().len() < 3 * (round + 1) {
+                assert!(Instant::now() < until, "nothing is acknowledged");
+                thread::sleep(Duration::from_millis(1));
+            }
+            thread::sleep(Duration::from_millis(10 + 37 * round as u64));
             server.program.kill();
         });
     }

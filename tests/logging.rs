@@ -13,6 +13,9 @@ use crate::support::{skip, skip_without};
 
 const MESSAGE: &[u8] = b"Subject: x\r\n\r\nhello\r\n";
 
+/// What comes before the port on which a server listens.
+const SERVES: &str = "smtp server on 127.0.0.1:";
+
 /// Waits until the file has that text, and returns what it has.
 fn wait_for(path: &str, text: &str) -> String {
     let until = Instant::now() + PATIENCE;
@@ -28,10 +31,34 @@ fn wait_for(path: &str, text: &str) -> String {
 
 /// The port on which a server says in that file that it listens.
 fn port_in(path: &str) -> u16 {
-    let text = wait_for(path, "smtp server on 127.0.0.1:");
-    let start = text.find("smtp server on 127.0.0.1:").unwrap();
-    let rest = &text[start + "smtp server on 127.0.0.1:".len()..];
-    rest.split('\n').next().unwrap().parse().unwrap()
+    port_before(path, '\n')
+}
+
+/// The same where that comes after the number.
+fn port_before(path: &str, end: char) -> u16 {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let text = wait_for(path, SERVES);
+        let (_, rest) = text.split_once(SERVES).unwrap();
+        // Half a number is one as well.
+        if let Some((port, _)) = rest.split_once(end) {
+            return port.parse().unwrap();
+        }
+        assert!(Instant::now() < until, "half a line in {path}: {text}");
+    }
+}
+
+/// Has a server log lines until some of them are in that file.
+fn log_into(path: &str, port: u16) {
+    let until = Instant::now() + PATIENCE;
+    let is_there = || {
+        let text = fs::read_to_string(path).unwrap_or_default();
+        text.contains("smtp connection closed")
+    };
+    while !is_there() {
+        assert!(Instant::now() < until, "nothing is logged in {path}");
+        submit(port, "a@b.test", &["c@d.test"], MESSAGE);
+    }
 }
 
 fn command(spool: &Scratch, arguments: &[&str]) -> Command {
@@ -85,8 +112,7 @@ fn the_log_file_replaces_standard_error_and_is_opened_again_on_request() {
     let port = port_in(&path);
     fs::rename(&path, logs.join("log.1")).unwrap();
     relay.hang_up();
-    submit(port, "a@b.test", &["c@d.test"], MESSAGE);
-    wait_for(&logs.join("log"), "smtp connection closed");
+    log_into(&path, port);
     assert!(relay.log().is_empty(), "{:?}", relay.log());
 }
 
@@ -168,10 +194,7 @@ fn json_lines_can_be_read_by_other_programs() {
         &path,
     ];
     let _relay = Program::spawn_command(command(&spool, &options));
-    wait_for(&path, "smtp server on 127.0.0.1:");
-    let text = fs::read_to_string(&path).unwrap();
-    let rest = text.split("smtp server on 127.0.0.1:").nth(1).unwrap();
-    let port = rest.split('"').next().unwrap().parse().unwrap();
+    let port = port_before(&path, '"');
     submit(port, "a@b.test", &["\"q\\\"\"@d.test"], MESSAGE);
     wait_for(&path, "smtp connection closed");
     let script = "import json,sys\nfor l in open(sys.argv[1]):\n o=json.loads(l)\n \
@@ -234,8 +257,7 @@ fn a_log_file_that_only_root_may_write_is_opened_again_without_root() {
     fs::rename(&path, logs.join("log.1")).unwrap();
     relay.hang_up();
     // A line is needed for somebody to see that the file is another.
-    submit(port, "a@b.test", &["c@d.test"], MESSAGE);
-    wait_for(&path, "smtp connection closed");
+    log_into(&path, port);
 }
 
 /// A folder that takes the place of /dev for one process, with a socket for the

@@ -390,7 +390,12 @@ fn slow_checks_keep_nobody_waiting_and_are_limited() {
     if cannot_run() {
         return;
     }
-    let relay = Relay::start(&slow(3), &[]);
+    let scratch = Scratch::new_on_disk();
+    let allowed = scratch.join("allowed");
+    let text = format!("until [ -e {allowed} ]; do /bin/sleep 0.1; done\n");
+    let script = executable::script(&scratch, "wait", &text);
+    let rules = format!("auth required pam_exec.so quiet {script}\n{PERMIT}");
+    let relay = Relay::start_in(scratch, &rules, &[]);
     let network = the_child(relay.program.id());
     let mut clients: Vec<Client> = (0..CHECKS_MAX + 3).map(|_| relay.hello()).collect();
     for client in &mut clients {
@@ -406,6 +411,7 @@ fn slow_checks_keep_nobody_waiting_and_are_limited() {
     relay.program.wait_for("told to reload");
     let log = relay.program.log().join("\n");
     assert!(!log.contains("successful authentication"), "{log}");
+    fs::write(allowed, "").unwrap();
     for client in &mut clients {
         let reply = client.reply().unwrap();
         assert!(reply.starts_with("235 "), "{reply}");
