@@ -6,9 +6,9 @@ use std::net::TcpListener;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-#[cfg(unix)]
 use crate::support::address::unused;
 use crate::support::client::{Client, submit};
+#[cfg(unix)]
 use crate::support::executable;
 use crate::support::program::{Program, Scratch, Server, run};
 use crate::support::sink::{Answer, Sink};

@@ -1,7 +1,9 @@
 //! Messages that are forwarded while their client waits.
 
 use std::io::Write;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use crate::support::client::Client;
@@ -180,7 +182,15 @@ fn the_rest_of_a_message_is_queued() {
 #[test]
 fn a_client_that_hangs_up_leaves_nothing_behind() {
     let spool = Scratch::new();
-    let sink = grumpy("DATA", Answer::Slow(Duration::from_millis(300)));
+    // The next hop takes its time until the client has gone.
+    let gone = Arc::new(AtomicBool::new(false));
+    let is_gone = Arc::clone(&gone);
+    let sink = Sink::scripted(&["PIPELINING"], move |_, given| {
+        while given == "." && !is_gone.load(Ordering::SeqCst) {
+            thread::sleep(Duration::from_millis(5));
+        }
+        Answer::Usual
+    });
     let server = start(&spool, &sink, &[]);
     let mut client = Client::connect(server.port);
     client.hello();
@@ -189,6 +199,7 @@ fn a_client_that_hangs_up_leaves_nothing_behind() {
     client.expect("DATA", "354");
     client.writer().write_all(b"hello\r\n.\r\n").unwrap();
     drop(client);
+    gone.store(true, Ordering::SeqCst);
     assert_eq!(sink.wait_for(1).len(), 1);
     server.program.wait_for("forwarded before it was accepted");
     wait_until_empty(&spool);

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::support::address::unused;
 use crate::support::client::Client;
@@ -281,7 +281,7 @@ fn a_stop_does_not_wait_for_an_answer() {
     client.write(b"VRFY silent\r\n").unwrap();
     service.question();
     service.question();
-    let started = Instant::now();
+    let started = std::time::Instant::now();
     server.program.terminate();
     assert!(server.program.wait().success());
     assert!(started.elapsed() < Duration::from_secs(9));
