@@ -228,6 +228,8 @@ fn fetchmail_retrieves_and_deletes() {
             .env("HOME", work.path())
             .env("FETCHMAILHOME", work.path());
         command.args(["-f", &configuration, "--nodetach", "--timeout", "60"]);
+        // Or root's would be one for all.
+        command.args(["--pidfile", &work.join("pid")]);
         run(&mut command);
         Some(texts(Path::new(&folder)))
     });

@@ -2,7 +2,7 @@
 //! name, all the way to the next hop that it was meant for.
 
 use std::fs;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 
 use crate::support::address::unused;
 use crate::support::client::{Client, submit};
@@ -14,26 +14,24 @@ use crate::support::skip_without;
 
 const MESSAGE: &[u8] = b"Subject: x\r\n\r\ntext\r\n";
 
-/// One domain whose only exchange is 127.0.0.2, and one with two: nobody is at the
-/// better one, 127.0.0.4, and 127.0.0.3 is the other.
-const RECORDS: [&str; 6] = [
-    "--mx-host=one.test,mx.one.test,10",
-    "--mx-host=two.test,mx1.two.test,10",
-    "--mx-host=two.test,mx2.two.test,20",
-    "--host-record=mx.one.test,127.0.0.2",
-    "--host-record=mx1.two.test,127.0.0.4",
-    "--host-record=mx2.two.test,127.0.0.3",
-];
-
-/// The exchanges of both domains, which have the same port.
-fn exchanges() -> (Sink, Sink) {
+/// The exchanges of two domains, which have the same port, and who knows of them: one
+/// domain has only one, and the other has two, of which nobody is at the better one.
+fn exchanges() -> (Sink, Sink, Dnsmasq) {
+    let [one, nobody, other] = [(); 3].map(|()| unused().ip());
     let port = unused().port();
-    let sink = |host: &str| {
+    let dnsmasq = Dnsmasq::start(&[
+        "--mx-host=one.test,mx.one.test,10",
+        "--mx-host=two.test,mx1.two.test,10",
+        "--mx-host=two.test,mx2.two.test,20",
+        &format!("--host-record=mx.one.test,{one}"),
+        &format!("--host-record=mx1.two.test,{nobody}"),
+        &format!("--host-record=mx2.two.test,{other}"),
+    ]);
+    let sink = |host| {
         let listener = TcpListener::bind((host, port)).unwrap();
         Sink::on(listener, &["PIPELINING"], |_, _| Answer::Usual)
     };
-    TcpStream::connect(("127.0.0.4", port)).unwrap_err();
-    (sink("127.0.0.2"), sink("127.0.0.3"))
+    (sink(one), sink(other), dnsmasq)
 }
 
 /// Forwards with `mx:`, by way of a server that is not there.
@@ -60,8 +58,7 @@ fn each_domain_of_a_split_message_gets_its_part_at_its_exchange() {
     if skip_without("/usr/sbin/dnsmasq") {
         return;
     }
-    let (one, two) = exchanges();
-    let dnsmasq = Dnsmasq::start(&RECORDS);
+    let (one, two, dnsmasq) = exchanges();
     let spool = Scratch::new();
     let server = Server::start(&spool, &[&format!("--filter=split:{}", one.port)]);
     let mut client = Client::connect(server.port);
@@ -82,8 +79,7 @@ fn a_program_may_say_whose_exchange_a_message_goes_to() {
     if skip_without("/usr/sbin/dnsmasq") {
         return;
     }
-    let (one, two) = exchanges();
-    let dnsmasq = Dnsmasq::start(&RECORDS);
+    let (one, two, dnsmasq) = exchanges();
     let (spool, work) = (Scratch::new(), Scratch::new());
     let port = one.port;
     let text = format!("sed -i 's/\\(-ForwardTo:\\) .*/\\1 hub@two.test:{port}\\r/' \"$2\"\n");

@@ -21,8 +21,10 @@ pub(crate) fn unused() -> SocketAddr {
     // process is the address of all.
     let second = u8::try_from(serial % 254 + 1).unwrap();
     let host = Ipv4Addr::new(127, second, third, fourth);
-    // For who listens on all hosts, the ports differ as well.
-    SocketAddr::from((host, 10_000 + serial % 20_000))
+    // For who listens on all hosts the ports differ as well, and those of processes
+    // that run side by side.
+    let offset = u16::from(fourth).wrapping_mul(257).wrapping_add(serial);
+    SocketAddr::from((host, 10_000 + offset % 20_000))
 }
 
 /// Elsewhere only 127.0.0.1 can be relied on.
