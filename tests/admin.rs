@@ -5,11 +5,13 @@ use std::net::{Shutdown, TcpStream};
 #[cfg(unix)]
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use crate::support::address::unused;
 use crate::support::client::{Client, submit};
 use crate::support::program::{PATIENCE, Program, Scratch, Server};
-use crate::support::sink::Sink;
+use crate::support::sink::{Answer, Sink};
+use emailrelay::relay::limits::FLUSHES_MAX;
 
 const PROMPT: &str = "E-MailRelay> ";
 
@@ -265,6 +267,41 @@ fn forwards_and_flushes() {
         "{status}"
     );
     assert!(status.contains("\nACCEPTED: 3 messages, "), "{status}");
+}
+
+// Who asks and is gone goes on to count until a pass has begun.
+#[test]
+fn only_so_many_wait_for_a_pass() {
+    let spool = Scratch::new();
+    let sink = Sink::scripted(&[], |_, _| Answer::Silence);
+    let forward_to = format!("--forward-to={}", sink.address());
+    let (server, place) = start(&spool, &[&forward_to]);
+    send(&server, 1);
+    let until = Instant::now() + PATIENCE;
+    for asked in 0.. {
+        assert!(Instant::now() < until, "{asked} may wait");
+        // Closed with the prompt unread, the connection is reset: nobody waits for it.
+        let mut admin = TcpStream::connect(&place).unwrap();
+        admin.write_all(b"\nflush\n").unwrap();
+        if hears_within(&admin, "too many wait already", Duration::from_millis(20)) {
+            assert!(asked > FLUSHES_MAX, "only {asked} may wait");
+            return;
+        }
+    }
+}
+
+/// Whether that is said soon; all that is said stays unread.
+fn hears_within(stream: &TcpStream, text: &str, time: Duration) -> bool {
+    stream.set_read_timeout(Some(time)).unwrap();
+    let until = Instant::now() + time;
+    let mut buffer = [0; 1000];
+    loop {
+        let count = stream.peek(&mut buffer).unwrap_or(0);
+        let has_come = String::from_utf8_lossy(&buffer[..count]).contains(text);
+        if has_come || Instant::now() >= until {
+            return has_come;
+        }
+    }
 }
 
 #[test]
