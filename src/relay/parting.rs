@@ -24,6 +24,9 @@ pub struct Parting {
     linger_until: Option<Instant>,
     dropped: usize,
     peer_has_gone: bool,
+    /// Whether reading has failed: then nothing that waits can be sent either. TLS
+    /// takes no more after an error, and polling for room to write would never end.
+    is_broken: bool,
 }
 
 impl Parting {
@@ -35,6 +38,7 @@ impl Parting {
             linger_until: None,
             dropped: 0,
             peer_has_gone,
+            is_broken: false,
         }
     }
 
@@ -45,14 +49,15 @@ impl Parting {
 
     /// Whether input is still to be waited for.
     pub fn wants_input(&self) -> bool {
-        !self.peer_has_gone
+        !self.peer_has_gone && !self.is_broken
     }
 
     /// Reads and drops what comes; with too much of it the peer counts as gone.
     pub fn read(&mut self, connection: &mut Connection, scratch: &mut [u8]) {
         match connection.read(scratch) {
             Ok(Arrival::Bytes | Arrival::Nothing) => {}
-            Ok(Arrival::End | Arrival::Truncated) | Err(_) => self.peer_has_gone = true,
+            Ok(Arrival::End | Arrival::Truncated) => self.peer_has_gone = true,
+            Err(_) => self.is_broken = true,
         }
         self.dropped += connection.input.len();
         self.peer_has_gone |= self.dropped > DROPPED_MAX;
@@ -61,7 +66,9 @@ impl Parting {
 
     /// Goes on; whether the connection may be dropped now.
     pub fn is_done(&mut self, connection: &mut Connection, now: Instant) -> bool {
-        if connection.flush().is_err() {
+        // Of a handshake that will not be finished nothing waits that could be sent.
+        let is_stuck = self.peer_has_gone && connection.is_handshaking();
+        if self.is_broken || is_stuck || connection.flush().is_err() {
             return true;
         }
         if !connection.is_flushed() || !connection.shut_down_output() {

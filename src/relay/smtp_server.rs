@@ -306,7 +306,7 @@ impl SmtpServer {
         if self.parting.is_none() {
             self.consider_parting(context);
         }
-        if self.has_parted(context.now) {
+        if !self.over && self.has_parted(context.now) {
             self.finish(context);
         }
     }

@@ -3,6 +3,7 @@ use std::time::Instant;
 
 use super::*;
 use crate::relay::limits::CIPHER_WAITING_MAX;
+use crate::relay::parting::Parting;
 use crate::sys::socket::{Address, Listener};
 use crate::sys::testing::LONG;
 use crate::tls::{self, CertificateFiles, ClientSettings, Keywords, ServerSettings, VerifySource};
@@ -268,4 +269,62 @@ fn what_tls_has_taken_has_not_been_sent_for_that() {
         matches!(arrival, Arrival::End | Arrival::Truncated).then_some(arrival)
     });
     assert_eq!((end, received), (Arrival::End, sent));
+}
+
+/// A server with TLS that has more to say than its client takes.
+fn parting_server() -> Option<(Pair, Parting, Instant)> {
+    let mut pair = encrypted()?;
+    let mut scratch = vec![0; 1 << 16];
+    wait(|| {
+        for end in [&mut pair.client, &mut pair.server] {
+            end.flush().unwrap();
+            end.read(&mut scratch).unwrap();
+        }
+        let is_done = !pair.client.is_handshaking() && !pair.server.is_handshaking();
+        is_done.then_some(())
+    });
+    wait(|| {
+        let _ = pair.server.output.push(&[b'x'; 4096]);
+        pair.server.flush().unwrap();
+        (!pair.server.output.is_empty()).then_some(())
+    });
+    let now = Instant::now();
+    Some((pair, Parting::new(now, false), now))
+}
+
+// Else the loop would be told of room to write for as long as replies may wait.
+#[test]
+fn parting_ends_with_the_first_error_of_tls_whatever_waits() {
+    let Some((mut pair, mut parting, now)) = parting_server() else {
+        return;
+    };
+    assert!(!parting.is_done(&mut pair.server, now));
+    let record = [b"\x17\x03\x03\x00\x20".as_slice(), &[b'x'; 32]].concat();
+    (&pair.client.stream).write_all(&record).unwrap();
+    let mut scratch = vec![0; 1 << 16];
+    wait(|| {
+        parting.read(&mut pair.server, &mut scratch);
+        parting.is_done(&mut pair.server, now).then_some(())
+    });
+    assert!(!parting.wants_input());
+}
+
+#[test]
+fn parting_ends_when_the_peer_leaves_in_the_middle_of_the_handshake() {
+    let Some(Pair {
+        mut server, client, ..
+    }) = encrypted()
+    else {
+        return;
+    };
+    let now = Instant::now();
+    let mut parting = Parting::new(now, false);
+    server.output.push(b"421 later\r\n");
+    assert!(!parting.is_done(&mut server, now));
+    drop(client);
+    let mut scratch = vec![0; 1 << 16];
+    wait(|| {
+        parting.read(&mut server, &mut scratch);
+        parting.is_done(&mut server, now).then_some(())
+    });
 }

@@ -169,8 +169,85 @@ fn an_attempt_that_cannot_be_noted_does_not_keep_the_message() {
     let (disk, spool, id) = with_message();
     let locked = take(&spool, &id);
     disk.set_fault(Fault::Fail(3, std::io::ErrorKind::StorageFull));
-    let released = locked.release_in_part(attempt(), part("b@x"));
-    assert!(released.unwrap_err().is_full());
+    let attempt = Attempt {
+        at: 1,
+        reply: line("451"),
+        next: 0,
+        spent: 0,
+    };
+    assert!(locked.release(Some(attempt)).unwrap_err().is_full());
+    assert_eq!(suffixes(&disk, &id), [Suffix::Content, Suffix::Envelope]);
+}
+
+#[test]
+fn a_failure_keeps_its_reasons_and_those_who_were_not_served() {
+    let (disk, spool, id) = with_message();
+    let reasons = [
+        Reason {
+            text: line("550 5.1.1 no such user"),
+            code: Some(550),
+        },
+        Reason::without_code("peer disconnected"),
+    ];
+    take(&spool, &id)
+        .fail(&reasons, Some(&[line("b@x")]))
+        .unwrap();
+    assert_eq!(suffixes(&disk, &id), [Suffix::Content, Suffix::EnvelopeBad]);
+    let text = &disk.listing()[&name(&id, Suffix::EnvelopeBad)];
+    let text = String::from_utf8(text.clone()).unwrap();
+    assert!(text.contains("ToCount: 1\r\nX-MailRelay-To-Remote: b@x\r\n"));
+    let end = "X-MailRelay-End: 1\r\n\
+        X-MailRelay-Reason: 550 5.1.1 no such user\r\nX-MailRelay-ReasonCode: 550\r\n\
+        X-MailRelay-Reason: peer disconnected\r\nX-MailRelay-ReasonCode:\r\n";
+    assert!(text.ends_with(end), "{text}");
+}
+
+#[test]
+fn those_who_wait_are_kept_and_those_who_were_refused_are_remembered() {
+    let (disk, spool, id) = with_message();
+    let attempt = || Attempt {
+        at: 100,
+        reply: line("451 later"),
+        next: 160,
+        spent: 7,
+    };
+    let part = Part {
+        remaining: vec![line("b@x")],
+        failed: vec![line("a@x")],
+        reasons: vec![Reason::without_code("no such user")],
+    };
+    take(&spool, &id).release_in_part(attempt(), part).unwrap();
+    take(&spool, &id).release(Some(attempt())).unwrap();
+    let waiting = read(&disk, &id, Suffix::Envelope);
+    assert_eq!(waiting.remote_recipients, [line("b@x")]);
+    assert_eq!(waiting.failed_recipients, [line("a@x")]);
+    assert_eq!((waiting.attempts.next, waiting.attempts.spent), (160, 14));
+    // At the end they are who is left, and whoever makes it ready begins anew.
+    take(&spool, &id).fail(&[], Some(&[])).unwrap();
+    let bad = read(&disk, &id, Suffix::EnvelopeBad);
+    assert_eq!(bad.remote_recipients, [line("a@x")]);
+    assert_eq!(bad.failed_recipients, []);
+    assert_eq!((bad.attempts.next, bad.attempts.spent), (0, 0));
+    assert_eq!(bad.attempts.count, 2);
+    assert_eq!(bad.trailer.len(), 2);
+}
+
+#[test]
+fn nobody_gets_a_message_again_because_the_disk_is_full() {
+    let (disk, spool, id) = with_message();
+    let locked = take(&spool, &id);
+    disk.set_fault(Fault::Fail(3, std::io::ErrorKind::StorageFull));
+    let attempt = Attempt {
+        at: 1,
+        reply: line("451"),
+        next: 0,
+        spent: 0,
+    };
+    let part = Part {
+        remaining: vec![line("b@x")],
+        ..Part::default()
+    };
+    assert!(locked.release_in_part(attempt, part).unwrap_err().is_full());
     assert_eq!(suffixes(&disk, &id), [Suffix::Content, Suffix::EnvelopeBad]);
 }
 
