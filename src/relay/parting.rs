@@ -42,6 +42,12 @@ impl Parting {
         }
     }
 
+    /// Begins with a client, for the reason that it has quit or for another. Who has
+    /// said farewell, and nothing after it, need not be waited for.
+    pub fn of_client(client: &Connection, has_quit: bool, has_gone: bool, now: Instant) -> Parting {
+        Parting::new(now, has_gone || (has_quit && client.input.is_empty()))
+    }
+
     /// When to look again whether it is done.
     pub fn deadline(&self) -> Instant {
         self.linger_until.unwrap_or(self.flush_by)

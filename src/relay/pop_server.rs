@@ -244,7 +244,11 @@ impl PopServer {
         if self.parting.is_none() {
             self.consider_parting(context);
         }
-        if !self.over && self.has_parted(context.now) {
+        let (connection, now) = (&mut self.connection, context.now);
+        if let Some((_, parting)) = &mut self.parting
+            && !self.over
+            && (self.broken || parting.is_done(connection, now))
+        {
             self.finish();
         }
     }
@@ -278,19 +282,11 @@ impl PopServer {
         }
     }
 
-    /// Nothing more will be said. Whoever has said farewell, and nothing after it, need
-    /// not be waited for.
+    /// Nothing more will be said.
     fn part(&mut self, reason: CloseReason, now: Instant) {
-        let has_quit = reason == CloseReason::Quit && self.connection.input.is_empty();
-        let parting = Parting::new(now, has_quit || self.input_ended);
+        let has_quit = reason == CloseReason::Quit;
+        let parting = Parting::of_client(&self.connection, has_quit, self.input_ended, now);
         self.parting = Some((reason, parting));
-    }
-
-    /// Whether there is nothing left to wait for, if the session is over.
-    fn has_parted(&mut self, now: Instant) -> bool {
-        let connection = &mut self.connection;
-        let parting = self.parting.as_mut();
-        parting.is_some_and(|(_, parting)| self.broken || parting.is_done(connection, now))
     }
 
     fn act(&mut self, context: &mut Context, call: impl FnOnce(&mut Machine, &mut Vec<Action>)) {
