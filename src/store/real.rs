@@ -200,9 +200,7 @@ mod tests {
     use super::*;
     use crate::sys::testing::TempDir;
 
-    // A child that is being started has copies of all descriptors; elsewhere it has none,
-    // and closing the file is enough.
-    #[cfg(unix)]
+    // A child that is being started has copies of all descriptors on some systems.
     #[test]
     fn a_lock_ends_when_the_file_is_closed_whoever_has_copies_of_it() {
         let folder = TempDir::new();

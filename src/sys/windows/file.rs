@@ -93,6 +93,13 @@ unsafe extern "system" {
         octets_high: u32,
         overlapped: *mut Overlapped,
     ) -> i32;
+    fn UnlockFileEx(
+        file: *mut c_void,
+        reserved: u32,
+        octets_low: u32,
+        octets_high: u32,
+        overlapped: *mut Overlapped,
+    ) -> i32;
     fn ReOpenFile(file: *mut c_void, access: u32, sharing: u32, flags: u32) -> *mut c_void;
     fn GetFileInformationByHandleEx(
         file: *mut c_void,
@@ -273,7 +280,7 @@ impl Iterator for Names {
 }
 
 /// Takes the lock on a file that keeps all others from it; false where someone
-/// has one. It ends when the file is closed.
+/// has one. It ends with [`unlock`], or some time after the file has been closed.
 pub fn try_lock(file: &File) -> io::Result<bool> {
     lock(file, LOCKFILE_FAIL_IMMEDIATELY | LOCKFILE_EXCLUSIVE_LOCK)
 }
@@ -283,18 +290,26 @@ pub fn try_lock_shared(file: &File) -> io::Result<bool> {
     lock(file, LOCKFILE_FAIL_IMMEDIATELY)
 }
 
-/// Gives a lock back. Nothing is to be done: no other process has the handle, so
-/// closing it does.
-pub fn unlock(_file: &File) {}
+/// Gives a lock back. Closing the file does so, too, but at a time that is the system's.
+pub fn unlock(file: &File) {
+    let mut overlapped = lock_place();
+    // SAFETY: as for the lock. Of what was not locked there is nothing to give back.
+    unsafe { UnlockFileEx(file.as_raw_handle(), 0, 1, 0, &mut overlapped) };
+}
 
-fn lock(file: &File, flags: u32) -> io::Result<bool> {
-    let mut overlapped = Overlapped {
+/// The octet that stands for the whole file.
+fn lock_place() -> Overlapped {
+    Overlapped {
         internal: 0,
         internal_high: 0,
         offset: 0,
         offset_high: LOCK_OFFSET_HIGH,
         event: std::ptr::null_mut(),
-    };
+    }
+}
+
+fn lock(file: &File, flags: u32) -> io::Result<bool> {
+    let mut overlapped = lock_place();
     // SAFETY: the handle is open, and `overlapped` outlives the call, which does
     // not pend since the handle was opened without FILE_FLAG_OVERLAPPED.
     match check(unsafe { LockFileEx(file.as_raw_handle(), flags, 0, 1, 0, &mut overlapped) }) {
